@@ -1,0 +1,1 @@
+//! Every object an administrator can list, show, change: one service layer.

@@ -1,0 +1,1 @@
+//! Who receives mail here, and who may send.

@@ -1,0 +1,1 @@
+//! What a mailbox is to its reader: views, fetch, search, filing.

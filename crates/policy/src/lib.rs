@@ -1,0 +1,1 @@
+//! Whether to take it: facts, rules, judgement.

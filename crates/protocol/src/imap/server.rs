@@ -1,0 +1,337 @@
+//! The IMAP server session.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mail::{Flag, MailboxPath, ModSeq, SearchKey, Timestamp, Uid, UidSet};
+
+use crate::sasl::{Credentials, SignIn};
+
+/// What a virtual server lets this session do. Shared by its connections.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// In the greeting.
+    pub host_name: String,
+    /// Autologout after sign-in (RFC 3501 §5.4 asks for 30 minutes at least).
+    pub timeout: Duration,
+    /// Idle time before sign-in.
+    pub timeout_before_sign_in: Duration,
+    /// Whether STARTTLS is offered.
+    pub starttls: bool,
+    /// The peer is in a network of `authentication-without-tls`; else LOGINDISABLED is announced before TLS.
+    pub auth_without_tls: bool,
+    /// Wrong passwords after which the connection ends.
+    pub sign_in_failures_max: usize,
+    /// The largest literal of APPEND, octets; more is refused by its announced size.
+    pub append_size_max: u64,
+}
+
+/// "The selected mailbox has changed": merges; the session asks what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct News;
+
+/// What the application decides for an IMAP session.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Question {
+    /// LOGIN or AUTHENTICATE. Answered by [`Answer::SignIn`].
+    Authenticate(Credentials),
+    /// LIST or LSUB: every mailbox of the account, sorted; the session matches the pattern. [`Answer::Mailboxes`].
+    Mailboxes,
+    /// CREATE. [`Answer::Done`], [`Answer::Exists`].
+    Create(MailboxPath),
+    /// DELETE. [`Answer::Done`], [`Answer::NoSuchMailbox`].
+    Delete(MailboxPath),
+    /// RENAME; of INBOX it moves the emails (RFC 3501 §6.3.5). [`Answer::Done`] and errors.
+    Rename(MailboxPath, MailboxPath),
+    /// SUBSCRIBE (true), UNSUBSCRIBE (false). [`Answer::Done`].
+    Subscribe(MailboxPath, bool),
+    /// STATUS. [`Answer::Status`].
+    Status(MailboxPath),
+    /// SELECT, EXAMINE: news of this mailbox come from now on. [`Answer::Selected`].
+    Select(MailboxPath),
+    /// CLOSE, UNSELECT or another SELECT: no more news. [`Answer::Done`].
+    Unselect,
+    /// What changed in the selected mailbox after `since`? [`Answer::Changes`].
+    Changes {
+        /// What the session has seen.
+        since: ModSeq,
+    },
+    /// FETCH of these, in ascending order; an answer holds at most 64 KiB or 256 rows, the session asks for the rest.
+    /// [`Answer::Rows`].
+    Fetch {
+        /// Which emails.
+        uids: UidSet,
+        /// What of them.
+        wants: FetchWants,
+    },
+    /// A section that was longer than an answer, from this offset on. [`Answer::Content`].
+    Read {
+        /// Which email.
+        uid: Uid,
+        /// Which section.
+        section: Section,
+        /// Octets of the section to skip.
+        offset: u64,
+    },
+    /// SEARCH among the emails of the selected mailbox; sequence sets were made UIDs. [`Answer::Found`].
+    Search(SearchKey),
+    /// STORE. [`Answer::Stored`]: flags as they are afterwards.
+    Store {
+        /// Which emails.
+        uids: UidSet,
+        /// Set, add or remove.
+        mode: StoreMode,
+        /// Which flags.
+        flags: Vec<Flag>,
+    },
+    /// COPY (and with `and_remove` MOVE) into a mailbox. [`Answer::Copied`].
+    Copy {
+        /// Which emails.
+        uids: UidSet,
+        /// Where to.
+        to: MailboxPath,
+    },
+    /// EXPUNGE, UID EXPUNGE, CLOSE: remove what is `\Deleted`, among these if some are named. [`Answer::Done`]; the
+    /// session then asks for changes.
+    Expunge(Option<UidSet>),
+    /// APPEND begins: does the mailbox exist, is there room for this many octets? Asked before the literal's
+    /// continuation. [`Answer::Done`] or an error.
+    AppendBegin {
+        /// Where to.
+        to: MailboxPath,
+        /// The literal's announced size, octets.
+        size: u64,
+    },
+    /// A piece of the literal, at most 64 KiB. [`Answer::Done`].
+    AppendChunk(Bytes),
+    /// The literal is complete; file it, durably. [`Answer::Appended`].
+    AppendFinish {
+        /// The last piece; the whole content if it is small.
+        last: Bytes,
+        /// Flags to set.
+        flags: Vec<Flag>,
+        /// INTERNALDATE; now if none.
+        date: Option<Timestamp>,
+    },
+    /// The APPEND under way was broken off: drop what was taken. [`Answer::Done`].
+    AppendAbandoned,
+}
+
+/// How the application decided.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// The answer to [`Question::Authenticate`].
+    SignIn(SignIn),
+    /// Done, durably.
+    Done,
+    /// Every mailbox of the account.
+    Mailboxes(Vec<Mailbox>),
+    /// STATUS of one.
+    Status(Status),
+    /// The mailbox is open.
+    Selected(Selected),
+    /// What changed.
+    Changes(Changes),
+    /// Rows in ascending order of UID; `wanted` UIDs up to the last row that are not there are gone. `rest`: what was
+    /// not looked at yet.
+    Rows {
+        /// The rows.
+        rows: Vec<FetchRow>,
+        /// Ask again with these; empty at the end.
+        rest: UidSet,
+    },
+    /// A piece of a section; empty at and after its end.
+    Content(Bytes),
+    /// What SEARCH found.
+    Found(UidSet),
+    /// Flags after STORE, and the mod-sequence of the change.
+    Stored(Vec<FetchRow>),
+    /// COPYUID (RFC 4315).
+    Copied(Copied),
+    /// APPENDUID (RFC 4315).
+    Appended {
+        /// The mailbox's UIDVALIDITY.
+        validity: u32,
+        /// The new email.
+        uid: Uid,
+    },
+    /// There is no such mailbox (`[NONEXISTENT]`, `[TRYCREATE]` where the RFC asks for it).
+    NoSuchMailbox,
+    /// There is one already (`[ALREADYEXISTS]`).
+    Exists,
+    /// It cannot be done, for a reason the user can understand (`[CANNOT]`).
+    Cannot(&'static str),
+    /// Too large or no room (`[OVERQUOTA]`, `[TOOBIG]`).
+    TooBig,
+    /// The server could not; nothing was changed (`[UNAVAILABLE]`).
+    Unavailable,
+}
+
+/// A mailbox in LIST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Its path.
+    pub path: MailboxPath,
+    /// Whether it is subscribed.
+    pub subscribed: bool,
+    /// Its special use (RFC 6154), as an attribute: `\Sent`.
+    pub special_use: Option<&'static str>,
+    /// A name only, because mailboxes lie below it: `\Noselect`.
+    pub no_select: bool,
+}
+
+/// The items of STATUS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Emails.
+    pub messages: u32,
+    /// Emails without `\Seen`.
+    pub unseen: u32,
+    /// Always 0: see decision on `\Recent`.
+    pub recent: u32,
+    /// The next UID.
+    pub uid_next: u32,
+    /// UIDVALIDITY.
+    pub uid_validity: u32,
+    /// HIGHESTMODSEQ.
+    pub highest_modseq: ModSeq,
+    /// SIZE, octets.
+    pub size: u64,
+}
+
+/// What SELECT opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// Every UID, ascending: the sequence map.
+    pub uids: UidSet,
+    /// UIDVALIDITY.
+    pub uid_validity: u32,
+    /// The next UID.
+    pub uid_next: u32,
+    /// The first email without `\Seen`.
+    pub first_unseen: Option<Uid>,
+    /// Everything up to here is in `uids`.
+    pub highest_modseq: ModSeq,
+    /// Keywords in use, for FLAGS.
+    pub keywords: Vec<Flag>,
+}
+
+/// What changed in the selected mailbox.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Changes {
+    /// Everything up to here is told.
+    pub highest_modseq: ModSeq,
+    /// Emails gone.
+    pub vanished: UidSet,
+    /// Emails new.
+    pub arrived: UidSet,
+    /// Emails whose flags changed (new ones are not among them).
+    pub flags: Vec<FetchRow>,
+}
+
+/// Set, add or remove flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreMode {
+    /// FLAGS
+    Set,
+    /// +FLAGS
+    Add,
+    /// -FLAGS
+    Remove,
+}
+
+/// COPYUID: source and target UIDs pairwise, ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The target's UIDVALIDITY.
+    pub validity: u32,
+    /// From.
+    pub source: UidSet,
+    /// To.
+    pub target: UidSet,
+}
+
+/// What FETCH wants beside UID, FLAGS and mod-sequence, which every row has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FetchWants {
+    /// INTERNALDATE or RFC822.SIZE.
+    pub facts: bool,
+    /// ENVELOPE.
+    pub envelope: bool,
+    /// BODY or BODYSTRUCTURE.
+    pub structure: bool,
+    /// BODY[...] and its like, in the order of the command.
+    pub sections: Vec<Wanted>,
+    /// Some section is not a PEEK: `\Seen` is set in the same step and the row shows it.
+    pub mark_seen: bool,
+}
+
+/// One BODY[section]<partial>.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which section.
+    pub section: Section,
+    /// `<offset.length>`, octets.
+    pub partial: Option<(u64, u64)>,
+}
+
+/// A part of an email (RFC 3501 §6.4.5).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Section {
+    /// The part's number, `1.2`; empty is the whole.
+    pub part: Vec<u32>,
+    /// What of it.
+    pub text: SectionText,
+}
+
+/// What of a part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum SectionText {
+    /// `[]` or `[1.2]`.
+    #[default]
+    Whole,
+    /// HEADER
+    Header,
+    /// HEADER.FIELDS (...), names as the client wrote them.
+    HeaderFields(Vec<String>),
+    /// HEADER.FIELDS.NOT (...)
+    HeaderFieldsNot(Vec<String>),
+    /// TEXT
+    Text,
+    /// MIME
+    Mime,
+}
+
+/// One email's answer to FETCH.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FetchRow {
+    /// Its UID.
+    pub uid: Uid,
+    /// Its flags.
+    pub flags: Vec<Flag>,
+    /// Its mod-sequence.
+    pub modseq: ModSeq,
+    /// INTERNALDATE and RFC822.SIZE.
+    pub facts: Option<(Timestamp, u64)>,
+    /// ENVELOPE.
+    pub envelope: Option<Box<mail::message::EnvelopeFields>>,
+    /// BODY or BODYSTRUCTURE.
+    pub structure: Option<Box<mail::message::Part>>,
+    /// For each wanted section: its whole length (after `partial`) and as much of it as fits. `None`: no such part.
+    pub sections: Vec<Option<(u64, Bytes)>>,
+}
+
+/// What is known when the connection is over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Commands that were answered.
+    pub commands: usize,
+    /// Ways in which the peer erred, by name, in order; at most 16.
+    pub misuses: Vec<&'static str>,
+}
+
+/// The server's side of one IMAP connection.
+#[derive(Debug)]
+pub struct ServerSession {
+    _config: std::sync::Arc<Config>,
+}

@@ -1,0 +1,13 @@
+//! How mail is spoken: the session contract and the SMTP, POP3 and IMAP servers.
+//!
+//! Pure: no I/O, no clock, no chance, no logging.
+
+pub mod session;
+pub mod lines;
+pub mod sasl;
+pub mod smtp;
+pub mod pop3;
+pub mod imap;
+pub mod limits;
+
+pub use session::{End, Session, Step, TlsFacts, Upgrade};

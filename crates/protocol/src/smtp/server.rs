@@ -1,0 +1,133 @@
+//! The SMTP server session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mail::{ForwardPath, Reply, ReversePath};
+
+use crate::sasl::{Credentials, SignIn};
+use crate::session::TlsFacts;
+
+/// What a virtual server lets this session do. Shared by its connections.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// In the banner, the EHLO answer and Received.
+    pub host_name: String,
+    /// After the host name in the banner; never the version.
+    pub banner: String,
+    /// Advertised by SIZE; checked at MAIL and while content arrives. Octets.
+    pub message_size_max: u64,
+    /// RCPT beyond this many is deferred with 452 4.5.3.
+    pub recipients_max: usize,
+    /// Idle time (RFC 5321 §4.5.3.2.7 asks for 5 minutes at least).
+    pub timeout: Duration,
+    /// Whether STARTTLS is offered.
+    pub starttls: bool,
+    /// Whether MAIL is refused with 530 5.7.0 before TLS.
+    pub tls_required: bool,
+    /// Whether AUTH is offered at all; where the connection is in clear text, only if `auth_without_tls`.
+    pub auth: bool,
+    /// The peer is in a network of `authentication-without-tls`.
+    pub auth_without_tls: bool,
+    /// Whether MAIL is refused with 530 5.7.0 before AUTH (submission, RFC 6409 §4.3).
+    pub auth_required: bool,
+    /// Transactions a connection may make before 421.
+    pub messages_max: usize,
+}
+
+/// MAIL, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// The reverse-path.
+    pub path: ReversePath,
+    /// SIZE= (RFC 1870), as announced.
+    pub size: Option<u64>,
+    /// BODY=8BITMIME was said (RFC 6152).
+    pub eight_bit: bool,
+    /// AUTH= (RFC 4954 §5), xtext decoded; `<>` is `Some("")`.
+    pub auth: Option<String>,
+    /// What was said of the peer before.
+    pub hello: Arc<Hello>,
+}
+
+/// What the session knows of its peer since the last HELO or EHLO; one value for all transactions after it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hello {
+    /// What the client called itself, as it wrote it (checked: printable ASCII, RFC 5321 §4.1.1.1 lengths).
+    pub name: String,
+    /// Whether it said EHLO.
+    pub extended: bool,
+    /// The TLS layer, if any.
+    pub tls: Option<TlsFacts>,
+    /// Who signed in, if anyone.
+    pub account: Option<mail::Address>,
+}
+
+/// RCPT, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The forward-path.
+    pub path: ForwardPath,
+}
+
+/// What the application decides for an SMTP session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// AUTH: who is this?
+    Authenticate(Credentials),
+    /// MAIL: a transaction begins. Answered by [`Answer::Reply`]; positive opens the transaction.
+    Sender(Box<Sender>),
+    /// RCPT. Answered by [`Answer::Reply`]; positive adds the recipient.
+    Recipient(Box<Recipient>),
+    /// DATA: may content come? Answered by [`Answer::Reply`]; 354 lets it come.
+    Begin,
+    /// A piece of content, dots removed, at most 64 KiB. Answered by [`Answer::Taken`].
+    Chunk(Bytes),
+    /// The content is complete: the last piece comes with it. Answered by [`Answer::Reply`], after it is durable.
+    Finish {
+        /// The last piece; the whole content if it is small.
+        last: Bytes,
+        /// The size of the whole content in octets.
+        size: u64,
+    },
+    /// The content broke a rule; what was taken must be dropped, the transaction is over. Answered by
+    /// [`Answer::Taken`], for the journal's sake; the reply has been decided by the session.
+    Refused(Reply),
+    /// RSET, EHLO or the like ended the transaction without content. Answered by [`Answer::Taken`].
+    Abandoned,
+    /// VRFY, with its argument. Answered by [`Answer::Reply`].
+    Verify(String),
+    /// EXPN, with its argument. Answered by [`Answer::Reply`].
+    Expand(String),
+}
+
+/// How the application decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Send this reply; its class (2yz, 3yz, other) is the decision.
+    Reply(Reply),
+    /// The answer to [`Question::Authenticate`].
+    SignIn(SignIn),
+    /// Noted; go on.
+    Taken,
+}
+
+/// What is known when the connection is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Transactions that were answered 250 after their content.
+    pub messages: usize,
+    /// A transaction was open (MAIL was accepted, its end was not reached).
+    pub cut_in_transaction: bool,
+    /// Where the client stopped, for the journal: `"after RCPT"`, `"in content after 4096 octets"`.
+    pub stopped: String,
+    /// Ways in which the peer erred, by name, in order; at most 16.
+    pub misuses: Vec<&'static str>,
+}
+
+/// The server's side of one SMTP connection.
+#[derive(Debug)]
+pub struct ServerSession {
+    _config: Arc<Config>,
+}

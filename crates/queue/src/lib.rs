@@ -1,0 +1,1 @@
+//! When and how mail moves on: acceptance, local delivery, retries, reports.

@@ -1,0 +1,1 @@
+//! The program: virtual servers, handlers, wiring, command line.

@@ -1,0 +1,1 @@
+//! The settings text: typed values, where each comes from, all mistakes at once. Pure.

@@ -1,0 +1,1 @@
+//! Transcripts, simulated peers, sample mail. For tests only.
