@@ -2,12 +2,13 @@
 //!
 //! Pure: no I/O, no clock, no chance, no logging.
 
-pub mod session;
-pub mod lines;
-pub mod sasl;
-pub mod smtp;
-pub mod pop3;
 pub mod imap;
 pub mod limits;
+pub mod lines;
+pub mod misuse;
+pub mod pop3;
+pub mod sasl;
+pub mod session;
+pub mod smtp;
 
 pub use session::{End, Session, Step, TlsFacts, Upgrade};

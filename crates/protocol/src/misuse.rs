@@ -1,0 +1,167 @@
+//! Every way in which a peer can misbehave, for all protocols: each is a variant, hence a test.
+//!
+//! A misuse is no error in Rust's sense: the session answers it as its protocol says and counts it. Names are stable:
+//! they stand in the journal and in the transcripts (`# misuse: BareLineFeed`), and `cargo xtask tidy` fails when a
+//! variant is named by no transcript.
+
+/// Declares the enum once, so that a name and the list of all cannot be forgotten.
+macro_rules! misuses {
+    ($($(#[$doc:meta])+ $name:ident,)+) => {
+        /// A way in which a peer misbehaved.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Misuse {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl Misuse {
+            /// Every variant, in the order of the declaration.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The stable name, as the journal and the transcripts write it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                }
+            }
+        }
+    };
+}
+
+misuses! {
+    // Lines, in every protocol.
+    /// A line feed without a carriage return before it (RFC 5321 §2.3.8).
+    BareLineFeed,
+    /// A carriage return without a line feed after it (RFC 5321 §2.3.8).
+    BareCarriageReturn,
+    /// A NUL octet in a command line or in content.
+    NulOctet,
+    /// A line longer than its limit.
+    LineTooLong,
+
+    // TLS and sign-in, in every protocol.
+    /// Input came together with the command that starts TLS: it would be executed after the switch (RFC 3207 §4.2).
+    InputBeforeTls,
+    /// TLS was asked for where it is on already or not offered.
+    TlsNotOffered,
+    /// Sign-in with a password in clear text, which is not allowed here.
+    SignInWithoutTls,
+    /// A wrong password or an unknown account.
+    SignInFailed,
+    /// Sign-in after a sign-in that succeeded.
+    SignInTwice,
+    /// A SASL mechanism that is not offered.
+    UnknownMechanism,
+    /// A SASL response that is not base64 as RFC 4648 §4 writes it.
+    SaslNotBase64,
+    /// A SASL response that is not what its mechanism asks for.
+    SaslMalformed,
+    /// A SASL response beyond the limit.
+    SaslTooLong,
+    /// The client cancelled the exchange with `*`.
+    SaslCancelled,
+
+    // SMTP.
+    /// Input came before the banner was sent (RFC 5321 §3.1).
+    EarlyTalker,
+    /// An HTTP request, or the like, sent to a mail port by a browser or through a proxy.
+    HttpRequest,
+    /// A command that is not known.
+    UnknownCommand,
+    /// A command with an argument that is not what its syntax asks for.
+    CommandSyntax,
+    /// A parameter of MAIL, RCPT or a command that takes none, not known or not offered (RFC 5321 §4.1.1.11).
+    UnknownParameter,
+    /// A known parameter with a wrong value, or given twice.
+    ParameterSyntax,
+    /// Octets above 127 in a command, without SMTPUTF8.
+    EightBitCommand,
+    /// MAIL before HELO or EHLO (RFC 5321 §4.1.4).
+    MailBeforeHello,
+    /// MAIL in a transaction (RFC 5321 §4.1.4).
+    MailTwice,
+    /// MAIL in clear text where TLS is required (RFC 3207 §4).
+    MailBeforeTls,
+    /// MAIL without sign-in where it is required (RFC 6409 §4.3).
+    MailBeforeSignIn,
+    /// RCPT without MAIL (RFC 5321 §4.1.4).
+    RcptBeforeMail,
+    /// DATA without MAIL (RFC 5321 §4.1.4).
+    DataBeforeMail,
+    /// DATA without a recipient that was accepted.
+    DataBeforeRcpt,
+    /// More recipients than a transaction may have.
+    TooManyRecipients,
+    /// More transactions than a connection may make.
+    TooManyMessages,
+    /// AUTH before EHLO (RFC 4954 §4).
+    SignInBeforeHello,
+    /// AUTH in a transaction (RFC 4954 §4).
+    SignInInTransaction,
+    /// The size announced, or the content, is beyond the limit (RFC 1870 §6).
+    ContentTooLarge,
+    /// More mistakes than a connection may make; it is closed.
+    TooManyMisuses,
+    /// The client did not complete a command or content in time (RFC 5321 §4.5.3.2.7).
+    TooSlow,
+    // End of SMTP.
+
+    // POP3.
+    // End of POP3.
+
+    // IMAP.
+    // End of IMAP.
+}
+
+/// What a connection did wrong, bounded: the first [`LISTED`](Misuses::LISTED) by name, all of them by number.
+#[derive(Debug, Clone, Default)]
+pub struct Misuses {
+    listed: Vec<&'static str>,
+    count: usize,
+}
+
+impl Misuses {
+    /// How many are kept by name: enough to tell a story, and a stranger cannot make it longer.
+    pub const LISTED: usize = 16;
+
+    /// Notes one.
+    pub fn note(&mut self, misuse: Misuse) {
+        self.count += 1;
+        if self.listed.len() < Self::LISTED {
+            self.listed.push(misuse.name());
+        }
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Takes the names, in order.
+    pub fn take(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.listed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_variants_and_differ() {
+        assert_eq!(Misuse::BareLineFeed.name(), "BareLineFeed");
+        let mut names: Vec<_> = Misuse::ALL.iter().map(|misuse| misuse.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Misuse::ALL.len());
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_the_count_is_not() {
+        let mut misuses = Misuses::default();
+        for _ in 0..20 {
+            misuses.note(Misuse::UnknownCommand);
+        }
+        assert_eq!(misuses.count(), 20);
+        assert_eq!(misuses.take().len(), Misuses::LISTED);
+    }
+}
