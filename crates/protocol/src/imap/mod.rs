@@ -4,6 +4,6 @@
 mod server;
 
 pub use server::{
-    Answer, Changes, Config, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Section, SectionText, Selected,
-    ServerSession, Status, StoreMode, Wanted,
+    Answer, Changes, Config, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Section,
+    SectionText, Selected, ServerSession, Status, StoreMode, Wanted,
 };

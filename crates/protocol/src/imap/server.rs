@@ -84,8 +84,15 @@ pub enum Question {
         /// Which flags.
         flags: Vec<Flag>,
     },
-    /// COPY (and with `and_remove` MOVE) into a mailbox. [`Answer::Copied`].
+    /// COPY into a mailbox. [`Answer::Copied`].
     Copy {
+        /// Which emails.
+        uids: UidSet,
+        /// Where to.
+        to: MailboxPath,
+    },
+    /// MOVE (RFC 6851): copied and gone from here, in one step. [`Answer::Copied`]; the session then asks for changes.
+    Move {
         /// Which emails.
         uids: UidSet,
         /// Where to.
