@@ -1,1 +1,18 @@
-//! When and how mail moves on: acceptance, local delivery, retries, reports.
+//! When and how mail moves on: acceptance, local delivery, later attempts, reports.
+//!
+//! ```text
+//! ReceivedMessage --accept--> Commit --store--> 250        filed in the same commit where it can be
+//!                               |
+//!                          queue entry --runner, agent--> changes: filed, deferred, or reported
+//! ```
+
+pub mod accept;
+pub mod agent;
+pub mod limits;
+pub mod queue_ids;
+pub mod report;
+pub mod runner;
+pub mod trace_header;
+
+pub use accept::{ReceivedMessage, accept};
+pub use queue_ids::QueueIds;

@@ -1,0 +1,117 @@
+//! The trace header that an accepted message gets (RFC 5321 §4.4).
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use mail::{Address, AddressLiteral, Domain, Host, QueueId, Timestamp};
+
+/// What a Received field tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'a> {
+    /// What the client called itself.
+    pub hello: &'a str,
+    /// Whether it said EHLO.
+    pub extended: bool,
+    /// Where it connected from.
+    pub peer: IpAddr,
+    /// Our name.
+    pub host_name: &'a str,
+    /// TLS version and cipher suite.
+    pub tls: Option<(&'a str, &'a str)>,
+    /// Whether it signed in.
+    pub authenticated: bool,
+    /// The transaction.
+    pub queue_id: QueueId,
+    /// The recipient, if there is only one: several would tell each of the others (RFC 5321 §7.6).
+    pub only_recipient: Option<&'a Address>,
+    /// When the message was accepted.
+    pub at: Timestamp,
+}
+
+impl Received<'_> {
+    /// The field with its CRLF.
+    pub fn field(&self) -> String {
+        let mut field = String::with_capacity(256);
+        self.write(&mut field).expect("a String takes everything");
+        field
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let peer = Host::Literal(AddressLiteral::Ip(self.peer));
+        match names_a_host(self.hello) {
+            true => write!(out, "Received: from {} ({peer})\r\n", self.hello)?,
+            false => write!(out, "Received: from {peer} ({peer})\r\n")?,
+        }
+        write!(out, " by {} with {} id {}", self.host_name, self.protocol(), self.queue_id)?;
+        if let Some(recipient) = self.only_recipient {
+            write!(out, "\r\n for <{recipient}>")?;
+        }
+        if let Some((version, cipher)) = self.tls {
+            // RFC 8314 §4.3; the version is a comment, since the cipher's name does not always tell it.
+            write!(out, "\r\n tls {cipher} ({version})")?;
+        }
+        write!(out, ";\r\n {}\r\n", self.at.rfc5322())
+    }
+
+    /// RFC 3848 §1.
+    fn protocol(&self) -> &'static str {
+        match (self.extended, self.tls.is_some(), self.authenticated) {
+            (false, ..) => "SMTP",
+            (true, false, false) => "ESMTP",
+            (true, false, true) => "ESMTPA",
+            (true, true, false) => "ESMTPS",
+            (true, true, true) => "ESMTPSA",
+        }
+    }
+}
+
+/// Whether a client's name may stand in the field as `Domain / address-literal`; anything else could break its syntax.
+fn names_a_host(hello: &str) -> bool {
+    let literal = hello.starts_with('[') && hello.ends_with(']');
+    if literal {
+        return hello[1..hello.len() - 1].bytes().all(|b| b.is_ascii_hexdigit() || b":.IPv".contains(&b));
+    }
+    Domain::parse(hello).is_ok_and(|domain| domain.as_str().eq_ignore_ascii_case(hello))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(received: Received<'_>, expected: Expect) {
+        expected.assert_eq(&received.field().replace("\r\n", "\n"));
+    }
+
+    fn plain() -> Received<'static> {
+        Received {
+            hello: "client.example",
+            extended: true,
+            peer: "192.0.2.7".parse().unwrap(),
+            host_name: "mx.example.org",
+            tls: None,
+            authenticated: false,
+            queue_id: QueueId(1_763_800_000_000 << 20),
+            only_recipient: None,
+            at: Timestamp(1_763_800_000_000),
+        }
+    }
+
+    #[test]
+    fn every_form() {
+        let bob = "bob@example.org".parse().unwrap();
+        check(plain(), expect![""]);
+        let tls = Some(("TLS1.3", "TLS_AES_256_GCM_SHA384"));
+        check(Received { tls, authenticated: true, only_recipient: Some(&bob), ..plain() }, expect![""]);
+        let peer = "2001:db8::7".parse().unwrap();
+        check(Received { hello: "[IPv6:2001:db8::7]", peer, extended: false, ..plain() }, expect![""]);
+    }
+
+    #[test]
+    fn a_name_that_would_break_the_syntax_is_not_repeated() {
+        for hello in ["a b", "x);y", "[1.2.3.4)]", "", "ä.example"] {
+            let field = Received { hello, ..plain() }.field();
+            assert!(field.starts_with("Received: from [192.0.2.7] ([192.0.2.7])\r\n"), "{field}");
+        }
+    }
+}

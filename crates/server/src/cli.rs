@@ -1,0 +1,250 @@
+//! The command line: what can be said.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Waxseal, a complete mail server.
+#[derive(Debug, Parser)]
+#[command(name = "waxseal", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 refused or failed, the reason is on standard error; 2 the command line was wrong.
+Start with:  waxseal try";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a whole server on free loopback ports, with sample accounts, and show that mail arrives.
+    Try(Try),
+    /// Run the server.
+    Serve(Serve),
+    /// Add, list and remove domains whose mail is received here.
+    Domain(Domain),
+    /// Add, list and remove accounts; change a password.
+    Account(Account),
+    /// Add, list and remove further names for accounts.
+    Alias(Alias),
+    /// Tell the story of a message: by its queue id, its Message-ID or an address in its envelope.
+    Trace(Trace),
+    /// Look after the data directory.
+    Store(Store),
+}
+
+/// Where the data is, and how to print.
+#[derive(Debug, Clone, Args)]
+pub struct Where {
+    /// The data directory of the server. A running server does the work; otherwise this command does it itself.
+    #[arg(long, value_name = "DIR", default_value = DATA_DEFAULT)]
+    pub data: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+const DATA_DEFAULT: &str = "/var/lib/waxseal";
+
+/// `waxseal try`.
+#[derive(Debug, Args)]
+pub struct Try {
+    /// Keep the data in this directory; started again with it, the server has the same mail and accounts.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Print one line of JSON when the server is ready, instead of the screen.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `waxseal serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The data directory; made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = DATA_DEFAULT)]
+    pub data: PathBuf,
+    /// The settings text. Without it: all protocols on their ports, the machine's host name.
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+}
+
+/// `waxseal domain`.
+#[derive(Debug, Args)]
+pub struct Domain {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: DomainAction,
+}
+
+/// What to do with domains.
+#[derive(Debug, Subcommand)]
+pub enum DomainAction {
+    /// Receive mail for this domain.
+    Add {
+        /// Its name, `example.org`.
+        domain: String,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Print the domains.
+    List {
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Stop receiving mail for this domain. It must have no accounts or aliases any more.
+    Remove {
+        /// Its name.
+        domain: String,
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+/// `waxseal account`.
+#[derive(Debug, Args)]
+pub struct Account {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: AccountAction,
+}
+
+/// Where a new password comes from. Never from an argument: other users of the machine could read it there.
+#[derive(Debug, Clone, Args)]
+pub struct PasswordSource {
+    /// Make a password and print it.
+    #[arg(long, conflicts_with = "password_stdin")]
+    pub generate: bool,
+    /// Read the password from the first line of standard input.
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// What to do with accounts.
+#[derive(Debug, Subcommand)]
+pub enum AccountAction {
+    /// Make an account with its mailboxes. Asks for the password.
+    Add {
+        /// `bob@example.org`; its domain must be there.
+        address: String,
+        /// The person's name.
+        #[arg(long, default_value = "")]
+        name: String,
+        #[command(flatten)]
+        password: PasswordSource,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Print the accounts.
+    List {
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Give an account a new password. Asks for it.
+    Password {
+        /// Whose.
+        address: String,
+        #[command(flatten)]
+        password: PasswordSource,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Remove an account with all its mail.
+    Remove {
+        /// Which.
+        address: String,
+        /// Yes, with all its mail.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+/// `waxseal alias`.
+#[derive(Debug, Args)]
+pub struct Alias {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: AliasAction,
+}
+
+/// What to do with aliases.
+#[derive(Debug, Subcommand)]
+pub enum AliasAction {
+    /// Mail for ADDRESS goes to the targets.
+    Add {
+        /// The further name.
+        address: String,
+        /// Accounts or aliases here.
+        #[arg(required = true)]
+        targets: Vec<String>,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Print the aliases.
+    List {
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Remove one.
+    Remove {
+        /// Which.
+        address: String,
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+/// `waxseal trace`.
+#[derive(Debug, Args)]
+pub struct Trace {
+    /// A queue id, a Message-ID (with or without angle brackets), or an address in the envelope.
+    pub what: String,
+    /// How many messages, the newest first.
+    #[arg(long, default_value_t = 10)]
+    pub limit: usize,
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// `waxseal store`.
+#[derive(Debug, Args)]
+pub struct Store {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: StoreAction,
+}
+
+/// What to do with the data directory.
+#[derive(Debug, Subcommand)]
+pub enum StoreAction {
+    /// Verify every checksum and every reference.
+    Check {
+        /// Mend what can be mended (counters, references, orphans).
+        #[arg(long)]
+        repair: bool,
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_password_is_never_an_argument() {
+        assert!(Cli::try_parse_from(["waxseal", "account", "add", "bob@example.org", "--password", "x"]).is_err());
+        assert!(Cli::try_parse_from(["waxseal", "account", "add", "bob@example.org", "secret"]).is_err());
+    }
+}
