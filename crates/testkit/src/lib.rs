@@ -1,1 +1,16 @@
 //! Transcripts, simulated peers, sample mail. For tests only.
+//!
+//! A [transcript] is a dialogue in a file. [`play`](play::play) plays it against a [`Stage`](play::Stage): a protocol
+//! session in memory with a small [application](fake) ([`SessionStage`](session_stage::SessionStage)), or a server that
+//! listens on ports ([`BinaryStage`](binary_stage::BinaryStage)). [`files`] finds the transcripts.
+
+pub mod play;
+pub mod transcript;
+//pub mod session_stage;
+//pub mod fake;
+//pub mod binary_stage;
+//pub mod files;
+
+pub use play::{Cut, Failure, Played, Stage, play};
+//pub use session_stage::SessionStage;
+pub use transcript::{Protocol, Transcript};
