@@ -1,0 +1,45 @@
+//! The checks: one file a check, one line here.
+
+mod content_loop;
+mod content_size;
+mod magic;
+mod recipient;
+mod relay;
+mod sender_size;
+
+use mail::Reply;
+
+use crate::facts::Facts;
+use crate::reason::Reason;
+use crate::story::Stage;
+
+/// Every check. Those of a stage are asked in this order, until one decides.
+pub const CHECKS: &[&dyn Check] = &[
+    &sender_size::SenderSize,
+    &relay::Relay,
+    &magic::MagicRecipient,
+    &recipient::Recipient,
+    &content_size::ContentSize,
+    &content_loop::ContentLoop,
+];
+
+/// One rule: a pure function of the facts.
+pub trait Check: Sync {
+    /// Its name in reasons: lower case, with hyphens.
+    fn name(&self) -> &'static str;
+    /// When it is asked.
+    fn stage(&self) -> Stage;
+    /// What it finds; nothing if it has nothing to say.
+    fn find(&self, facts: &Facts) -> Option<Finding>;
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Take it; no later check of this stage is asked.
+    Accept(Reason),
+    /// Refuse it for good with this 5yz reply.
+    Refuse(Reply, Reason),
+    /// Refuse it for now with this 4yz reply.
+    Defer(Reply, Reason),
+}

@@ -1,0 +1,117 @@
+//! What is known when policy judges, stage by stage. Serialisable, so that last week's facts can be judged by new rules.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// What is known so far. A stage that has not been reached is `None`; a later transaction replaces what came before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The connection.
+    pub connection: ConnectionFacts,
+    /// HELO or EHLO.
+    pub hello: Option<HelloFacts>,
+    /// MAIL.
+    pub sender: Option<SenderFacts>,
+    /// The RCPT that is judged.
+    pub recipient: Option<RecipientFacts>,
+    /// The content.
+    pub content: Option<ContentFacts>,
+}
+
+impl Facts {
+    /// What is known when a connection begins.
+    pub fn new(connection: ConnectionFacts) -> Self {
+        Self { connection, hello: None, sender: None, recipient: None, content: None }
+    }
+}
+
+/// Of the connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionFacts {
+    /// From where; never an IPv4-mapped address.
+    pub peer: IpAddr,
+    /// The virtual server's name.
+    pub virtual_server: String,
+    /// Whether the peer is in `trusted-networks`.
+    pub trusted: bool,
+}
+
+/// Of the peer's introduction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HelloFacts {
+    /// What it called itself.
+    pub name: String,
+    /// Whether it said EHLO.
+    pub extended: bool,
+    /// `TLS1.2`, `TLS1.3`; none in clear text.
+    pub tls: Option<String>,
+    /// The canonical address of the account that signed in.
+    pub account: Option<String>,
+}
+
+/// Of the sender.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SenderFacts {
+    /// The reverse-path; empty for null.
+    pub reverse_path: String,
+    /// SIZE= as announced, octets.
+    pub size_announced: Option<u64>,
+    /// The virtual server's `message-size-limit`, octets.
+    pub size_max: u64,
+}
+
+/// Of one recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecipientFacts {
+    /// As the client named it: an address, or `postmaster` alone.
+    pub recipient: String,
+    /// What the directory says.
+    pub standing: Standing,
+    /// Whether it is one of the recipients that fail on purpose, and those are switched on.
+    pub magic: Option<Magic>,
+}
+
+/// What the directory says of a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Its domain is not ours.
+    NotLocal,
+    /// Its domain is ours, the recipient is not known in it.
+    Unknown,
+    /// It means this many mailboxes of ours.
+    Local(usize),
+    /// It is postmaster, and there is no account yet that could read its mail.
+    Unattended,
+    /// The directory could not be asked.
+    Unavailable,
+}
+
+/// A recipient that fails on purpose, for trying out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Magic {
+    /// `refused@`: refused at RCPT.
+    Refused,
+    /// `deferred@`: deferred until the third try.
+    Deferred {
+        /// How often it was tried before, by anyone.
+        tries_before: u32,
+    },
+    /// `slow@`: accepted, delivered after 30 seconds.
+    Slow,
+    /// `bounces@`: accepted, then reported as undeliverable.
+    Bounces,
+}
+
+/// Of the content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentFacts {
+    /// Octets.
+    pub size: u64,
+    /// The virtual server's `message-size-limit`, octets.
+    pub size_max: u64,
+    /// Received fields in its header.
+    pub received: usize,
+}

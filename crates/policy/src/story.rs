@@ -1,0 +1,524 @@
+//! A message's story: what happened to it at each hop and why, as the journal keeps it.
+//!
+//! A story is JSON with a version, so that next year's binary can read it: fields that it does not know are passed over,
+//! a hop that it does not know is shown as such. No content and no credential has a place in it. One transaction may
+//! have several stories (its acceptance, later attempts); [`tell`] joins them.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use mail::{QueueId, Timestamp, printable};
+use serde::{Deserialize, Serialize};
+use store::read::JournalRecord;
+
+use crate::reason::Reason;
+
+/// The form in which stories are written now.
+pub const VERSION: u16 = 1;
+
+/// A part of a message's story, written in the commit that it explains.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Story {
+    /// The form, [`VERSION`].
+    pub version: u16,
+    /// Of which transaction.
+    #[serde(with = "queue_id_as_text")]
+    pub queue_id: QueueId,
+    /// What happened, in order.
+    pub hops: Vec<Hop>,
+}
+
+/// One hop: when, what, why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    /// When it was done.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+    /// Why, where something was decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<Reason>,
+}
+
+/// What happened at a hop. Text from peers is kept as it came and escaped when it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "hop", rename_all = "lowercase")]
+pub enum What {
+    /// A connection was accepted.
+    Accept {
+        /// From where.
+        peer: SocketAddr,
+        /// By which virtual server, by name.
+        server: String,
+    },
+    /// What the peer said of itself before the transaction.
+    Speak {
+        /// Its name in HELO or EHLO.
+        hello: String,
+        /// Whether it said EHLO.
+        extended: bool,
+        /// `TLS1.3` and the like; none in clear text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tls: Option<String>,
+        /// The canonical address of the account that signed in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+    },
+    /// A stage was judged.
+    Judge {
+        /// Which.
+        stage: Stage,
+        /// Of what: the reverse-path (empty for null), the recipient; nothing for content.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        subject: String,
+        /// How.
+        verdict: Ruling,
+        /// What the peer was answered: `550 5.1.1 no such recipient here`; nothing where it was accepted.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reply: String,
+    },
+    /// Content was taken.
+    Spool {
+        /// Octets.
+        size: u64,
+        /// The Message-ID field as it stands in the header.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message_id: Option<String>,
+    },
+    /// Who is answerable for the message was determined.
+    Authenticate {
+        /// By method: `auth=pass`, `spf=none`.
+        results: Vec<String>,
+    },
+    /// The message was accepted.
+    Enqueue {
+        /// The reverse-path, empty for null.
+        reverse_path: String,
+        /// The recipients that were accepted, as addresses.
+        recipients: Vec<String>,
+    },
+    /// A delivery was attempted, or arranged for.
+    Deliver {
+        /// The destination: `local`.
+        destination: String,
+        /// Its recipients, as addresses.
+        recipients: Vec<String>,
+        /// How it ended.
+        outcome: Delivered,
+        /// What was said: a reply, or a sentence. Nothing where there is nothing to add.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        diagnostic: String,
+        /// When it is tried again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<Timestamp>,
+    },
+    /// An email was filed in a mailbox.
+    File {
+        /// Whose: the account's canonical address.
+        account: String,
+        /// In which mailbox, its path.
+        mailbox: String,
+        /// For which recipients, as addresses of the envelope.
+        recipients: Vec<String>,
+    },
+    /// The transaction ended.
+    End {
+        /// How: `250 2.0.0 kept`, `the client cut the connection in content after 4096 octets`.
+        how: String,
+        /// Ways in which the peer erred, by name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        misuses: Vec<String>,
+    },
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The stages at which policy judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// A connection was accepted.
+    Connection,
+    /// HELO or EHLO.
+    Hello,
+    /// MAIL.
+    Sender,
+    /// RCPT.
+    Recipient,
+    /// After content.
+    Content,
+}
+
+/// A verdict without its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ruling {
+    /// Taken.
+    Accept,
+    /// Refused for good, 5yz.
+    Refuse,
+    /// Refused for now, 4yz.
+    Defer,
+}
+
+/// How an attempt at delivery ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delivered {
+    /// It is where it should be.
+    Done,
+    /// It waits in the queue.
+    Queued,
+    /// It is tried again later.
+    Deferred,
+    /// It cannot be delivered; a report was made.
+    Bounced,
+    /// It cannot be delivered, and no report may be made of it.
+    Discarded,
+}
+
+impl Story {
+    /// A story without hops.
+    pub fn new(queue_id: QueueId) -> Self {
+        Self { version: VERSION, queue_id, hops: Vec::with_capacity(8) }
+    }
+
+    /// Adds a hop at which nothing was decided.
+    pub fn hop(&mut self, at: Timestamp, what: What) {
+        self.hops.push(Hop { at, what, because: Vec::new() });
+    }
+
+    /// The form the journal keeps.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a story has string keys and finite numbers only")
+    }
+
+    /// Reads what [`to_json`](Self::to_json) wrote, in this version or another.
+    ///
+    /// # Errors
+    /// What does not fit, in a sentence; the text is damaged, or its form is of a version that changed the frame.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// The change that keeps it: put it into the commit that it explains.
+    pub fn explanation(&self, at: Timestamp) -> store::Change {
+        store::Change::Explain { queue_id: self.queue_id, at, story: self.to_json() }
+    }
+}
+
+/// What a stored story can be looked up by: its addresses in lower case and its Message-ID, each as [`key`] writes it,
+/// sorted, each once. Nothing for text that is no story.
+pub fn keys(story: &str) -> Vec<String> {
+    let Ok(story) = Story::from_json(story) else { return Vec::new() };
+    let found: BTreeSet<String> =
+        story.hops.iter().flat_map(|hop| names(&hop.what)).map(key).filter(|key| !key.is_empty()).collect();
+    found.into_iter().collect()
+}
+
+/// How an address or a Message-ID is written as a key: without angle brackets, in lower case.
+pub fn key(text: &str) -> String {
+    bare(text).to_lowercase()
+}
+
+fn bare(text: &str) -> &str {
+    let text = text.trim();
+    text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(text)
+}
+
+/// The addresses and Message-IDs that a hop names.
+fn names(what: &What) -> Vec<&str> {
+    match what {
+        What::Speak { account, .. } => account.iter().map(String::as_str).collect(),
+        What::Judge { stage: Stage::Sender | Stage::Recipient, subject, .. } => vec![subject],
+        What::Spool { message_id, .. } => message_id.iter().map(String::as_str).collect(),
+        What::Enqueue { reverse_path, recipients } => {
+            recipients.iter().chain([reverse_path]).map(String::as_str).collect()
+        }
+        What::Deliver { recipients, .. } => recipients.iter().map(String::as_str).collect(),
+        What::File { account, recipients, .. } => {
+            recipients.iter().chain([account]).map(String::as_str).collect()
+        }
+        What::Accept { .. }
+        | What::Judge { .. }
+        | What::Authenticate { .. }
+        | What::End { .. }
+        | What::Unknown => Vec::new(),
+    }
+}
+
+/// The stories of transactions for people: a heading each transaction, then one line a hop: time (UTC), hop, what and
+/// why. Control characters are escaped.
+pub fn tell(records: &[JournalRecord]) -> String {
+    let mut sorted: Vec<&JournalRecord> = records.iter().collect();
+    sorted.sort_by_key(|record| (record.queue_id, record.at));
+    let mut text = String::new();
+    let mut current = None;
+    for record in sorted {
+        if current.replace(record.queue_id) != Some(record.queue_id) {
+            text.push_str(&format!("{}\n", record.queue_id));
+        }
+        tell_record(record, &mut text);
+    }
+    text
+}
+
+fn tell_record(record: &JournalRecord, text: &mut String) {
+    match Story::from_json(&record.story) {
+        Ok(story) => {
+            for hop in &story.hops {
+                line(text, hop.at, name(&hop.what), &describe(&hop.what));
+                for reason in &hop.because {
+                    line(text, hop.at, "", &format!("because {reason}"));
+                }
+            }
+        }
+        Err(_) => line(text, record.at, "?", &format!("of a form unknown to this version: {}", record.story)),
+    }
+}
+
+fn line(text: &mut String, at: Timestamp, name: &str, what: &str) {
+    text.push_str(&format!("  {}  {name:<12}  {}\n", moment(at), printable(what)));
+}
+
+fn name(what: &What) -> &'static str {
+    match what {
+        What::Accept { .. } => "accept",
+        What::Speak { .. } => "speak",
+        What::Judge { .. } => "judge",
+        What::Spool { .. } => "spool",
+        What::Authenticate { .. } => "authenticate",
+        What::Enqueue { .. } => "enqueue",
+        What::Deliver { .. } => "deliver",
+        What::File { .. } => "file",
+        What::End { .. } => "end",
+        What::Unknown => "?",
+    }
+}
+
+fn describe(what: &What) -> String {
+    match what {
+        What::Accept { peer, server } => format!("from {peer} by virtual server \"{server}\""),
+        What::Speak { hello, extended, tls, account } => describe_peer(hello, *extended, tls, account),
+        What::Judge { stage, subject, verdict, reply } => {
+            describe_judgement(*stage, subject, *verdict, reply)
+        }
+        What::Spool { size, message_id: Some(id) } => format!("{size} octets, Message-ID {id}"),
+        What::Spool { size, message_id: None } => format!("{size} octets, no Message-ID"),
+        What::Authenticate { results } if results.is_empty() => "nothing was checked".into(),
+        What::Authenticate { results } => results.join(", "),
+        What::Enqueue { reverse_path, recipients } => {
+            format!("from {} to {}", path(reverse_path), paths(recipients))
+        }
+        What::Deliver { destination, recipients, outcome, diagnostic, due } => {
+            let mut text = format!("{destination}: {} {}", paths(recipients), describe_outcome(*outcome));
+            if let Some(due) = due {
+                text.push_str(&format!(", next try {}", moment(*due)));
+            }
+            if !diagnostic.is_empty() {
+                text.push_str(&format!(": {diagnostic}"));
+            }
+            text
+        }
+        What::File { account, mailbox, recipients } => {
+            format!("in {mailbox} of {account} for {}", paths(recipients))
+        }
+        What::End { how, misuses } if misuses.is_empty() => how.clone(),
+        What::End { how, misuses } => format!("{how}; the peer erred: {}", misuses.join(", ")),
+        What::Unknown => "a hop that a newer version wrote".into(),
+    }
+}
+
+fn describe_peer(hello: &str, extended: bool, tls: &Option<String>, account: &Option<String>) -> String {
+    let verb = if extended { "EHLO" } else { "HELO" };
+    let tls = tls.as_deref().unwrap_or("no TLS");
+    match account {
+        Some(account) => format!("{verb} {hello}, {tls}, signed in as {account}"),
+        None => format!("{verb} {hello}, {tls}"),
+    }
+}
+
+fn describe_judgement(stage: Stage, subject: &str, verdict: Ruling, reply: &str) -> String {
+    let verdict = match verdict {
+        Ruling::Accept => "accepted",
+        Ruling::Refuse => "refused",
+        Ruling::Defer => "deferred",
+    };
+    let what = match stage {
+        Stage::Connection => "connection".into(),
+        Stage::Hello => "hello".into(),
+        Stage::Sender => format!("sender {}", path(subject)),
+        Stage::Recipient => format!("recipient {}", path(subject)),
+        Stage::Content => "content".to_owned(),
+    };
+    if reply.is_empty() { format!("{what} {verdict}") } else { format!("{what} {verdict}: {reply}") }
+}
+
+fn describe_outcome(outcome: Delivered) -> &'static str {
+    match outcome {
+        Delivered::Done => "delivered",
+        Delivered::Queued => "queued",
+        Delivered::Deferred => "deferred",
+        Delivered::Bounced => "bounced",
+        Delivered::Discarded => "discarded",
+    }
+}
+
+fn paths(addresses: &[String]) -> String {
+    let all: Vec<String> = addresses.iter().map(|address| path(address)).collect();
+    all.join(", ")
+}
+
+/// An address in angle brackets, however it was noted.
+fn path(address: &str) -> String {
+    format!("<{}>", bare(address))
+}
+
+/// `2026-11-22 15:42:52.123`, UTC.
+fn moment(at: Timestamp) -> String {
+    let (days, millis) = (at.0.div_euclid(86_400_000), at.0.rem_euclid(86_400_000));
+    let (year, month, day) = civil(days);
+    let (seconds, millis) = (millis / 1000, millis % 1000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{millis:03}")
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in years that begin on 1 March, so that leap days come last.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+/// A queue id in JSON is the text that people know it by.
+mod queue_id_as_text {
+    use mail::QueueId;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(id: &QueueId, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<QueueId, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|()| D::Error::custom("no queue id"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn whole() -> Story {
+        let mut story = Story::new(QueueId(77));
+        let at = |ms: i64| Timestamp(1_763_826_172_000 + ms);
+        let peer = "192.0.2.1:4711".parse().unwrap();
+        story.hop(at(0), What::Accept { peer, server: "internet".into() });
+        story.hop(
+            at(1),
+            What::Speak {
+                hello: "client\u{1b}[2J".into(),
+                extended: true,
+                tls: Some("TLS1.3".into()),
+                account: None,
+            },
+        );
+        story.hops.push(Hop {
+            at: at(2),
+            what: What::Judge {
+                stage: Stage::Recipient,
+                subject: "Bob@example.org".into(),
+                verdict: Ruling::Accept,
+                reply: String::new(),
+            },
+            because: vec![Reason::new("recipient", "the recipient is ours").with("mailboxes", 1usize)],
+        });
+        story.hop(at(3), What::Spool { size: 1234, message_id: Some("<A.b@Example.ORG>".into()) });
+        story.hop(at(3), What::Authenticate { results: vec!["auth=none".into()] });
+        story.hop(
+            at(4),
+            What::Enqueue { reverse_path: String::new(), recipients: vec!["Bob@example.org".into()] },
+        );
+        story.hop(
+            at(4),
+            What::Deliver {
+                destination: "local".into(),
+                recipients: vec!["Bob@example.org".into()],
+                outcome: Delivered::Done,
+                diagnostic: String::new(),
+                due: None,
+            },
+        );
+        story.hop(
+            at(4),
+            What::File {
+                account: "bob@example.org".into(),
+                mailbox: "INBOX".into(),
+                recipients: vec!["Bob@example.org".into()],
+            },
+        );
+        story.hop(at(5), What::End { how: "250 2.0.0 kept".into(), misuses: vec!["BareLineFeed".into()] });
+        story
+    }
+
+    fn check_told(story: &str, expected: Expect) {
+        let record =
+            JournalRecord { queue_id: QueueId(77), at: Timestamp(1_763_826_172_000), story: story.into() };
+        expected.assert_eq(&tell(&[record]));
+    }
+
+    #[test]
+    fn a_story_survives_the_journal() {
+        let json = whole().to_json();
+        assert_eq!(Story::from_json(&json), Ok(whole()));
+        expect![[r#"{"version":1,"queue_id":"000000000002D","hops":[{"at":1763826172000,"hop":"accept","peer":"192.0.2.1:4711","server":"internet"},{"at":1763826172001,"hop":"speak","hello":"client\u001b[2J","extended":true,"tls":"TLS1.3"},{"at":1763826172002,"hop":"judge","stage":"recipient","subject":"Bob@example.org","verdict":"accept","because":[{"check":"recipient","because":"the recipient is ours","facts":{"mailboxes":1}}]},{"at":1763826172003,"hop":"spool","size":1234,"message_id":"<A.b@Example.ORG>"},{"at":1763826172003,"hop":"authenticate","results":["auth=none"]},{"at":1763826172004,"hop":"enqueue","reverse_path":"","recipients":["Bob@example.org"]},{"at":1763826172004,"hop":"deliver","destination":"local","recipients":["Bob@example.org"],"outcome":"done"},{"at":1763826172004,"hop":"file","account":"bob@example.org","mailbox":"INBOX","recipients":["Bob@example.org"]},{"at":1763826172005,"hop":"end","how":"250 2.0.0 kept","misuses":["BareLineFeed"]}]}"#]].assert_eq(&json);
+    }
+
+    #[test]
+    fn a_story_is_told_in_lines() {
+        check_told(&whole().to_json(), expect![[r#"
+            000000000002D
+              2025-11-22 15:42:52.000  accept        from 192.0.2.1:4711 by virtual server "internet"
+              2025-11-22 15:42:52.001  speak         EHLO client\x1b[2J, TLS1.3
+              2025-11-22 15:42:52.002  judge         recipient <Bob@example.org> accepted
+              2025-11-22 15:42:52.002                because recipient: the recipient is ours (mailboxes 1)
+              2025-11-22 15:42:52.003  spool         1234 octets, Message-ID <A.b@Example.ORG>
+              2025-11-22 15:42:52.003  authenticate  auth=none
+              2025-11-22 15:42:52.004  enqueue       from <> to <Bob@example.org>
+              2025-11-22 15:42:52.004  deliver       local: <Bob@example.org> delivered
+              2025-11-22 15:42:52.004  file          in INBOX of bob@example.org for <Bob@example.org>
+              2025-11-22 15:42:52.005  end           250 2.0.0 kept; the peer erred: BareLineFeed
+        "#]]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_shown_escaped() {
+        let newer = r#"{"version":2,"queue_id":"000000000002D","tone":"sad","hops":[
+            {"at":0,"hop":"accept","peer":"[2001:db8::1]:1","server":"a","mood":1},{"at":951782400000,"hop":"teleport","to":"x"}]}"#;
+        check_told(newer, expect![[r#"
+            000000000002D
+              1970-01-01 00:00:00.000  accept        from [2001:db8::1]:1 by virtual server "a"
+              2000-02-29 00:00:00.000  ?             a hop that a newer version wrote
+        "#]]);
+        check_told("no \u{1b} story", expect![[r#"
+            000000000002D
+              2025-11-22 15:42:52.000  ?             of a form unknown to this version: no \x1b story
+        "#]]);
+    }
+
+    #[test]
+    fn keys_are_addresses_and_message_ids() {
+        assert_eq!(keys(&whole().to_json()), ["a.b@example.org", "bob@example.org"]);
+        assert_eq!(keys("no story"), Vec::<String>::new());
+        assert_eq!(key(" <A@B> "), "a@b");
+    }
+}
