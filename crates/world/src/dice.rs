@@ -60,4 +60,17 @@ mod tests {
         assert_eq!((a.throw(), a.throw()), (b.throw(), b.throw()));
         assert_ne!(Dice::seeded(8).throw(), Dice::seeded(7).throw());
     }
+
+    #[test]
+    fn every_byte_of_a_buffer_is_thrown() {
+        for dice in [Dice::Real, Dice::seeded(1)] {
+            let mut seen = [0; 13];
+            for _ in 0..64 {
+                let mut throw = [0; 13];
+                dice.fill(&mut throw);
+                seen.iter_mut().zip(throw).for_each(|(seen, byte)| *seen |= byte);
+            }
+            assert!(seen.iter().all(|&byte| byte != 0), "{dice:?}: {seen:?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ pub mod dice;
 pub mod net;
 pub mod workers;
 
-pub use clock::Clock;
+pub use clock::{Clock, Timer};
 pub use dice::Dice;
 pub use workers::Workers;
 
@@ -18,4 +18,16 @@ pub struct World {
     pub dice: Dice,
     /// Threads.
     pub workers: Workers,
+}
+
+impl World {
+    /// The machine's world, with at most this many slow pieces of work (password hashes) at a time.
+    pub fn real(slow_max: usize) -> Self {
+        Self { clock: Clock::Real, dice: Dice::Real, workers: Workers::threads(slow_max) }
+    }
+
+    /// A world that goes the same way each time. Call it inside a paused runtime of one thread.
+    pub fn simulated(start: mail::Timestamp, seed: u64) -> Self {
+        Self { clock: Clock::simulated(start), dice: Dice::seeded(seed), workers: Workers::Inline }
+    }
 }

@@ -1,8 +1,9 @@
-//! Sockets: listening and accepting.
+//! Sockets: listening and accepting; and a pair in memory that stands for a connection in simulation.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
 
 /// A TCP listener. `[::]` is dual-stack whatever the system's default.
@@ -40,11 +41,26 @@ impl Listener {
     ///
     /// # Errors
     /// The system's, such as too many open files; the listener stays usable.
+    ///
+    /// # Cancellation
+    /// Dropping the future loses no connection.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = self.0.accept().await?;
-        stream.set_nodelay(true)?;
+        // Fails only if the peer is gone already, which the first read says better.
+        let _ = stream.set_nodelay(true);
         Ok((stream, canonical(peer)))
     }
+}
+
+/// Connects.
+///
+/// # Errors
+/// The system's: refused, unreachable. There is no time limit: race it against the clock.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// The peer without IPv4-mapping.
@@ -55,12 +71,34 @@ pub fn canonical(peer: SocketAddr) -> SocketAddr {
     }
 }
 
+/// Both ends of a simulated connection. Each direction holds `buffer` octets that the other end has not read.
+pub fn pair(buffer: usize) -> (DuplexStream, DuplexStream) {
+    tokio::io::duplex(buffer)
+}
+
 /// Connections the kernel holds for us while we are busy; Linux's own default limit.
 const BACKLOG: i32 = 4096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_unspecified_ipv6_address_serves_ipv4_and_shows_it_unmapped() {
+        let listener = Listener::bind("[::]:0".parse().unwrap()).unwrap();
+        let port = listener.address().unwrap().port();
+        let client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        assert_eq!(peer, client.local_addr().unwrap());
+        assert!(stream.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_an_error() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let again = Listener::bind(listener.address().unwrap()).unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AddrInUse);
+    }
 
     #[test]
     fn mapped_addresses_become_ipv4() {

@@ -34,7 +34,11 @@ impl Workers {
             Self::Inline => work(),
             Self::Threads { .. } => match tokio::task::spawn_blocking(work).await {
                 Ok(result) => result,
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // Cancelled: the runtime is going down, and this task with it.
+                    Err(_) => std::future::pending().await,
+                },
             },
         }
     }
@@ -46,7 +50,9 @@ impl Workers {
     pub async fn run_slow<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let _permit = match self {
             Self::Inline => None,
-            Self::Threads { slow } => Some(slow.clone().acquire_owned().await.expect("the pool is never closed")),
+            Self::Threads { slow } => {
+                Some(slow.clone().acquire_owned().await.expect("the pool is never closed"))
+            }
         };
         self.run(work).await
     }
@@ -75,5 +81,66 @@ impl Workers {
             Self::Inline => Ok(None),
             Self::Threads { .. } => std::thread::Builder::new().name(name.into()).spawn(body).map(Some),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_gives_its_result_on_threads_and_inline() {
+        for workers in [Workers::threads(1), Workers::Inline] {
+            assert_eq!(workers.run(|| 1).await + workers.run_slow(|| 2).await, 3);
+        }
+        let here = std::thread::current().id();
+        assert_eq!(Workers::Inline.run(|| std::thread::current().id()).await, here);
+        assert_ne!(Workers::threads(1).run(|| std::thread::current().id()).await, here);
+    }
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "the work of this test is to take time")]
+    async fn slow_work_is_bounded() {
+        let workers = Workers::threads(2);
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (workers, now, most) = (workers.clone(), now.clone(), most.clone());
+                workers.clone().spawn(async move {
+                    let work = move || {
+                        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        std::thread::sleep(Duration::from_millis(5));
+                        now.fetch_sub(1, Ordering::SeqCst);
+                    };
+                    workers.run_slow(work).await;
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_panic_reaches_whoever_waits_and_frees_its_permit() {
+        let workers = Workers::threads(1);
+        let failing = workers.clone();
+        let joined = workers.spawn(async move { failing.run_slow(|| panic!("planted")).await }).await;
+        assert!(joined.unwrap_err().is_panic());
+        assert_eq!(workers.run_slow(|| 1).await, 1);
+    }
+
+    #[test]
+    fn a_named_thread_runs_but_not_in_simulation() {
+        let name = || std::thread::current().name().map(String::from);
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = Workers::threads(1).thread("writer", move || tell.send(name()).unwrap()).unwrap();
+        thread.expect("threads are real").join().unwrap();
+        assert_eq!(told.recv().unwrap().as_deref(), Some("writer"));
+        assert!(Workers::Inline.thread("writer", || unreachable!()).unwrap().is_none());
     }
 }
