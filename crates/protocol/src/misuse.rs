@@ -33,7 +33,7 @@ misuses! {
     BareLineFeed,
     /// A carriage return without a line feed after it (RFC 5321 §2.3.8).
     BareCarriageReturn,
-    /// A NUL octet in a command line or in content.
+    /// A NUL octet in a command line.
     NulOctet,
     /// A line longer than its limit.
     LineTooLong,
@@ -57,8 +57,6 @@ misuses! {
     SaslMalformed,
     /// A SASL response beyond the limit.
     SaslTooLong,
-    /// The client cancelled the exchange with `*`.
-    SaslCancelled,
 
     // SMTP.
     /// Input came before the banner was sent (RFC 5321 §3.1).
