@@ -1,1 +1,8 @@
-//! Who receives mail here, and who may send.
+//! Who receives mail here, and who may sign in.
+
+pub mod limits;
+pub mod passwords;
+pub mod resolution;
+
+pub use passwords::{Password, Unfit, generate_password, hash_password};
+pub use resolution::{LocalRecipient, Resolution};
