@@ -1,6 +1,11 @@
 //! SMTP replies (RFC 5321 §4.2) with enhanced codes (RFC 3463, RFC 2034).
 
 use std::borrow::Cow;
+use std::fmt;
+
+use bytes::BufMut;
+
+use crate::limits;
 
 /// Class, subject, detail (RFC 3463 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,5 +36,91 @@ impl Reply {
     /// 2yz or 3yz.
     pub fn is_positive(&self) -> bool {
         self.code < 400
+    }
+
+    /// Writes it as the peer receives it, with CRLF.
+    ///
+    /// Every line bears both codes (RFC 2034 §4). Whatever is no printable ASCII becomes `?`, so that no text can begin a
+    /// line of its own; a line ends at 512 octets.
+    pub fn render(&self, out: &mut impl BufMut) {
+        let mut lines = self.text.split('\n').peekable();
+        while let Some(line) = lines.next() {
+            let mut written = self.prefix(if lines.peek().is_some() { '-' } else { ' ' });
+            written.extend(line.strip_suffix('\r').unwrap_or(line).chars().map(presentable));
+            written.truncate(limits::REPLY_LINE_OCTETS_MAX - 2);
+            out.put_slice(written.as_bytes());
+            out.put_slice(b"\r\n");
+        }
+    }
+
+    fn prefix(&self, separator: char) -> String {
+        match self.enhanced {
+            Some(enhanced) => format!("{:03}{separator}{enhanced} ", self.code),
+            None => format!("{:03}{separator}", self.code),
+        }
+    }
+}
+
+fn presentable(c: char) -> char {
+    match c {
+        ' '..='~' => c,
+        '\t' => ' ',
+        _ => '?',
+    }
+}
+
+impl fmt::Display for Reply {
+    /// On one line, for journals: lines are joined by ` / `.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.prefix(' '))?;
+        for (place, line) in self.text.lines().enumerate() {
+            let line: String = line.chars().map(presentable).collect();
+            write!(f, "{}{line}", if place > 0 { " / " } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for EnhancedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(reply: &Reply) -> String {
+        let mut out = Vec::new();
+        reply.render(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_line_bears_the_codes() {
+        for (reply, expected) in [
+            (Reply::new(250, (2, 1, 0), "Ok"), "250 2.1.0 Ok\r\n"),
+            (
+                Reply::new(550, (5, 7, 509), "One\nTwo\r\nThree"),
+                "550-5.7.509 One\r\n550-5.7.509 Two\r\n550 5.7.509 Three\r\n",
+            ),
+            (
+                Reply::plain(250, "mx.example\nPIPELINING\nSIZE 1"),
+                "250-mx.example\r\n250-PIPELINING\r\n250 SIZE 1\r\n",
+            ),
+            (Reply::plain(354, ""), "354 \r\n"),
+            (Reply::new(500, (5, 5, 2), "What\r250 Ok\u{1b}\tä"), "500 5.5.2 What?250 Ok? ?\r\n"),
+        ] {
+            assert_eq!(rendered(&reply), expected);
+        }
+    }
+
+    #[test]
+    fn lines_are_cut_and_joined() {
+        let long = Reply::new(250, (2, 0, 0), "x".repeat(600));
+        assert_eq!(rendered(&long).len(), limits::REPLY_LINE_OCTETS_MAX);
+        assert_eq!(Reply::new(250, (2, 0, 0), "a\nb").to_string(), "250 2.0.0 a / b");
+        assert_eq!(Reply::plain(220, "a\rb").to_string(), "220 a?b");
     }
 }
