@@ -1,0 +1,37 @@
+//! Every bound on what a reader can make us hold or do, with its reason.
+
+/// Octets of sections that one answer holds: what a connection may have in memory unsent (the contract of sessions).
+pub const ANSWER_OCTETS_MAX: usize = 64 * 1024;
+
+/// Rows that one answer holds: enough that a listing is limited by disk and not by round trips.
+pub const ANSWER_ROWS_MAX: usize = 256;
+
+/// Octets of a header that are read to find its end, its envelope or its fields. What lies behind counts as body; no
+/// honest header is a hundredth of this.
+pub const HEADER_OCTETS_MAX: usize = 1024 * 1024;
+
+/// Octets of emails that are held at a time, by the whole process, while their structure is parsed or their text is
+/// searched. An email larger than all of it takes all of it and is alone.
+pub const PARSING_OCTETS_MAX: u32 = 128 * 1024 * 1024;
+
+/// Structures that an open mailbox remembers: a mail program reads the parts of one email one after the other, and
+/// seldom of more than a few in turn.
+pub const STRUCTURES_REMEMBERED_MAX: usize = 4;
+
+/// Mailboxes of an account: LIST sends them all.
+pub const MAILBOXES_MAX: usize = 10_000;
+
+/// UIDs that one commit changes, so that the writer's other guests need not wait long.
+pub const UIDS_PER_COMMIT_MAX: u64 = 1_000;
+
+/// The longest start of a line that is held to see whether it is a Return-Path field: the name and some blanks.
+pub const FIELD_NAME_OCTETS_MAX: usize = 64;
+
+/// Emails up to here are parsed again rather than remembered: it takes less than the reply's way through the network.
+pub const PARSED_AGAIN_OCTETS_MAX: u64 = 64 * 1024;
+
+/// How often a change of names is decided anew when another session was faster.
+pub const CONFLICTS_MAX: usize = 3;
+
+/// Octets of text that are decoded and searched in one email; what lies behind is not found.
+pub const SEARCHED_OCTETS_MAX: u64 = 16 * 1024 * 1024;

@@ -1,0 +1,119 @@
+//! STORE, COPY, MOVE and EXPUNGE in an open mailbox (RFC 3501 §6.4, RFC 4315, RFC 6851).
+
+use mail::{Flag, MailboxPath, ModSeq, UidSet};
+use store::Change;
+use store::change::{Applied, FlagMode};
+
+use crate::error::{Error, Result};
+use crate::fetch::Row;
+use crate::limits;
+use crate::tree::moving;
+use crate::view::Open;
+
+/// What was copied, pairwise and ascending: COPYUID (RFC 4315 §3).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Copied {
+    /// UIDVALIDITY of the target.
+    pub validity: u32,
+    /// The emails that were there.
+    pub source: UidSet,
+    /// Their copies.
+    pub target: UidSet,
+}
+
+impl Open {
+    /// Sets, adds or removes flags of these emails, and gives them as they are afterwards.
+    ///
+    /// # Errors
+    /// The store's. More than [`limits::UIDS_PER_COMMIT_MAX`] emails are changed in several commits, of which the first may
+    /// have been done.
+    pub async fn set_flags(&self, uids: &UidSet, mode: FlagMode, flags: &[Flag]) -> Result<Vec<Row>> {
+        let mut rest = uids.intersection(&self.store().uids(self.mailbox()).await?);
+        let mut changed = Vec::new();
+        while !rest.is_empty() {
+            let (slice, after) = rest.split_at(limits::UIDS_PER_COMMIT_MAX);
+            self.mailboxes().commit(vec![self.flagging(slice.clone(), mode, flags.to_vec())]).await?;
+            changed.extend(self.rows_of(slice).await?);
+            rest = after;
+        }
+        Ok(changed)
+    }
+
+    /// Copies emails, with flags and dates, all or none (RFC 3501 §6.4.7).
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMailbox`] of the target, the store's.
+    pub async fn copy(&self, uids: &UidSet, to: &MailboxPath) -> Result<Copied> {
+        let target = self.mailboxes().find(self.account(), to).await?;
+        let copy = Change::Copy { from: self.mailbox(), uids: uids.clone(), to: target.id };
+        let mut copied = Copied { validity: target.uid_validity, ..Copied::default() };
+        copied.add(self.mailboxes().commit(vec![copy]).await?);
+        Ok(copied)
+    }
+
+    /// Moves emails: each is here or there, never in both or in none (RFC 6851 §3.3).
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMailbox`] of the target, [`Error::Cannot`] if it is this mailbox, the store's. Many emails are moved in
+    /// several commits, of which the first may have been done.
+    pub async fn move_to(&self, uids: &UidSet, to: &MailboxPath) -> Result<Copied> {
+        let target = self.mailboxes().find(self.account(), to).await?;
+        if target.id == self.mailbox() {
+            return Err(Error::Cannot("The emails are in this mailbox already"));
+        }
+        let mut copied = Copied { validity: target.uid_validity, ..Copied::default() };
+        let mut rest = uids.intersection(&self.store().uids(self.mailbox()).await?);
+        while !rest.is_empty() {
+            let (slice, after) = rest.split_at(limits::UIDS_PER_COMMIT_MAX);
+            copied.add(self.mailboxes().commit(moving(self.mailbox(), slice, target.id)).await?);
+            rest = after;
+        }
+        Ok(copied)
+    }
+
+    /// Removes the emails with `\Deleted`, among these if some are named (RFC 4315 §2.1).
+    ///
+    /// # Errors
+    /// The store's. What is left can be removed by asking again.
+    pub async fn expunge(&self, among: Option<&UidSet>) -> Result<()> {
+        let deleted = self.store().uids_with_flag(self.mailbox(), &Flag::Deleted).await?;
+        let gone = among.map_or_else(|| deleted.clone(), |among| deleted.intersection(among));
+        self.remove(gone, true).await
+    }
+
+    /// Removes these emails; without `only_deleted` whatever their flags (RFC 1939 §6).
+    pub(crate) async fn remove(&self, mut uids: UidSet, only_deleted: bool) -> Result<()> {
+        while !uids.is_empty() {
+            let (slice, after) = uids.split_at(limits::UIDS_PER_COMMIT_MAX);
+            let expunge = Change::Expunge { mailbox: self.mailbox(), uids: slice, only_deleted };
+            self.mailboxes().commit(vec![expunge]).await?;
+            uids = after;
+        }
+        Ok(())
+    }
+
+    /// Adds one flag to at most [`limits::ANSWER_ROWS_MAX`] emails: which were changed, and the change's mod-sequence.
+    pub(crate) async fn add_flag(&self, uids: UidSet, flag: Flag) -> Result<(UidSet, ModSeq)> {
+        let receipt = self.mailboxes().commit(vec![self.flagging(uids, FlagMode::Add, vec![flag])]).await?;
+        match receipt.results.into_iter().next() {
+            Some(Applied::Flagged { changed, modseq, .. }) => Ok((changed, modseq)),
+            _ => Ok((UidSet::default(), ModSeq(0))),
+        }
+    }
+
+    fn flagging(&self, uids: UidSet, mode: FlagMode, flags: Vec<Flag>) -> Change {
+        Change::SetFlags { mailbox: self.mailbox(), uids, mode, flags, unless_modified_after: None }
+    }
+}
+
+impl Copied {
+    fn add(&mut self, receipt: store::Receipt) {
+        for applied in receipt.results {
+            if let Applied::Copied { uid_validity, source, target } = applied {
+                self.validity = uid_validity;
+                self.source = self.source.union(&source);
+                self.target = self.target.union(&target);
+            }
+        }
+    }
+}
