@@ -1,9 +1,13 @@
 //! Protocol meets world: the one driver, TLS, the registry of live connections.
 
+pub mod accept;
 pub mod drive;
 pub mod limits;
+mod output;
 pub mod registry;
 pub mod stream;
 pub mod tls;
 
-pub use drive::{Decision, Handler};
+pub use drive::{Context, Decision, Handler, Tls, drive};
+pub use registry::{Entry, Registry};
+pub use stream::Stream;

@@ -1,1 +1,47 @@
-//! limits.
+//! Every bound of the driver, the registry and the accept loop, with its reason.
+
+use std::time::Duration;
+
+/// Octets taken from a stream at once. One buffer of this size a thread, not a connection: large enough that content
+/// arrives in few system calls, small enough to stay in a core's cache.
+pub const READ_CHUNK: usize = 32 * 1024;
+
+/// Output that may wait for a peer before its session rests. An answer holds at most 64 KiB, so at most about twice
+/// this is ever held.
+pub const PENDING_MAX: usize = 64 * 1024;
+
+/// A write buffer larger than this is given back to the allocator, not kept for the thread's next connection.
+pub const WRITE_BUFFER_KEPT: usize = 2 * PENDING_MAX;
+
+/// How long a peer may take to read what waits for it. RFC 5321 §4.5.3.2 gives a client minutes for each reply; a
+/// client that reads nothing for so long has gone.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(5 * 60);
+
+/// A TLS handshake is two round trips; the slowest honest link and device need seconds.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// After our last octet a peer that is still sending is read from and ignored for so long: closing with unread input
+/// makes the kernel send a reset, which takes our last reply away from the peer.
+pub const LINGER: Duration = Duration::from_secs(1);
+
+/// And for so many octets.
+pub const LINGER_OCTETS: usize = 1024 * 1024;
+
+/// Inputs one connection takes before it lets others run, if the runtime has not made it yield already.
+pub const TURNS_MAX: usize = 64;
+
+/// A connection counts as idle, and may have to make room, when it has been silent for so long: no honest round trip
+/// in the middle of a dialogue takes more.
+pub const IDLE_MIN: Duration = Duration::from_secs(5);
+
+/// Connections looked at to find the one that makes room: bounds what a flood of arrivals costs each of them.
+pub const CANDIDATES_MAX: usize = 256;
+
+/// Connections that were told to make room and have not gone yet; no further one is told until some are gone.
+pub const LEAVING_MAX: usize = 256;
+
+/// Pause after accept failed because descriptors or memory ran out. The kernel keeps the connections meanwhile.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// After the grace period the connections that are left are terminated, and have so long to be gone.
+pub const TERMINATE_GRACE: Duration = Duration::from_secs(1);

@@ -1,1 +1,113 @@
-//! stream.
+//! The stream under a session: TCP or a pair in memory, in clear text or TLS.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use protocol::TlsFacts;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use crate::tls::{self, Certificates};
+
+/// A connection's transport.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP, in clear text.
+    Plain(TcpStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// One end of a pair in memory, in clear text.
+    Memory(DuplexStream),
+    /// TLS over a pair in memory.
+    MemoryTls(Box<TlsStream<DuplexStream>>),
+}
+
+impl Stream {
+    /// Whether what is sent is encrypted.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_) | Self::MemoryTls(_))
+    }
+
+    /// The server's side of a TLS handshake. It has no deadline of its own; dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// The peer's mistakes, as rustls names them, and the transport's errors; the connection is over. TLS inside TLS is
+    /// refused as [`io::ErrorKind::Unsupported`].
+    pub async fn secure(self, certificates: &Certificates) -> io::Result<(Self, TlsFacts)> {
+        match self {
+            Self::Plain(stream) => {
+                let stream = certificates.acceptor().accept(stream).await?;
+                let facts = tls::facts(stream.get_ref().1);
+                Ok((Self::Tls(Box::new(stream)), facts))
+            }
+            Self::Memory(stream) => {
+                let stream = certificates.acceptor().accept(stream).await?;
+                let facts = tls::facts(stream.get_ref().1);
+                Ok((Self::MemoryTls(Box::new(stream)), facts))
+            }
+            Self::Tls(_) | Self::MemoryTls(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn io(&mut self) -> Pin<&mut dyn Io> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream),
+            Self::Tls(stream) => Pin::new(stream.as_mut()),
+            Self::Memory(stream) => Pin::new(stream),
+            Self::MemoryTls(stream) => Pin::new(stream.as_mut()),
+        }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self::Plain(stream)
+    }
+}
+
+impl From<DuplexStream> for Stream {
+    fn from(stream: DuplexStream) -> Self {
+        Self::Memory(stream)
+    }
+}
+
+trait Io: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.get_mut().io().poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().io().poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().io().poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().io().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().io().poll_shutdown(cx)
+    }
+}

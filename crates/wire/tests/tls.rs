@@ -1,0 +1,285 @@
+//! TLS over memory with a certificate authority of the test's own.
+
+mod toy;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::End;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use toy::{Pair, Setup, line_of};
+use wire::Tls;
+use wire::tls::{Certificates, Error, Pem};
+
+struct Authority {
+    root: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let root = params.self_signed(&key).unwrap().der().clone();
+        Self { root, issuer: Issuer::new(params, key) }
+    }
+
+    fn certify(&self, name: &str) -> Pem {
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        Pem { chain: certificate.pem().into(), key: key.serialize_pem().into() }
+    }
+
+    fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> TlsConnector {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.root.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config).into()
+    }
+}
+
+const BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+
+fn name(name: &str) -> ServerName<'static> {
+    ServerName::try_from(name.to_owned()).unwrap()
+}
+
+fn pair(tls: Tls) -> Pair {
+    Pair::new(Setup { tls, buffer: 16 * 1024, ..Setup::default() })
+}
+
+fn offered(authority: &Authority, names: &[&str]) -> (Arc<Certificates>, Pair) {
+    let pems: Vec<Pem> = names.iter().map(|name| authority.certify(name)).collect();
+    let certificates = Arc::new(Certificates::new(&pems).unwrap());
+    let pair = pair(Tls::Offered(certificates.clone()));
+    (certificates, pair)
+}
+
+async fn starttls(pair: &mut Pair, client: &TlsConnector, to: &str) -> TlsStream<DuplexStream> {
+    pair.expect(&["hi"]).await;
+    pair.send("STARTTLS\r\n").await;
+    pair.expect(&["go"]).await;
+    client.connect(name(to), pair.client.take().unwrap()).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_session_is_told_what_tls_it_has() {
+    let authority = Authority::new();
+    for (version, says, cipher) in [
+        (&rustls::version::TLS13, "TLS1.3", "TLS_AES_256_GCM_SHA384"),
+        (&rustls::version::TLS12, "TLS1.2", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"),
+    ] {
+        let (_, mut pair) = offered(&authority, &["mx.example.org"]);
+        let mut stream = starttls(&mut pair, &authority.client(&[version]), "MX.example.org").await;
+        stream.write_all(b"ECHO sealed\r\nQUIT\r\n").await.unwrap();
+        assert_eq!(line_of(&mut stream).await, "sealed");
+        let tls = pair.live.row().tls.unwrap();
+        assert_eq!((tls.version.as_str(), tls.cipher.as_str()), (says, cipher));
+        assert_eq!(tls.server_name.as_deref(), Some("mx.example.org"));
+        assert_eq!(line_of(&mut stream).await, "bye");
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "close_notify");
+        let (end, log) = pair.ended().await;
+        assert_eq!((end, log.len()), (End::Closed, 4));
+        assert_eq!(log[1], format!("secured {tls:?}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn implicit_tls_comes_before_the_first_step() {
+    let authority = Authority::new();
+    let certificates = Certificates::new(&[authority.certify("mx.example.org")]).unwrap();
+    let mut pair = pair(Tls::Implicit(Arc::new(certificates)));
+    assert!(pair.silent().await, "nothing is said in clear text");
+    let client = pair.client.take().unwrap();
+    let mut stream = authority.client(&BOTH).connect(name("mx.example.org"), client).await.unwrap();
+    assert_eq!(line_of(&mut stream).await, "hi");
+    drop(stream);
+    let (end, log) = pair.ended().await;
+    assert_eq!((end, log.len()), (End::Cut, 1));
+    assert!(log[0].starts_with("secured"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_tls_ends_the_connection_ends() {
+    let authority = Authority::new();
+    let (_, mut pair) = offered(&authority, &["mx.example.org"]);
+    let mut stream = starttls(&mut pair, &authority.client(&BOTH), "mx.example.org").await;
+    stream.write_all(b"ECHO a\r\n").await.unwrap();
+    assert_eq!(line_of(&mut stream).await, "a");
+    // close_notify, and then clear text on the same transport.
+    let (transport, session) = stream.get_mut();
+    session.send_close_notify();
+    let mut notify = Vec::new();
+    session.write_tls(&mut notify).unwrap();
+    transport.write_all(&notify).await.unwrap();
+    let _ = transport.write_all(b"ECHO clear\r\n").await;
+    let (end, log) = pair.ended().await;
+    assert_eq!((end, log.len()), (End::Cut, 3), "{log:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_behind_starttls_are_given_to_the_session_before_the_switch() {
+    let authority = Authority::new();
+    let (_, mut pair) = offered(&authority, &["mx.example.org"]);
+    pair.expect(&["hi"]).await;
+    pair.send("STARTTLS\r\nECHO injected\r\n").await;
+    pair.expect(&["refused"]).await;
+    let (end, log) = pair.ended().await;
+    assert_eq!((end, log), (End::Closed, vec!["STARTTLS".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn clear_text_instead_of_a_handshake_cuts_the_connection_and_is_not_executed() {
+    let authority = Authority::new();
+    let (_, mut pair) = offered(&authority, &["mx.example.org"]);
+    pair.expect(&["hi"]).await;
+    pair.send("STARTTLS\r\n").await;
+    pair.expect(&["go"]).await;
+    pair.send("ECHO injected\r\n").await;
+    let (end, log) = pair.ended().await;
+    assert_eq!((end, log), (End::Cut, vec!["STARTTLS".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_does_not_go_on_is_cut_and_one_that_is_terminated_ends() {
+    let authority = Authority::new();
+    for terminated in [false, true] {
+        let (_, mut pair) = offered(&authority, &["mx.example.org"]);
+        pair.expect(&["hi"]).await;
+        pair.send("STARTTLS\r\n").await;
+        pair.expect(&["go"]).await;
+        let (clock, began) = (pair.clock.clone(), pair.clock.now());
+        pair.rest().await;
+        if terminated {
+            pair.registry.terminate(pair.live.id());
+        }
+        let client = pair.client.take();
+        let (end, _) = pair.ended().await;
+        let passed = clock.now() - began;
+        if terminated {
+            assert!(end == End::Terminated && passed < Duration::from_secs(1));
+        } else {
+            assert_eq!((end, passed), (End::Cut, wire::limits::HANDSHAKE_DEADLINE));
+        }
+        drop(client);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tls_that_is_not_configured_cuts_the_connection() {
+    let mut pair = pair(Tls::Off);
+    pair.expect(&["hi"]).await;
+    pair.send("STARTTLS\r\n").await;
+    pair.expect(&["go"]).await;
+    assert_eq!(pair.ended().await.0, End::Cut);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_read_under_tls_is_dropped_at_the_write_deadline() {
+    let authority = Authority::new();
+    let (_, mut pair) = offered(&authority, &["mx.example.org"]);
+    let mut stream = starttls(&mut pair, &authority.client(&BOTH), "mx.example.org").await;
+    let clock = pair.clock.clone();
+    stream.write_all(b"BIG 300000\r\n").await.unwrap();
+    let began = clock.now();
+    assert_eq!(pair.ended().await.0, End::WriteDeadline);
+    assert!(clock.now() - began <= wire::limits::WRITE_DEADLINE + Duration::from_millis(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn much_output_passes_through_tls_whole() {
+    let authority = Authority::new();
+    let (_, mut pair) = offered(&authority, &["mx.example.org"]);
+    let mut stream = starttls(&mut pair, &authority.client(&BOTH), "mx.example.org").await;
+    stream.write_all(b"ASKBIG 50 30000\r\nECHO end\r\n").await.unwrap();
+    for _ in 0..50 {
+        assert_eq!(line_of(&mut stream).await.len(), 30_000);
+    }
+    assert_eq!(line_of(&mut stream).await, "end");
+}
+
+/// The names of the certificate that a client is shown, who asks for `to`.
+async fn shown(authority: &Authority, certificates: &Arc<Certificates>, to: &str) -> Vec<u8> {
+    let mut pair = pair(Tls::Offered(certificates.clone()));
+    let stream = starttls(&mut pair, &authority.client(&BOTH), to).await;
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+fn der(pem: &Pem) -> Vec<u8> {
+    use rustls::pki_types::pem::PemObject as _;
+    CertificateDer::from_pem_slice(&pem.chain).unwrap().to_vec()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_certificate_follows_the_server_name_and_can_be_replaced() {
+    let authority = Authority::new();
+    let pems = [authority.certify("mx.example.org"), authority.certify("*.example.net")];
+    let certificates = Arc::new(Certificates::new(&pems).unwrap());
+    assert_eq!(shown(&authority, &certificates, "mx.example.org").await, der(&pems[0]));
+    assert_eq!(shown(&authority, &certificates, "imap.example.net").await, der(&pems[1]));
+    let renewed = authority.certify("mx.example.org");
+    certificates.replace(std::slice::from_ref(&renewed)).unwrap();
+    assert_eq!(shown(&authority, &certificates, "mx.example.org").await, der(&renewed));
+    assert!(matches!(certificates.replace(&[]), Err(Error::Empty)));
+    assert_eq!(shown(&authority, &certificates, "mx.example.org").await, der(&renewed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_no_certificate_has_gets_the_first() {
+    let authority = Authority::new();
+    let (_, mut pair) = offered(&authority, &["mx.example.org", "mx.example.net"]);
+    pair.expect(&["hi"]).await;
+    pair.send("STARTTLS\r\n").await;
+    pair.expect(&["go"]).await;
+    let client = pair.client.take().unwrap();
+    let refused = authority.client(&BOTH).connect(name("other.example"), client).await.unwrap_err();
+    assert!(refused.to_string().contains("mx.example.org"), "the client sees the default's name: {refused}");
+    assert_eq!(pair.ended().await.0, End::Cut);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_resumes_its_session_after_the_certificates_were_replaced() {
+    let authority = Authority::new();
+    let certificates = Arc::new(Certificates::new(&[authority.certify("mx.example.org")]).unwrap());
+    for version in BOTH {
+        let client = authority.client(&[version]);
+        for resumed in [false, true] {
+            let mut pair = pair(Tls::Offered(certificates.clone()));
+            let mut stream = starttls(&mut pair, &client, "mx.example.org").await;
+            stream.write_all(b"ECHO x\r\n").await.unwrap();
+            assert_eq!(line_of(&mut stream).await, "x");
+            let kind = stream.get_ref().1.handshake_kind();
+            let version = stream.get_ref().1.protocol_version();
+            assert_eq!(kind == Some(rustls::HandshakeKind::Resumed), resumed, "{version:?} {kind:?}");
+            assert!(matches!(version, Some(ProtocolVersion::TLSv1_2 | ProtocolVersion::TLSv1_3)));
+        }
+        certificates.replace(&[authority.certify("mx.example.org")]).unwrap();
+    }
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_named() {
+    let authority = Authority::new();
+    let (good, other) = (authority.certify("a.example"), authority.certify("b.example"));
+    let check = |chain: &[u8], key: &[u8]| {
+        let bad = Pem { chain: chain.into(), key: key.into() };
+        Certificates::new(&[good.clone(), bad]).unwrap_err().to_string()
+    };
+    assert_eq!(check(b"", &good.key), "certificate 1: the chain has no certificate in PEM form");
+    assert_eq!(check(&good.chain, b"nonsense"), "certificate 1: the key is no private key in PEM form");
+    assert!(check(&good.chain, &other.key).starts_with("certificate 1: "));
+    assert_eq!(Certificates::new(&[]).unwrap_err().to_string(), "no certificate is given");
+    assert!(!format!("{good:?}").contains("PRIVATE"));
+}
