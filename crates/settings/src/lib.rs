@@ -1,1 +1,28 @@
-//! The settings text: typed values, where each comes from, all mistakes at once. Pure.
+//! The settings text: TOML in, typed values out, or every mistake at once.
+//!
+//! ```text
+//! text --read--> raw (as written, with lines) --resolve--> Settings (no blank, no string that is really a type)
+//! ```
+//!
+//! What a key means stands in [`keys::KEYS`]: the manual is made from it, and a key that is not there is a mistake.
+
+pub mod keys;
+pub mod limits;
+pub mod mistake;
+mod raw;
+mod read;
+mod resolve;
+pub mod resolved;
+pub mod values;
+
+pub use keys::{KEYS, Key, Section};
+pub use mistake::Mistake;
+pub use resolve::resolve;
+pub use resolved::{
+    Binding, CertificateFiles, Commands, ConnectionLimits, Journal, Log, Settings, VirtualServer,
+};
+pub use values::{LogFormat, LogLevel, Mechanism, Network, Networks, Protocol, Size, TimeSpan, Tls};
+
+/// What is served when the text names no virtual server: each protocol on its ports, on every address. It is itself
+/// resolved as settings.
+pub const DEFAULT_TEXT: &str = include_str!("default.toml");

@@ -1,0 +1,269 @@
+//! Reading TOML with the lines in mind: each value that does not fit becomes a mistake, and reading goes on.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::str::FromStr;
+
+use mail::printable;
+use toml_edit::{Item, TableLike, Value};
+
+use crate::keys::{KEYS, Section};
+use crate::limits::QUOTED_CHARS_MAX;
+use crate::mistake::{Mistake, nearest};
+use crate::values::{Word, Wrong};
+
+/// The text that is read, and the mistakes found in it so far.
+pub(crate) struct Reader<'t> {
+    text: &'t str,
+    pub(crate) mistakes: Vec<Mistake>,
+}
+
+/// A table of the text.
+pub(crate) struct Scope<'d> {
+    /// How mistakes name it; empty at the top.
+    pub(crate) place: String,
+    /// Where it begins.
+    pub(crate) line: usize,
+    table: &'d dyn TableLike,
+}
+
+/// A value that was read, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct Found<T> {
+    pub(crate) value: T,
+    pub(crate) line: usize,
+    /// In which table.
+    pub(crate) place: String,
+    pub(crate) key: &'static str,
+    /// As it stands in the text.
+    pub(crate) written: String,
+}
+
+/// Reads one value.
+pub(crate) type Read<T> = fn(&Value) -> Result<T, Wrong>;
+
+impl<'t> Reader<'t> {
+    pub(crate) fn new(text: &'t str) -> Self {
+        Self { text, mistakes: Vec::new() }
+    }
+
+    /// The line of an octet of the text.
+    pub(crate) fn line(&self, span: Option<Range<usize>>) -> usize {
+        let before = span.map_or(0, |span| span.start.min(self.text.len()));
+        1 + self.text.as_bytes()[..before].iter().filter(|&&byte| byte == b'\n').count()
+    }
+
+    /// Notes a mistake.
+    pub(crate) fn mistake(&mut self, line: usize, place: &str, key: &str, wrong: Wrong) {
+        let Wrong { problem: message, suggestion } = wrong;
+        self.mistakes.push(Mistake { line, place: place.into(), key: key.into(), message, suggestion });
+    }
+
+    /// Notes a mistake in a value that was read.
+    pub(crate) fn mistaken<T>(&mut self, found: &Found<T>, problem: &str) {
+        let wrong = Wrong::new(format!("{} = {} {problem}", found.key, found.written));
+        self.mistake(found.line, &found.place, found.key, wrong);
+    }
+
+    /// Keys of the table that none of the sections knows are mistakes.
+    pub(crate) fn check_keys(&mut self, scope: &Scope<'_>, sections: &[Section]) {
+        let known: Vec<&str> =
+            KEYS.iter().filter(|key| sections.contains(&key.section)).map(|key| key.name).collect();
+        for (name, _) in scope.table.iter().filter(|(name, _)| !known.contains(name)) {
+            let line = self.line(scope.table.key(name).and_then(toml_edit::Key::span));
+            let suggestion = nearest(name, known.iter().copied()).unwrap_or_default();
+            let name = printable(name);
+            self.mistake(line, &scope.place, &name, Wrong::near(format!("unknown key `{name}`"), suggestion));
+        }
+    }
+
+    /// The value of a key, if it is there and fits.
+    pub(crate) fn value<T>(
+        &mut self,
+        scope: &Scope<'_>,
+        key: &'static str,
+        read: Read<T>,
+    ) -> Option<Found<T>> {
+        let item = scope.table.get(key)?;
+        let Some(value) = item.as_value() else {
+            self.not_a_table(scope, key, item);
+            return None;
+        };
+        match read(value) {
+            Ok(read) => Some(self.found(scope, key, value, read)),
+            Err(wrong) => {
+                self.wrong(scope, key, value, wrong);
+                None
+            }
+        }
+    }
+
+    /// The values of a list; one value alone is a list of one. What does not fit is left out, and a mistake.
+    pub(crate) fn list<T>(
+        &mut self,
+        scope: &Scope<'_>,
+        key: &'static str,
+        read: Read<T>,
+    ) -> Option<Found<Vec<T>>> {
+        let item = scope.table.get(key)?;
+        let Some(value) = item.as_value() else {
+            self.not_a_table(scope, key, item);
+            return None;
+        };
+        let entries: Vec<&Value> =
+            value.as_array().map_or_else(|| vec![value], |array| array.iter().collect());
+        let mut list = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match read(entry) {
+                Ok(read) => list.push(read),
+                Err(wrong) => self.wrong(scope, key, entry, wrong),
+            }
+        }
+        Some(self.found(scope, key, value, list))
+    }
+
+    /// The table under a key.
+    pub(crate) fn table<'d>(
+        &mut self,
+        scope: &Scope<'d>,
+        key: &'static str,
+        place: String,
+    ) -> Option<Scope<'d>> {
+        let item = scope.table.get(key)?;
+        let line = self.line(scope.table.key(key).and_then(toml_edit::Key::span));
+        match item.as_table_like() {
+            Some(table) => Some(Scope { place, line, table }),
+            None => {
+                let written = self.written(item.span());
+                self.mistake(line, &scope.place, key, Wrong::new(format!("{key} = {written} is no table")));
+                None
+            }
+        }
+    }
+
+    /// The tables under a key: `[[key]]`, or a list of tables. None if the key is not there.
+    pub(crate) fn tables<'d>(
+        &mut self,
+        scope: &Scope<'d>,
+        key: &'static str,
+        place: &str,
+    ) -> Option<Vec<Scope<'d>>> {
+        let item = scope.table.get(key)?;
+        if let Item::ArrayOfTables(tables) = item {
+            let scope = |table: &'d toml_edit::Table| Scope {
+                place: place.to_owned(),
+                line: self.line(table.span()),
+                table,
+            };
+            return Some(tables.iter().map(scope).collect());
+        }
+        let entries: Vec<&Value> = item.as_array().map_or_else(Vec::new, |array| array.iter().collect());
+        let scopes: Vec<Scope<'d>> = entries.iter().filter_map(|entry| self.entry(entry, place)).collect();
+        if scopes.len() < entries.len() || item.as_array().is_none() {
+            let line = self.line(scope.table.key(key).and_then(toml_edit::Key::span));
+            self.mistake(line, &scope.place, key, Wrong::new(format!("{key} is no list of tables")));
+        }
+        Some(scopes)
+    }
+
+    /// A table that stands as a value in a list.
+    pub(crate) fn entry<'d>(&self, value: &'d Value, place: &str) -> Option<Scope<'d>> {
+        let table = value.as_inline_table()?;
+        Some(Scope { place: place.to_owned(), line: self.line(value.span()), table })
+    }
+
+    /// The values under a key, whatever they are; one alone is a list of one. None if the key is not there.
+    pub(crate) fn entries<'d>(&mut self, scope: &Scope<'d>, key: &'static str) -> Option<Vec<&'d Value>> {
+        let item = scope.table.get(key)?;
+        match item.as_value() {
+            Some(Value::Array(array)) => Some(array.iter().collect()),
+            Some(value) => Some(vec![value]),
+            None => {
+                self.not_a_table(scope, key, item);
+                None
+            }
+        }
+    }
+
+    /// Notes that a value does not fit.
+    pub(crate) fn wrong(&mut self, scope: &Scope<'_>, key: &str, value: &Value, wrong: Wrong) {
+        let written = self.written(value.span());
+        let problem = format!("{key} = {written} {}", wrong.problem);
+        self.mistake(self.line(value.span()), &scope.place, key, Wrong { problem, ..wrong });
+    }
+
+    fn not_a_table(&mut self, scope: &Scope<'_>, key: &str, item: &Item) {
+        let span = item.span().or_else(|| scope.table.key(key).and_then(toml_edit::Key::span));
+        self.mistake(
+            self.line(span),
+            &scope.place,
+            key,
+            Wrong::new(format!("{key} is a value, not a table")),
+        );
+    }
+
+    fn found<T>(&self, scope: &Scope<'_>, key: &'static str, value: &Value, read: T) -> Found<T> {
+        Found {
+            value: read,
+            line: self.line(value.span()),
+            place: scope.place.clone(),
+            key,
+            written: self.written(value.span()),
+        }
+    }
+
+    /// A part of the text, fit to be quoted.
+    fn written(&self, span: Option<Range<usize>>) -> String {
+        let text = span.and_then(|span| self.text.get(span)).unwrap_or_default();
+        let mut quoted: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+        if quoted.len() < text.len() {
+            quoted.push('…');
+        }
+        printable(quoted)
+    }
+}
+
+impl<'d> Scope<'d> {
+    /// The whole text.
+    pub(crate) fn top(table: &'d toml_edit::Table) -> Self {
+        Self { place: String::new(), line: 1, table }
+    }
+
+    /// Whether the key is there, however it reads.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+}
+
+/// Reads a type that parses its text.
+pub(crate) fn parsed<T: FromStr<Err = Wrong>>(value: &Value) -> Result<T, Wrong> {
+    as_written(value).parse()
+}
+
+/// Reads one of a few words.
+pub(crate) fn word<T: Word>(value: &Value) -> Result<T, Wrong> {
+    T::from_word(&as_written(value))
+}
+
+/// Reads a number from 1 on.
+pub(crate) fn count(value: &Value) -> Result<u32, Wrong> {
+    let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
+    number.filter(|&number| number > 0).ok_or_else(|| Wrong::new("is no whole number from 1 on"))
+}
+
+/// Reads a line of printable ASCII.
+pub(crate) fn line_of_text(value: &Value) -> Result<String, Wrong> {
+    match value.as_str() {
+        Some(text) if text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) => Ok(text.to_owned()),
+        Some(_) => Err(Wrong::new("has characters that are not printable ASCII")),
+        None => Err(Wrong::new("is no text in quotes")),
+    }
+}
+
+/// A text without its quotes; a value of another type as it stands, so that its type's own words say what is wrong.
+fn as_written(value: &Value) -> Cow<'_, str> {
+    match value.as_str() {
+        Some(text) => Cow::Borrowed(text),
+        None => Cow::Owned(value.to_string().trim().to_owned()),
+    }
+}

@@ -1,0 +1,40 @@
+//! The types of values: how each is written, read and printed.
+
+mod network;
+mod size;
+mod time_span;
+mod words;
+
+pub use network::{Network, Networks};
+pub use size::Size;
+pub use time_span::TimeSpan;
+pub use words::{LogFormat, LogLevel, Mechanism, Protocol, Tls};
+pub(crate) use words::{Service, Switch, Word};
+
+/// Why a text is no value of its type.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wrong {
+    /// What is wrong, to follow the text itself: `is no size such as "50 MiB"`.
+    pub problem: String,
+    /// What was probably meant; empty if nothing comes near.
+    pub suggestion: String,
+}
+
+impl Wrong {
+    /// Wrong, and nothing comes near.
+    pub(crate) fn new(problem: impl Into<String>) -> Self {
+        Self { problem: problem.into(), suggestion: String::new() }
+    }
+
+    /// Wrong, but this comes near.
+    pub(crate) fn near(problem: impl Into<String>, suggestion: impl Into<String>) -> Self {
+        Self { problem: problem.into(), suggestion: suggestion.into() }
+    }
+}
+
+/// A number and its unit: `50 MiB`, `50MiB`. Neither is checked further.
+fn number_and_unit(text: &str) -> Option<(u64, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    Some((number.parse().ok()?, unit.trim_start_matches(' ')))
+}

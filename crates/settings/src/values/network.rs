@@ -1,0 +1,150 @@
+//! Networks of IP addresses.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use super::Wrong;
+
+/// An IP prefix: `192.0.2.0/24`, `2001:db8::/32`, or one address. An IPv4-mapped one is the IPv4 network it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Network {
+    base: IpAddr,
+    prefix: u8,
+}
+
+/// Several networks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Networks(pub Vec<Network>);
+
+const PROBLEM: &str = "is no network such as \"192.0.2.0/24\" or \"2001:db8::/32\"";
+
+impl Network {
+    /// Whether the address lies in it. An IPv4-mapped address is the IPv4 address it means.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        masked(address.to_canonical(), self.prefix) == Some(self.base)
+    }
+
+    /// The network of a base and a prefix; none if the base has bits beyond the prefix, or the prefix is too long.
+    fn new(base: IpAddr, prefix: u8) -> Option<Self> {
+        let (base, prefix) = match (base, base.to_canonical()) {
+            (IpAddr::V6(_), mapped @ IpAddr::V4(_)) => (mapped, prefix.checked_sub(96)?),
+            (same, _) => (same, prefix),
+        };
+        (masked(base, prefix) == Some(base)).then_some(Self { base, prefix })
+    }
+}
+
+impl Networks {
+    /// Whether the address lies in one of them.
+    pub fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(address))
+    }
+}
+
+/// The address without the bits beyond the prefix; none if the address has fewer bits than the prefix.
+fn masked(address: IpAddr, prefix: u8) -> Option<IpAddr> {
+    let prefix = u32::from(prefix);
+    match address {
+        IpAddr::V4(v4) => {
+            let host = 32u32.checked_sub(prefix)?;
+            let mask = u32::MAX.checked_shl(host).unwrap_or(0);
+            Some(IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask)))
+        }
+        IpAddr::V6(v6) => {
+            let host = 128u32.checked_sub(prefix)?;
+            let mask = u128::MAX.checked_shl(host).unwrap_or(0);
+            Some(IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask)))
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = Wrong;
+
+    /// Reads an address, with or without a prefix length. Bits beyond the prefix are a mistake, because one of the two
+    /// is not what was meant.
+    fn from_str(text: &str) -> Result<Self, Wrong> {
+        let wrong = || Wrong::new(PROBLEM);
+        let (base, prefix) = match text.split_once('/') {
+            Some((base, prefix)) => (base, Some(prefix)),
+            None => (text, None),
+        };
+        let base: IpAddr = base.parse().map_err(|_| wrong())?;
+        let bits = if base.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                digits.parse().map_err(|_| wrong())?
+            }
+            Some(_) => return Err(wrong()),
+            None => bits,
+        };
+        Self::new(base, prefix).ok_or_else(|| match masked(base, prefix) {
+            Some(base) => {
+                Wrong::near(format!("has bits beyond its prefix of {prefix}"), format!("{base}/{prefix}"))
+            }
+            None => wrong(),
+        })
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = if self.base.is_ipv4() { 32 } else { 128 };
+        if self.prefix == bits { self.base.fmt(f) } else { write!(f, "{}/{}", self.base, self.prefix) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn networks_hold_their_addresses() {
+        for (network, address, expected) in [
+            ("192.0.2.0/24", "192.0.2.255", true),
+            ("192.0.2.0/24", "192.0.3.0", false),
+            ("192.0.2.0/24", "::ffff:192.0.2.1", true),
+            ("::ffff:192.0.2.0/120", "192.0.2.1", true),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("0.0.0.0/0", "2001:db8::1", false),
+            ("::/0", "2001:db8::1", true),
+            ("::/0", "192.0.2.1", false),
+            ("::1", "::1", true),
+            ("::1", "::2", false),
+            ("2001:db8::/33", "2001:db8:8000::", false),
+        ] {
+            let network: Network = network.parse().unwrap();
+            assert_eq!(network.contains(address.parse().unwrap()), expected, "{network} {address}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_says_why() {
+        for (text, suggestion) in [
+            ("192.0.2.1/24", "192.0.2.0/24"),
+            ("192.0.2.0/33", ""),
+            ("192.0.2.0/+8", ""),
+            ("192.0.2.0/", ""),
+            ("example.org", ""),
+            ("", ""),
+        ] {
+            assert_eq!(text.parse::<Network>().unwrap_err().suggestion, suggestion, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read_the_same(address: IpAddr, prefix in 0u8..=128) {
+            let address = address.to_canonical();
+            let prefix = if address.is_ipv4() { prefix / 4 } else { prefix };
+            let network = masked(address, prefix).and_then(|base| Network::new(base, prefix));
+            if let Some(network) = network {
+                prop_assert_eq!(network.to_string().parse::<Network>(), Ok(network));
+                prop_assert!(network.contains(address));
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Values that are one of a few words.
+
+use super::Wrong;
+use crate::mistake::nearest;
+
+/// A value that is one of a few words.
+pub(crate) trait Word: Copy + 'static {
+    /// Each word with what it means, in the order they are told.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// Reads a word.
+    fn from_word(text: &str) -> Result<Self, Wrong> {
+        match Self::WORDS.iter().find(|(word, _)| *word == text) {
+            Some((_, value)) => Ok(*value),
+            None => {
+                let words: Vec<&str> = Self::WORDS.iter().map(|(word, _)| *word).collect();
+                let suggestion = nearest(text, words.iter().copied()).unwrap_or_default();
+                Err(Wrong::near(format!("is none of {}", words.join(", ")), suggestion))
+            }
+        }
+    }
+}
+
+/// What is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// SMTP between servers (RFC 5321).
+    Smtp,
+    /// Message submission (RFC 6409).
+    Submission,
+    /// POP3 (RFC 1939).
+    Pop3,
+    /// IMAP (RFC 3501).
+    Imap,
+}
+
+/// A protocol's name as written: `imaps` is `imap` with implicit TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Service {
+    pub(crate) protocol: Protocol,
+    pub(crate) implicit: bool,
+    pub(crate) port: u16,
+}
+
+const fn service(protocol: Protocol, implicit: bool, port: u16) -> Service {
+    Service { protocol, implicit, port }
+}
+
+impl Word for Service {
+    // RFC 5321 §4.5.4.2, RFC 6409 §3.1, RFC 8314 §7, RFC 1939 §3, RFC 3501 §2.1.
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("smtp", service(Protocol::Smtp, false, 25)),
+        ("submission", service(Protocol::Submission, false, 587)),
+        ("submissions", service(Protocol::Submission, true, 465)),
+        ("pop3", service(Protocol::Pop3, false, 110)),
+        ("pop3s", service(Protocol::Pop3, true, 995)),
+        ("imap", service(Protocol::Imap, false, 143)),
+        ("imaps", service(Protocol::Imap, true, 993)),
+    ];
+}
+
+impl Protocol {
+    /// As it is written: `smtp`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Smtp => "smtp",
+            Protocol::Submission => "submission",
+            Protocol::Pop3 => "pop3",
+            Protocol::Imap => "imap",
+        }
+    }
+}
+
+/// When a connection is secured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tls {
+    /// Never.
+    Off,
+    /// If the client asks for it.
+    Offered,
+    /// Before anything that matters.
+    Required,
+    /// From the first byte (RFC 8314 §3).
+    Implicit,
+}
+
+impl Word for Tls {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("off", Tls::Off),
+        ("offered", Tls::Offered),
+        ("required", Tls::Required),
+        ("implicit", Tls::Implicit),
+    ];
+}
+
+/// How a client proves who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mechanism {
+    /// RFC 4616.
+    Plain,
+    /// draft-murchison-sasl-login, for old mail programs.
+    Login,
+}
+
+impl Word for Mechanism {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("plain", Mechanism::Plain), ("login", Mechanism::Login)];
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Switch(pub(crate) bool);
+
+impl Word for Switch {
+    const WORDS: &'static [(&'static str, Self)] = &[("on", Switch(true)), ("off", Switch(false))];
+}
+
+/// What is logged: this and what is worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// What an administrator must mend.
+    Error,
+    /// What he should look at.
+    Warn,
+    /// What happens.
+    Info,
+    /// How it happens.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+impl Word for LogLevel {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Word for LogFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
