@@ -1,5 +1,7 @@
 //! Every bound of the protocol sessions, with its reason.
 
+use std::time::Duration;
+
 /// RFC 5321 §4.5.3.1.4 asks for 512 octets; AUTH PLAIN with long passwords and tokens wants more (RFC 4954 §4: 12,288).
 pub const SMTP_COMMAND_LINE_MAX: usize = 12_288;
 
@@ -7,3 +9,34 @@ pub const SMTP_COMMAND_LINE_MAX: usize = 12_288;
 pub const SASL_RESPONSE_MAX: usize = 12_288;
 /// One field of a response: a login, a password. RFC 4616 §2 asks for 255 octets at least; hashing costs time by length.
 pub const SASL_FIELD_MAX: usize = 1_024;
+
+// SMTP.
+/// Mistakes after which an SMTP connection ends: enough for a person at a keyboard, few for a program that guesses.
+pub const SMTP_MISUSES_MAX: usize = 20;
+/// Wrong passwords after which an SMTP connection ends: a mail program tries a stored one once or twice.
+pub const SMTP_SIGN_IN_FAILURES_MAX: usize = 5;
+/// NOOP, RSET, VRFY, refused recipients and the like since the last message; then the connection ends. It must not
+/// serve to hold a connection open for ever, or to guess addresses.
+pub const SMTP_IDLE_COMMANDS_MAX: usize = 100;
+/// Recipients beyond `recipients_max` that are deferred before each counts as a mistake: lists are sent pipelined.
+pub const SMTP_RECIPIENTS_EXCESS_MAX: usize = 1_000;
+/// The argument of HELO and EHLO: RFC 5321 §4.5.3.1.2, a domain.
+pub const SMTP_HELLO_OCTETS_MAX: usize = 255;
+/// Content up to this size is one `Finish`; it waits in the input buffer. Beyond it, content goes out in chunks.
+pub const SMTP_CONTENT_AT_ONCE_MAX: usize = 256 * 1024;
+/// One chunk of content.
+pub const SMTP_CHUNK_MAX: usize = 64 * 1024;
+/// Octets of content that are read and dropped after the size limit was passed, to give the reply at its end (RFC 5321
+/// §4.1.1.4 knows no other place). A client that still goes on is cut off.
+pub const SMTP_CONTENT_DROPPED_MAX: u64 = 256 * 1024 * 1024;
+/// Octets of content that renew the deadline: RFC 5321 §4.5.3.2.5 counts by blocks, and a byte a minute is no progress.
+pub const SMTP_CONTENT_PROGRESS: u64 = 4 * 1024;
+/// The longest time for one content: 50 MB at 60 kbit/s.
+pub const SMTP_CONTENT_TIME_MAX: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long a transaction may go on when the server stops; supervisors wait 90 s before they kill.
+pub const SMTP_STOPPING_GRACE: Duration = Duration::from_secs(30);
+/// Replies gathered before they are sent: a flood of small commands must not grow them without bound.
+pub const SMTP_REPLIES_MAX: usize = 16 * 1024;
+/// Input that waits while a question is open, before `read: false`: some windows of pipelined commands.
+pub const SMTP_INPUT_WAITING_MAX: usize = 64 * 1024;
+// End of SMTP.

@@ -110,7 +110,6 @@ impl Lines {
 
     /// The raw buffer, for a reader that finds its own end in it (SMTP content). It must not be called while a bad
     /// line is being skipped.
-    #[allow(dead_code)] // SMTP content, in the next commit
     pub(crate) fn raw(&mut self) -> &mut BytesMut {
         debug_assert!(!self.skipping, "content begins after a good line");
         self.scanned = 0;
@@ -122,6 +121,11 @@ impl Lines {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
         }
+    }
+
+    /// Octets of memory held: none while idle.
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity()
     }
 
     /// Reports a line and begins to skip it, from `from` on.

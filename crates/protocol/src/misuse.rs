@@ -77,10 +77,10 @@ misuses! {
     MailBeforeHello,
     /// MAIL in a transaction (RFC 5321 §4.1.4).
     MailTwice,
-    /// MAIL in clear text where TLS is required (RFC 3207 §4).
-    MailBeforeTls,
-    /// MAIL without sign-in where it is required (RFC 6409 §4.3).
-    MailBeforeSignIn,
+    /// A command in clear text where TLS is required (RFC 3207 §4).
+    CommandBeforeTls,
+    /// A command without sign-in where it is required (RFC 4954 §6, RFC 6409 §4.3).
+    CommandBeforeSignIn,
     /// RCPT without MAIL (RFC 5321 §4.1.4).
     RcptBeforeMail,
     /// DATA without MAIL (RFC 5321 §4.1.4).
@@ -91,7 +91,9 @@ misuses! {
     TooManyRecipients,
     /// More transactions than a connection may make.
     TooManyMessages,
-    /// AUTH before EHLO (RFC 4954 §4).
+    /// AUTH where it is not offered.
+    SignInNotOffered,
+    /// AUTH before EHLO (RFC 5321 §4.1.4).
     SignInBeforeHello,
     /// AUTH in a transaction (RFC 4954 §4).
     SignInInTransaction,
@@ -99,14 +101,48 @@ misuses! {
     ContentTooLarge,
     /// More mistakes than a connection may make; it is closed.
     TooManyMisuses,
+    /// More wrong passwords than a connection may try; it is closed.
+    TooManySignInFailures,
+    /// More commands without a message than a connection may send; it is closed.
+    TooManyIdleCommands,
     /// The client did not complete a command or content in time (RFC 5321 §4.5.3.2.7).
     TooSlow,
     // End of SMTP.
 
     // POP3.
+    /// PASS without a USER just before it (RFC 1939 §7).
+    PassBeforeUser,
+    /// STLS after sign-in (RFC 2595 §4).
+    TlsAfterSignIn,
+    /// A message number that is no email's.
+    NoSuchMessage,
+    /// The number of an email that DELE has marked (RFC 1939 §5).
+    MessageIsDeleted,
     // End of POP3.
 
     // IMAP.
+    /// A line that does not begin with a tag (RFC 3501 §2.2.1).
+    MalformedTag,
+    /// A command that is not valid in the session's state (RFC 3501 §3).
+    CommandInWrongState,
+    /// A literal announced with more octets than are taken here.
+    LiteralTooLarge,
+    /// Lines and literals of one command that together are more than is taken.
+    CommandTooLarge,
+    /// More octets than a stranger may send before sign-in.
+    TooMuchBeforeSignIn,
+    /// Keys of SEARCH nested deeper than is taken.
+    TooDeep,
+    /// More keys, sections, names or flags in a command than are taken.
+    TooManyItems,
+    /// A sequence number beyond the mailbox (RFC 3501 §9, seq-number).
+    SequenceOutOfRange,
+    /// SEARCH in a charset that is not known (RFC 3501 §6.4.4).
+    UnknownCharset,
+    /// A text that can be no mailbox's name (RFC 3501 §5.1).
+    MailboxName,
+    /// IDLE ended by another line than DONE (RFC 2177 §3).
+    IdleNotDone,
     // End of IMAP.
 }
 

@@ -1,4 +1,4 @@
-//! The SMTP server session.
+//! What the SMTP server session asks, what it is answered, and what a virtual server lets it do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,10 +124,4 @@ pub struct Outcome {
     pub stopped: String,
     /// Ways in which the peer erred, by name, in order; at most 16.
     pub misuses: Vec<&'static str>,
-}
-
-/// The server's side of one SMTP connection.
-#[derive(Debug)]
-pub struct ServerSession {
-    _config: Arc<Config>,
 }

@@ -1,0 +1,219 @@
+//! Command lines (RFC 5321 §4.1): a line becomes a verb and its argument, then a command, or a refusal.
+//!
+//! Verb and argument are separate steps because the session asks between them whether the verb is allowed now: a client
+//! that may not send MAIL yet is told that, not that its address is malformed.
+
+use mail::{ForwardPath, Reply, ReversePath};
+
+use super::parameters::{self, MailParameters};
+use super::replies::{self, Canned};
+use super::server::Config;
+use crate::limits::SMTP_HELLO_OCTETS_MAX;
+use crate::misuse::Misuse;
+
+/// Why a line is refused, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) misuse: Misuse,
+    pub(super) reply: Reply,
+}
+
+impl Refusal {
+    pub(super) fn new(misuse: Misuse, reply: Canned) -> Self {
+        Self { misuse, reply: reply.reply() }
+    }
+}
+
+/// The first word of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Helo,
+    Ehlo,
+    Mail,
+    Rcpt,
+    Data,
+    Rset,
+    Noop,
+    Quit,
+    Help,
+    Vrfy,
+    Expn,
+    StartTls,
+    Auth,
+}
+
+/// The commands by name, in the order in which HELP shows them.
+pub(super) const VERBS: &[(&str, Verb)] = &[
+    ("EHLO", Verb::Ehlo),
+    ("HELO", Verb::Helo),
+    ("STARTTLS", Verb::StartTls),
+    ("AUTH", Verb::Auth),
+    ("MAIL", Verb::Mail),
+    ("RCPT", Verb::Rcpt),
+    ("DATA", Verb::Data),
+    ("RSET", Verb::Rset),
+    ("NOOP", Verb::Noop),
+    ("VRFY", Verb::Vrfy),
+    ("EXPN", Verb::Expn),
+    ("HELP", Verb::Help),
+    ("QUIT", Verb::Quit),
+];
+
+/// First words of HTTP requests. A browser can be made to send one, with commands in its body, to any port.
+const HTTP_METHODS: &[&str] =
+    &["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+
+/// Splits a line (without CRLF) into verb and argument, white space around the argument removed.
+pub(super) fn split(line: &[u8]) -> Result<(Verb, &str), Refusal> {
+    if !line.is_ascii() {
+        return Err(eight_bit(line));
+    }
+    let line = std::str::from_utf8(line).expect("ASCII is UTF-8");
+    // RFC 5321 §4.1.1: trailing white space is tolerated.
+    let line = line.trim_end_matches([' ', '\t']);
+    let (word, argument) = line.split_once(' ').unwrap_or((line, ""));
+    let known = VERBS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+    match known {
+        None if is_http(word) => Err(Refusal::new(Misuse::HttpRequest, replies::HTTP_REQUEST)),
+        None => Err(Refusal::new(Misuse::UnknownCommand, replies::UNKNOWN_COMMAND)),
+        Some(_) if argument.bytes().any(|octet| octet.is_ascii_control()) => {
+            Err(Refusal::new(Misuse::CommandSyntax, replies::CONTROL_CHARACTER))
+        }
+        Some((_, verb)) => Ok((*verb, argument.trim_start_matches(' '))),
+    }
+}
+
+fn is_http(word: &str) -> bool {
+    // A request begins with a method; what follows it, with header fields.
+    HTTP_METHODS.contains(&word) || word.ends_with(':')
+}
+
+/// RFC 5321 §2.4: octets above 127 in an envelope are refused; RFC 6531 §3.5 names the codes for addresses.
+fn eight_bit(line: &[u8]) -> Refusal {
+    let verb = line.get(..4).unwrap_or_default();
+    let reply = if verb.eq_ignore_ascii_case(b"MAIL") {
+        replies::EIGHT_BIT_SENDER
+    } else if verb.eq_ignore_ascii_case(b"RCPT") {
+        replies::EIGHT_BIT_RECIPIENT
+    } else {
+        replies::EIGHT_BIT_COMMAND
+    };
+    Refusal::new(Misuse::EightBitCommand, reply)
+}
+
+/// The argument of HELO and EHLO: one word, a domain or an address literal. After a literal more words may come, which
+/// are dropped (RFC 5321 §4.1.1.1). A name need not be a correct domain, because many are not; it must not hold what
+/// would have a meaning of its own in the Received field.
+pub(super) fn hello(argument: &str) -> Result<&str, Refusal> {
+    let (name, more) = argument.split_once(' ').unwrap_or((argument, ""));
+    let sound = |octet: u8| octet.is_ascii_graphic() && !b"()<>@,;\\\"".contains(&octet);
+    let fits = (1..=SMTP_HELLO_OCTETS_MAX).contains(&name.len());
+    if fits && name.bytes().all(sound) && (more.is_empty() || name.starts_with('[')) {
+        Ok(name)
+    } else {
+        Err(Refusal::new(Misuse::CommandSyntax, replies::HELLO_SYNTAX))
+    }
+}
+
+/// The argument of MAIL (RFC 5321 §4.1.1.2).
+pub(super) fn mail(argument: &str, config: &Config) -> Result<(ReversePath, MailParameters), Refusal> {
+    let path = after_keyword(argument, "FROM:")
+        .ok_or_else(|| Refusal::new(Misuse::CommandSyntax, replies::MAIL_SYNTAX))?;
+    let (path, rest) = ReversePath::parse_prefix(path)
+        .map_err(|_| Refusal::new(Misuse::CommandSyntax, replies::SENDER_SYNTAX))?;
+    Ok((path, parameters::mail(rest, config)?))
+}
+
+/// The argument of RCPT (RFC 5321 §4.1.1.3).
+pub(super) fn rcpt(argument: &str) -> Result<ForwardPath, Refusal> {
+    let path = after_keyword(argument, "TO:")
+        .ok_or_else(|| Refusal::new(Misuse::CommandSyntax, replies::RCPT_SYNTAX))?;
+    let (path, rest) = ForwardPath::parse_prefix(path)
+        .map_err(|_| Refusal::new(Misuse::CommandSyntax, replies::RECIPIENT_SYNTAX))?;
+    parameters::rcpt(rest)?;
+    Ok(path)
+}
+
+/// RFC 5321 §3.3: no space stands beside the colon. Many clients put one after it, and nothing is gained by refusing.
+fn after_keyword<'a>(argument: &'a str, keyword: &str) -> Option<&'a str> {
+    let (word, path) = argument.split_at_checked(keyword.len())?;
+    word.eq_ignore_ascii_case(keyword).then(|| path.trim_start_matches(' '))
+}
+
+/// For the commands that take no argument (RFC 5321 §4.3.2: 501 if they have one).
+pub(super) fn nothing(argument: &str) -> Result<(), Refusal> {
+    match argument {
+        "" => Ok(()),
+        _ => Err(Refusal::new(Misuse::CommandSyntax, replies::NO_ARGUMENT_ALLOWED)),
+    }
+}
+
+/// For VRFY and EXPN, which need a string (RFC 5321 §4.1.1.6).
+pub(super) fn something(argument: &str) -> Result<String, Refusal> {
+    match argument {
+        "" => Err(Refusal::new(Misuse::CommandSyntax, replies::ARGUMENT_MISSING)),
+        _ => Ok(argument.to_owned()),
+    }
+}
+
+/// The argument of AUTH (RFC 4954 §4): the mechanism, and the initial response if there is one.
+pub(super) fn auth(argument: &str) -> Result<(&str, Option<&str>), Refusal> {
+    let mut words = argument.split(' ');
+    match (words.next(), words.next(), words.next()) {
+        (None | Some(""), _, _) => Err(Refusal::new(Misuse::CommandSyntax, replies::ARGUMENT_MISSING)),
+        (Some(mechanism), initial, None) => Ok((mechanism, initial)),
+        (_, _, Some(_)) => Err(Refusal::new(Misuse::SaslNotBase64, replies::SASL_NOT_BASE64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(refusal: Refusal) -> String {
+        format!("{} {:?}", refusal.reply.code, refusal.misuse)
+    }
+
+    #[test]
+    fn lines_are_verb_and_argument() {
+        let check = |line: &str, expected: &str| {
+            let found = split(line.as_bytes()).map(|(verb, argument)| format!("{verb:?} {argument:?}"));
+            assert_eq!(found.unwrap_or_else(code), expected, "{line:?}");
+        };
+        check("NOOP", "Noop \"\"");
+        check("noop  a b \t", "Noop \"a b\"");
+        check("StartTls", "StartTls \"\"");
+        check("MAIL FROM:<>", "Mail \"FROM:<>\"");
+        check("", "500 UnknownCommand");
+        check(" NOOP", "500 UnknownCommand");
+        check("NOOPS", "500 UnknownCommand");
+        check("MAIL\tFROM:<>", "500 UnknownCommand");
+        check("VRFY a\x1b[2J", "501 CommandSyntax");
+        check("NOOP \u{e9}", "500 EightBitCommand");
+        check("mail FROM:<\u{e9}@example.org>", "550 EightBitCommand");
+        check("RCPT TO:<\u{e9}@example.org>", "553 EightBitCommand");
+        check("GET / HTTP/1.1", "421 HttpRequest");
+        check("Host: mx.example.org", "421 HttpRequest");
+        assert_eq!(split(b"RCPT TO:<\xff@example.org>").map_err(code), Err("553 EightBitCommand".into()));
+    }
+
+    #[test]
+    fn hello_takes_one_word() {
+        for name in ["client.example", "a_b", "[192.0.2.1]", "[IPv6:2001:db8::1]", "x"] {
+            assert_eq!(hello(name), Ok(name));
+        }
+        assert_eq!(hello("[192.0.2.1] my box"), Ok("[192.0.2.1]"));
+        let long = "x".repeat(256);
+        for name in ["", "my computer", "a(b", "<a>", "a;b", "a@b", long.as_str()] {
+            assert_eq!(hello(name).map_err(code), Err("501 CommandSyntax".into()), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn auth_takes_one_or_two_words() {
+        assert_eq!(auth("PLAIN"), Ok(("PLAIN", None)));
+        assert_eq!(auth("PLAIN ="), Ok(("PLAIN", Some("="))));
+        assert_eq!(auth("").map_err(code), Err("501 CommandSyntax".into()));
+        assert_eq!(auth("PLAIN a b").map_err(code), Err("501 SaslNotBase64".into()));
+    }
+}

@@ -1,0 +1,96 @@
+//! What EHLO offers (RFC 5321 §4.1.1.1): one entry of the slice an extension.
+
+use mail::Reply;
+
+use super::server::{Config, Hello};
+use crate::sasl;
+
+/// A service extension.
+struct Extension {
+    keyword: &'static str,
+    /// Whether it is offered now.
+    offered: fn(&Config, &Hello) -> bool,
+    /// What stands after the keyword.
+    parameter: fn(&Config) -> Option<String>,
+}
+
+const EXTENSIONS: &[Extension] = &[
+    // RFC 2920
+    Extension { keyword: "PIPELINING", offered: always, parameter: none },
+    // RFC 1870 §4
+    Extension {
+        keyword: "SIZE",
+        offered: always,
+        parameter: |config| Some(config.message_size_max.to_string()),
+    },
+    // RFC 6152
+    Extension { keyword: "8BITMIME", offered: always, parameter: none },
+    // RFC 2034
+    Extension { keyword: "ENHANCEDSTATUSCODES", offered: always, parameter: none },
+    // RFC 3207 §4.2: never under TLS.
+    Extension {
+        keyword: "STARTTLS",
+        offered: |config, hello| config.starttls && hello.tls.is_none(),
+        parameter: none,
+    },
+    // RFC 4954 §3
+    Extension {
+        keyword: "AUTH",
+        offered: |config, hello| config.auth && password_may_be_shown(config, hello),
+        parameter: |_| {
+            Some(sasl::MECHANISMS.iter().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(" "))
+        },
+    },
+    // RFC 5321 §3.5.2, §4.1.1.1: commands beyond the required ones must be listed, whatever they answer.
+    Extension { keyword: "EXPN", offered: always, parameter: none },
+    Extension { keyword: "HELP", offered: always, parameter: none },
+];
+
+fn always(_: &Config, _: &Hello) -> bool {
+    true
+}
+
+fn none(_: &Config) -> Option<String> {
+    None
+}
+
+/// RFC 4954 §4: mechanisms that show the password only where nobody else can read it.
+pub(super) fn password_may_be_shown(config: &Config, hello: &Hello) -> bool {
+    hello.tls.is_some() || config.auth_without_tls
+}
+
+/// The answer to EHLO.
+pub(super) fn ehlo(config: &Config, hello: &Hello) -> Reply {
+    let mut text = config.host_name.clone();
+    for extension in EXTENSIONS.iter().filter(|extension| (extension.offered)(config, hello)) {
+        text.push('\n');
+        text.push_str(extension.keyword);
+        if let Some(parameter) = (extension.parameter)(config) {
+            text.push(' ');
+            text.push_str(&parameter);
+        }
+    }
+    Reply::plain(250, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TlsFacts;
+    use crate::smtp::tests::config;
+
+    #[test]
+    fn what_is_offered_depends_on_tls() {
+        let open = Hello::default();
+        let secure = Hello { tls: Some(TlsFacts::default()), ..Hello::default() };
+        let check = |config: &Config, hello: &Hello, expected: &str| {
+            assert_eq!(ehlo(config, hello).text.replace('\n', ", "), expected);
+        };
+        let all = "mx.example.org, PIPELINING, SIZE 1000, 8BITMIME, ENHANCEDSTATUSCODES";
+        check(&config(), &open, &format!("{all}, STARTTLS, EXPN, HELP"));
+        check(&config(), &secure, &format!("{all}, AUTH PLAIN LOGIN, EXPN, HELP"));
+        let trusting = Config { auth_without_tls: true, starttls: false, ..config() };
+        check(&trusting, &open, &format!("{all}, AUTH PLAIN LOGIN, EXPN, HELP"));
+        check(&Config { auth: false, ..config() }, &secure, &format!("{all}, EXPN, HELP"));
+    }
+}

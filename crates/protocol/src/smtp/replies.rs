@@ -1,0 +1,111 @@
+//! What the session says of itself. Replies of the application pass through unchanged.
+//!
+//! Codes: RFC 5321 §4.2.3, RFC 4954 §6, RFC 3207 §4; enhanced codes: RFC 3463, RFC 2034, RFC 5248.
+
+use std::borrow::Cow;
+
+use mail::Reply;
+
+/// A reply known beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Canned(u16, (u8, u16, u16), &'static str);
+
+impl Canned {
+    pub(super) fn reply(self) -> Reply {
+        Reply::new(self.0, self.1, self.2)
+    }
+}
+
+// What went well.
+pub(super) const OK: Canned = Canned(250, (2, 0, 0), "OK");
+pub(super) const GOODBYE: Canned = Canned(221, (2, 0, 0), "Goodbye");
+pub(super) const READY_FOR_TLS: Canned = Canned(220, (2, 0, 0), "Ready to start TLS");
+pub(super) const SIGNED_IN: Canned = Canned(235, (2, 7, 0), "Signed in");
+
+// Syntax.
+pub(super) const UNKNOWN_COMMAND: Canned = Canned(500, (5, 5, 1), "Command not known");
+pub(super) const LINE_TOO_LONG: Canned = Canned(500, (5, 5, 2), "Line too long");
+pub(super) const BARE_LINE_FEED: Canned = Canned(500, (5, 5, 2), "A line feed must follow a carriage return");
+pub(super) const BARE_CARRIAGE_RETURN: Canned =
+    Canned(500, (5, 5, 2), "A line feed must follow a carriage return");
+pub(super) const NUL_OCTET: Canned = Canned(500, (5, 5, 2), "NUL in a command");
+pub(super) const EIGHT_BIT_COMMAND: Canned = Canned(500, (5, 5, 2), "Commands are ASCII");
+// RFC 6531 §3.5, for a server that does not offer SMTPUTF8.
+pub(super) const EIGHT_BIT_SENDER: Canned = Canned(550, (5, 6, 7), "Addresses are ASCII here");
+pub(super) const EIGHT_BIT_RECIPIENT: Canned = Canned(553, (5, 6, 7), "Addresses are ASCII here");
+pub(super) const CONTROL_CHARACTER: Canned = Canned(501, (5, 5, 2), "Control character in a command");
+pub(super) const NO_ARGUMENT_ALLOWED: Canned = Canned(501, (5, 5, 4), "This command takes no argument");
+pub(super) const ARGUMENT_MISSING: Canned = Canned(501, (5, 5, 4), "An argument is missing");
+pub(super) const HELLO_SYNTAX: Canned = Canned(501, (5, 5, 4), "A domain or an address literal is expected");
+pub(super) const MAIL_SYNTAX: Canned = Canned(501, (5, 5, 4), "Syntax: MAIL FROM:<address>");
+pub(super) const RCPT_SYNTAX: Canned = Canned(501, (5, 5, 4), "Syntax: RCPT TO:<address>");
+pub(super) const SENDER_SYNTAX: Canned = Canned(501, (5, 1, 7), "The sender's address is malformed");
+pub(super) const RECIPIENT_SYNTAX: Canned = Canned(501, (5, 1, 3), "The recipient's address is malformed");
+pub(super) const UNKNOWN_PARAMETER: Canned = Canned(555, (5, 5, 4), "Parameter not known");
+pub(super) const PARAMETER_SYNTAX: Canned = Canned(501, (5, 5, 4), "A parameter is malformed or given twice");
+
+// Order of commands.
+pub(super) const HELLO_FIRST: Canned = Canned(503, (5, 5, 1), "Say EHLO first");
+pub(super) const MAIL_TWICE: Canned = Canned(503, (5, 5, 1), "A transaction is open already");
+pub(super) const MAIL_FIRST: Canned = Canned(503, (5, 5, 1), "MAIL comes first");
+// RFC 5321 §3.3 allows 503 or 554; 554 says that the client was understood.
+pub(super) const NO_RECIPIENTS: Canned = Canned(554, (5, 5, 1), "No valid recipients");
+pub(super) const TOO_MANY_RECIPIENTS: Canned = Canned(452, (4, 5, 3), "Too many recipients");
+pub(super) const SIZE_ANNOUNCED: Canned = Canned(552, (5, 3, 4), "The message is larger than we accept");
+
+// TLS and sign-in.
+pub(super) const TLS_FIRST: Canned = Canned(530, (5, 7, 0), "Must issue a STARTTLS command first");
+pub(super) const TLS_NOT_OFFERED: Canned = Canned(502, (5, 5, 1), "STARTTLS is not offered");
+pub(super) const TLS_ALREADY: Canned = Canned(503, (5, 5, 1), "TLS is active already");
+pub(super) const INPUT_BEFORE_TLS: Canned = Canned(554, (5, 5, 0), "Nothing may follow STARTTLS");
+pub(super) const SIGN_IN_FIRST: Canned = Canned(530, (5, 7, 0), "Sign in first");
+pub(super) const SIGN_IN_NOT_OFFERED: Canned = Canned(502, (5, 5, 1), "AUTH is not offered");
+pub(super) const SIGN_IN_NEEDS_TLS: Canned = Canned(538, (5, 7, 11), "Encryption is required to sign in");
+pub(super) const SIGNED_IN_ALREADY: Canned = Canned(503, (5, 5, 1), "Signed in already");
+pub(super) const SIGN_IN_IN_TRANSACTION: Canned = Canned(503, (5, 5, 1), "No AUTH in a transaction");
+pub(super) const UNKNOWN_MECHANISM: Canned = Canned(504, (5, 5, 4), "Mechanism not known");
+pub(super) const SASL_NOT_BASE64: Canned = Canned(501, (5, 5, 2), "Not base64");
+pub(super) const SASL_MALFORMED: Canned = Canned(501, (5, 5, 2), "Not what the mechanism asks for");
+pub(super) const SASL_TOO_LONG: Canned = Canned(500, (5, 5, 6), "The response is too long");
+pub(super) const SASL_CANCELLED: Canned = Canned(501, (5, 7, 0), "Cancelled");
+pub(super) const SIGN_IN_REFUSED: Canned = Canned(535, (5, 7, 8), "User name or password is wrong");
+pub(super) const SIGN_IN_UNAVAILABLE: Canned = Canned(454, (4, 7, 0), "Cannot check this now");
+
+// Content.
+pub(super) const CONTENT_BARE_LINE_FEED: Canned = Canned(550, (5, 5, 2), "The content has a bare line feed");
+pub(super) const CONTENT_BARE_CARRIAGE_RETURN: Canned =
+    Canned(550, (5, 5, 2), "The content has a bare carriage return");
+pub(super) const CONTENT_TOO_LARGE: Canned = Canned(552, (5, 3, 4), "The message is larger than we accept");
+
+// The connection ends.
+pub(super) const HTTP_REQUEST: Canned = Canned(421, (4, 7, 0), "This is a mail server");
+pub(super) const TOO_MANY_MISUSES: Canned = Canned(421, (4, 7, 0), "Too many mistakes");
+pub(super) const TOO_MANY_IDLE_COMMANDS: Canned =
+    Canned(421, (4, 7, 0), "Too many commands without a message");
+pub(super) const TOO_MANY_SIGN_IN_FAILURES: Canned = Canned(421, (4, 7, 0), "Too many failed sign-ins");
+pub(super) const TOO_MANY_MESSAGES: Canned =
+    Canned(421, (4, 7, 0), "Too many messages in one connection, come again");
+pub(super) const TOO_SLOW: Canned = Canned(421, (4, 4, 2), "Waited too long");
+pub(super) const STOPPING: Canned = Canned(421, (4, 3, 2), "The server is stopping, come again");
+/// An answer that does not fit its question: our fault, and temporary.
+pub(super) const UNAVAILABLE: Canned = Canned(451, (4, 3, 0), "Cannot do this now");
+
+/// The banner (RFC 5321 §4.2: `220 domain text`), without an enhanced code.
+pub(super) fn banner(host_name: &str, text: &str) -> Reply {
+    Reply::plain(220, format!("{host_name} {text}"))
+}
+
+/// The answer to HELO: the server's name.
+pub(super) fn helo(host_name: &str) -> Reply {
+    Reply::plain(250, host_name.to_owned())
+}
+
+/// A SASL challenge (RFC 4954 §4): `334 ` and base64, nothing else.
+pub(super) fn challenge(base64: String) -> Reply {
+    Reply::plain(334, base64)
+}
+
+/// The commands, on one line.
+pub(super) fn help(commands: impl Into<Cow<'static, str>>) -> Reply {
+    Reply::new(214, (2, 0, 0), commands)
+}

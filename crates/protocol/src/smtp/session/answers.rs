@@ -1,0 +1,110 @@
+//! What each answer does.
+
+use std::sync::Arc;
+
+use mail::{Address, Reply};
+
+use super::{Asked, ServerSession, State, Transaction};
+use crate::limits;
+use crate::misuse::Misuse;
+use crate::sasl::SignIn;
+use crate::smtp::content::Content;
+use crate::smtp::replies;
+use crate::smtp::server::{Answer, Hello};
+
+impl ServerSession {
+    pub(super) fn answered(&mut self, asked: Asked, answer: Answer) {
+        match (asked, answer) {
+            (Asked::SignIn, Answer::SignIn(sign_in)) => self.signed_in(sign_in),
+            (Asked::SignIn, _) => self.signed_in(SignIn::Unavailable),
+            (Asked::Chunk, _) => {}
+            (Asked::Refused(reply), _) => self.say(&reply),
+            (Asked::Abandoned(then), _) => self.then(then),
+            (asked, Answer::Reply(reply)) => self.replied(&asked, &reply),
+            (asked, _) => self.replied(&asked, &replies::UNAVAILABLE.reply()),
+        }
+    }
+
+    /// The application's reply to a command is said as it is. 421 closes, whoever says it (RFC 5321 §3.8).
+    fn replied(&mut self, asked: &Asked, reply: &Reply) {
+        self.say(reply);
+        match asked {
+            Asked::Sender => self.sender_decided(reply.is_positive()),
+            Asked::Recipient => self.recipient_decided(reply.is_positive()),
+            // RFC 5321 §4.1.1.4: only 354 lets content come; else the transaction stays as it is.
+            Asked::Begin if reply.code == 354 => self.begin_content(),
+            Asked::Finish => self.finished(reply.is_positive()),
+            _ => {}
+        }
+        if reply.code == 421 {
+            self.state = State::Closing;
+        }
+    }
+
+    fn sender_decided(&mut self, accepted: bool) {
+        if accepted {
+            self.counts.transactions += 1;
+            self.transaction = Some(Transaction::default());
+            self.stopped = "after MAIL";
+        } else {
+            self.count_idle_command();
+        }
+    }
+
+    fn recipient_decided(&mut self, accepted: bool) {
+        match &mut self.transaction {
+            Some(transaction) if accepted => {
+                transaction.recipients += 1;
+                self.stopped = "after RCPT";
+            }
+            _ => {
+                self.count_idle_command();
+            }
+        }
+    }
+
+    fn begin_content(&mut self) {
+        self.state = State::Content(Content::new(self.config.message_size_max));
+        self.clock.content_renewed = 0;
+        self.clock.content_ends = Some(self.clock.now + limits::SMTP_CONTENT_TIME_MAX);
+        self.stopped = "in content";
+    }
+
+    fn finished(&mut self, accepted: bool) {
+        self.transaction = None;
+        if accepted {
+            self.counts.messages += 1;
+            self.counts.idle_commands = 0;
+        }
+    }
+
+    fn signed_in(&mut self, sign_in: SignIn) {
+        match sign_in {
+            SignIn::Accepted(address) => {
+                self.remember(address);
+                self.say_canned(replies::SIGNED_IN);
+                self.stopped = "after AUTH";
+            }
+            SignIn::Unavailable => self.say_canned(replies::SIGN_IN_UNAVAILABLE),
+            SignIn::Refused => {
+                self.misuses.note(Misuse::SignInFailed);
+                self.counts.sign_in_failures += 1;
+                if self.counts.sign_in_failures >= limits::SMTP_SIGN_IN_FAILURES_MAX {
+                    self.misuses.note(Misuse::TooManySignInFailures);
+                    self.close(replies::TOO_MANY_SIGN_IN_FAILURES);
+                } else {
+                    self.say_canned(replies::SIGN_IN_REFUSED);
+                }
+            }
+        }
+    }
+
+    /// What was said of the peer now bears its account; without a SASL security layer EHLO need not be repeated
+    /// (RFC 4954 §4).
+    fn remember(&mut self, address: Address) {
+        if let Some(hello) = &self.hello {
+            self.hello = Some(Arc::new(Hello { account: Some(address.clone()), ..Hello::clone(hello) }));
+        }
+        self.account = Some(address);
+    }
+}

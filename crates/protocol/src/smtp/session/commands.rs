@@ -1,0 +1,327 @@
+//! What each command does.
+
+use std::sync::Arc;
+
+use mail::Reply;
+
+use super::{Asked, ServerSession, State, Then};
+use crate::limits;
+use crate::misuse::Misuse;
+use crate::sasl::{self, Exchange, Progress, Stop};
+use crate::smtp::command::{self, Refusal, VERBS, Verb};
+use crate::smtp::content::{Fault, Piece};
+use crate::smtp::extensions;
+use crate::smtp::replies::{self, Canned};
+use crate::smtp::server::{Hello, Question, Recipient, Sender};
+
+type Done = Result<(), Refusal>;
+
+fn refused(misuse: Misuse, reply: Canned) -> Done {
+    Err(Refusal::new(misuse, reply))
+}
+
+impl ServerSession {
+    pub(super) fn command(&mut self, line: &[u8]) {
+        let done = command::split(line).and_then(|(verb, argument)| {
+            self.may(verb)?;
+            self.run(verb, argument)
+        });
+        if let Err(refusal) = done {
+            self.refuse(refusal);
+        }
+    }
+
+    /// Whether the command is allowed now, whatever its argument.
+    fn may(&self, verb: Verb) -> Done {
+        use Verb::*;
+        // RFC 3207 §4.
+        if self.config.tls_required && self.tls.is_none() && !matches!(verb, Ehlo | Noop | StartTls | Quit) {
+            return refused(Misuse::CommandBeforeTls, replies::TLS_FIRST);
+        }
+        // RFC 4954 §6; HELP tells nothing of anybody, and STARTTLS comes before AUTH.
+        let always = matches!(verb, Ehlo | Helo | Auth | Noop | Rset | Quit | Help | StartTls);
+        if self.config.auth_required && self.account.is_none() && !always {
+            return refused(Misuse::CommandBeforeSignIn, replies::SIGN_IN_FIRST);
+        }
+        match verb {
+            Mail => self.may_mail(),
+            Auth => self.may_auth(),
+            StartTls => self.may_start_tls(),
+            Rcpt if self.transaction.is_none() => refused(Misuse::RcptBeforeMail, replies::MAIL_FIRST),
+            Data => self.may_data(),
+            _ => Ok(()),
+        }
+    }
+
+    fn may_mail(&self) -> Done {
+        if self.hello.is_none() {
+            return refused(Misuse::MailBeforeHello, replies::HELLO_FIRST);
+        }
+        if self.transaction.is_some() {
+            return refused(Misuse::MailTwice, replies::MAIL_TWICE);
+        }
+        if self.counts.transactions >= self.config.messages_max {
+            return refused(Misuse::TooManyMessages, replies::TOO_MANY_MESSAGES);
+        }
+        Ok(())
+    }
+
+    fn may_data(&self) -> Done {
+        match &self.transaction {
+            None => refused(Misuse::DataBeforeMail, replies::MAIL_FIRST),
+            Some(transaction) if transaction.recipients == 0 => {
+                refused(Misuse::DataBeforeRcpt, replies::NO_RECIPIENTS)
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn may_start_tls(&self) -> Done {
+        if self.tls.is_some() {
+            return refused(Misuse::TlsNotOffered, replies::TLS_ALREADY);
+        }
+        if !self.config.starttls {
+            return refused(Misuse::TlsNotOffered, replies::TLS_NOT_OFFERED);
+        }
+        Ok(())
+    }
+
+    /// RFC 4954 §4.
+    fn may_auth(&self) -> Done {
+        if !self.config.auth {
+            return refused(Misuse::SignInNotOffered, replies::SIGN_IN_NOT_OFFERED);
+        }
+        let Some(hello) = &self.hello else {
+            return refused(Misuse::SignInBeforeHello, replies::HELLO_FIRST);
+        };
+        if !extensions::password_may_be_shown(&self.config, hello) {
+            return refused(Misuse::SignInWithoutTls, replies::SIGN_IN_NEEDS_TLS);
+        }
+        if self.account.is_some() {
+            return refused(Misuse::SignInTwice, replies::SIGNED_IN_ALREADY);
+        }
+        if self.transaction.is_some() {
+            return refused(Misuse::SignInInTransaction, replies::SIGN_IN_IN_TRANSACTION);
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, verb: Verb, argument: &str) -> Done {
+        let moves_mail = matches!(verb, Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Quit);
+        if !moves_mail && !self.count_idle_command() {
+            return Ok(());
+        }
+        match verb {
+            Verb::Helo => self.hello(argument, false),
+            Verb::Ehlo => self.hello(argument, true),
+            Verb::Mail => self.mail(argument),
+            Verb::Rcpt => self.rcpt(argument),
+            Verb::Data => self.data(argument),
+            Verb::Rset => command::nothing(argument).map(|()| self.end_transaction(Then::Reset)),
+            Verb::Quit => command::nothing(argument).map(|()| self.end_transaction(Then::Quit)),
+            Verb::StartTls => command::nothing(argument).map(|()| self.end_transaction(Then::StartTls)),
+            Verb::Vrfy => self.look_up(command::something(argument).map(Question::Verify)?),
+            Verb::Expn => self.look_up(command::something(argument).map(Question::Expand)?),
+            Verb::Noop => self.noop(),
+            Verb::Help => self.help(),
+            Verb::Auth => self.auth(argument),
+        }
+    }
+
+    /// RFC 5321 §4.1.4: the state is cleared as by RSET; on refusal it stays as it was.
+    fn hello(&mut self, argument: &str, extended: bool) -> Done {
+        let name = command::hello(argument)?.to_owned();
+        let hello = Hello { name, extended, tls: self.tls.clone(), account: self.account.clone() };
+        self.end_transaction(Then::Hello(Arc::new(hello)));
+        Ok(())
+    }
+
+    /// RFC 5321 §4.1.1.9: an argument is ignored.
+    fn noop(&mut self) -> Done {
+        self.say_canned(replies::OK);
+        Ok(())
+    }
+
+    fn help(&mut self) -> Done {
+        let names: Vec<_> = VERBS.iter().map(|(name, _)| *name).collect();
+        self.say(&replies::help(names.join(" ")));
+        Ok(())
+    }
+
+    fn look_up(&mut self, question: Question) -> Done {
+        self.ask(question, Asked::Lookup);
+        Ok(())
+    }
+
+    fn mail(&mut self, argument: &str) -> Done {
+        let (path, parameters) = command::mail(argument, &self.config)?;
+        // RFC 1870 §6.1.
+        if parameters.size.is_some_and(|size| size > self.config.message_size_max) {
+            return refused(Misuse::ContentTooLarge, replies::SIZE_ANNOUNCED);
+        }
+        let sender = Sender {
+            path,
+            size: parameters.size,
+            eight_bit: parameters.eight_bit,
+            auth: parameters.auth,
+            hello: self.hello.clone().expect("MAIL is refused before HELO"),
+        };
+        self.ask(Question::Sender(Box::new(sender)), Asked::Sender);
+        Ok(())
+    }
+
+    fn rcpt(&mut self, argument: &str) -> Done {
+        let path = command::rcpt(argument)?;
+        let transaction = self.transaction.as_mut().expect("RCPT is refused without MAIL");
+        if transaction.recipients >= self.config.recipients_max {
+            transaction.excess += 1;
+            return self.excessive_recipient();
+        }
+        self.ask(Question::Recipient(Box::new(Recipient { path })), Asked::Recipient);
+        Ok(())
+    }
+
+    /// RFC 5321 §4.5.3.1.10: the client sends the rest in another transaction. It is told so for each, and pipelining
+    /// makes that many: noted once, and not held against it for long.
+    fn excessive_recipient(&mut self) -> Done {
+        let excess = self.transaction.as_ref().map_or(0, |transaction| transaction.excess);
+        if excess > limits::SMTP_RECIPIENTS_EXCESS_MAX {
+            return refused(Misuse::TooManyRecipients, replies::TOO_MANY_RECIPIENTS);
+        }
+        if excess == 1 {
+            self.misuses.note(Misuse::TooManyRecipients);
+        }
+        self.say_canned(replies::TOO_MANY_RECIPIENTS);
+        Ok(())
+    }
+
+    fn data(&mut self, argument: &str) -> Done {
+        command::nothing(argument)?;
+        self.ask(Question::Begin, Asked::Begin);
+        Ok(())
+    }
+
+    fn auth(&mut self, argument: &str) -> Done {
+        let (mechanism, initial) = command::auth(argument)?;
+        let begun = Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes));
+        self.sasl_progress(begun);
+        Ok(())
+    }
+
+    pub(super) fn sasl_line(&mut self, mut exchange: Exchange, line: &[u8]) {
+        let progress = exchange.take(line);
+        self.sasl_progress(progress.map(|progress| (exchange, progress)));
+    }
+
+    fn sasl_progress(&mut self, progress: Result<(Exchange, Progress), Stop>) {
+        match progress {
+            Ok((exchange, Progress::Challenge(text))) => {
+                self.say(&replies::challenge(sasl::encode(text)));
+                self.state = State::Sasl(exchange);
+            }
+            Ok((_, Progress::Done(credentials))) => {
+                self.ask(Question::Authenticate(credentials), Asked::SignIn)
+            }
+            Err(Stop::Cancelled) => self.say_canned(replies::SASL_CANCELLED),
+            Err(Stop::Misuse(misuse)) => self.refuse(Refusal::new(misuse, sasl_reply(misuse))),
+        }
+    }
+
+    /// Tells the application that the transaction is over, if there is one; then goes on.
+    fn end_transaction(&mut self, then: Then) {
+        match self.transaction.take() {
+            Some(_) => self.ask(Question::Abandoned, Asked::Abandoned(then)),
+            None => self.then(then),
+        }
+    }
+
+    pub(super) fn then(&mut self, then: Then) {
+        match then {
+            Then::Hello(hello) => self.greeted(hello),
+            Then::Reset => {
+                self.say_canned(replies::OK);
+                self.stopped = "after RSET";
+            }
+            Then::StartTls => self.start_tls(),
+            Then::Quit => {
+                self.stopped = "after QUIT";
+                self.close(replies::GOODBYE);
+            }
+        }
+    }
+
+    fn greeted(&mut self, hello: Arc<Hello>) {
+        let reply: Reply = if hello.extended {
+            extensions::ehlo(&self.config, &hello)
+        } else {
+            replies::helo(&self.config.host_name)
+        };
+        self.say(&reply);
+        self.stopped = if hello.extended { "after EHLO" } else { "after HELO" };
+        self.hello = Some(hello);
+    }
+
+    /// The input must be empty here: what follows STARTTLS in clear text was put there by somebody who hopes that it
+    /// is executed after the handshake, as the client's own.
+    fn start_tls(&mut self) {
+        if !self.lines.is_empty() {
+            self.misuses.note(Misuse::InputBeforeTls);
+            self.close(replies::INPUT_BEFORE_TLS);
+            return;
+        }
+        self.say_canned(replies::READY_FOR_TLS);
+        self.state = State::StartTls;
+    }
+
+    pub(super) fn read_content(&mut self) -> bool {
+        let State::Content(content) = &mut self.state else { return false };
+        let piece = content.read(self.lines.raw());
+        match piece {
+            Piece::Wait => {
+                self.lines.release();
+                self.renew_by_content();
+                return false;
+            }
+            Piece::Chunk(chunk) => self.ask(Question::Chunk(chunk), Asked::Chunk),
+            Piece::End { last, size } => {
+                self.content_over();
+                self.ask(Question::Finish { last, size }, Asked::Finish);
+            }
+            Piece::Faulty(fault) => self.content_faulty(fault),
+            Piece::Endless => {
+                self.misuses.note(Misuse::ContentTooLarge);
+                self.close(replies::CONTENT_TOO_LARGE);
+            }
+        }
+        true
+    }
+
+    fn content_over(&mut self) {
+        self.state = State::Commands;
+        self.clock.content_ends = None;
+        self.lines.release();
+        self.renew_deadline();
+        self.stopped = "after the content";
+    }
+
+    fn content_faulty(&mut self, fault: Fault) {
+        self.content_over();
+        self.transaction = None;
+        let (misuse, reply) = match fault {
+            Fault::BareLineFeed => (Misuse::BareLineFeed, replies::CONTENT_BARE_LINE_FEED),
+            Fault::BareCarriageReturn => (Misuse::BareCarriageReturn, replies::CONTENT_BARE_CARRIAGE_RETURN),
+            Fault::TooLarge => (Misuse::ContentTooLarge, replies::CONTENT_TOO_LARGE),
+        };
+        self.misuses.note(misuse);
+        self.ask(Question::Refused(reply.reply()), Asked::Refused(reply.reply()));
+    }
+}
+
+fn sasl_reply(misuse: Misuse) -> Canned {
+    match misuse {
+        Misuse::UnknownMechanism => replies::UNKNOWN_MECHANISM,
+        Misuse::SaslNotBase64 => replies::SASL_NOT_BASE64,
+        Misuse::SaslTooLong => replies::SASL_TOO_LONG,
+        _ => replies::SASL_MALFORMED,
+    }
+}
