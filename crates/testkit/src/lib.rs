@@ -4,13 +4,12 @@
 //! session in memory with a small [application](fake) ([`SessionStage`](session_stage::SessionStage)), or a server that
 //! listens on ports ([`BinaryStage`](binary_stage::BinaryStage)). [`files`] finds the transcripts.
 
+pub mod fake;
+pub mod files;
 pub mod play;
+pub mod session_stage;
 pub mod transcript;
-//pub mod session_stage;
-//pub mod fake;
-//pub mod binary_stage;
-//pub mod files;
 
 pub use play::{Cut, Failure, Played, Stage, play};
-//pub use session_stage::SessionStage;
+pub use session_stage::SessionStage;
 pub use transcript::{Protocol, Transcript};

@@ -1,4 +1,4 @@
-//! The POP3 server session.
+//! What a POP3 session and the application say to one another.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,10 +83,4 @@ pub struct Outcome {
     pub removed: usize,
     /// Ways in which the peer erred, by name, in order; at most 16.
     pub misuses: Vec<&'static str>,
-}
-
-/// The server's side of one POP3 connection.
-#[derive(Debug)]
-pub struct ServerSession {
-    _config: Arc<Config>,
 }

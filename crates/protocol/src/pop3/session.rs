@@ -1,0 +1,599 @@
+//! The POP3 server session.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use mail::Uid;
+
+use super::command::Command;
+use super::limits::{COMMANDS_BEFORE_SIGN_IN_MAX, INPUT_WAITING_MAX, LINE_MAX, MISUSES_MAX, OUTPUT_MAX};
+use super::maildrop::Maildrop;
+use super::multiline::{Stuffing, Top};
+use super::{Answer, Config, Outcome, Question};
+use crate::lines::{Line, Lines};
+use crate::misuse::{Misuse, Misuses};
+use crate::sasl::{Credentials, Password, SignIn};
+use crate::session::{End, Session, Step, TlsFacts, Upgrade};
+
+/// The server's side of one POP3 connection.
+///
+/// The first step is the greeting. Each command of RFC 1939 is answered in order; commands may be pipelined (RFC 2449
+/// §6.6).
+#[derive(Debug)]
+pub struct ServerSession {
+    config: Arc<Config>,
+    lines: Lines,
+    out: BytesMut,
+    state: State,
+    doing: Doing,
+    /// Under TLS.
+    secure: bool,
+    /// The server stops: no further command begins.
+    stopping: bool,
+    /// Of the last input.
+    now: Instant,
+    deadline: Instant,
+    commands_before_sign_in: usize,
+    sign_in_failures: usize,
+    misuses: Misuses,
+    outcome: Outcome,
+}
+
+/// The states of RFC 1939 §3. UPDATE is [`Doing::Removing`].
+#[derive(Debug)]
+enum State {
+    /// Holds the name that USER gave.
+    Authorization(Option<String>),
+    Transaction(Maildrop),
+}
+
+/// What is under way.
+#[derive(Debug)]
+enum Doing {
+    /// Waiting for a command.
+    Commands,
+    /// A question is to be asked. Boxed, because an idle session has none.
+    Asking(Box<(Question, Asked)>),
+    /// It has been asked.
+    Waiting(Asked),
+    /// Lines of LIST or UIDL are being sent, from this number on.
+    Listing(List, u32),
+    /// STLS was answered.
+    Upgrading,
+    /// The handshake is under way.
+    Handshake,
+    /// The connection ends.
+    Closing,
+}
+
+/// What the open question was about.
+#[derive(Debug)]
+enum Asked {
+    SignIn,
+    Open,
+    Read(Box<Reading>),
+    Removing(usize),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum List {
+    Scan,
+    UniqueIds,
+}
+
+/// Content on its way out.
+#[derive(Debug)]
+struct Reading {
+    uid: Uid,
+    /// Its size, and how much of it came.
+    size: u64,
+    offset: u64,
+    /// Of TOP.
+    top: Option<Top>,
+    stuffing: Stuffing,
+}
+
+impl Reading {
+    fn new(uid: Uid, size: u64, top: Option<Top>) -> Box<Self> {
+        Box::new(Self { uid, size, offset: 0, top, stuffing: Stuffing::new() })
+    }
+}
+
+impl ServerSession {
+    /// A session for a new connection. If it is TLS from its first byte, [`secured`](Session::secured) follows at once.
+    pub fn new(config: Arc<Config>, now: Instant) -> Self {
+        let mut session = Self {
+            lines: Lines::new(LINE_MAX),
+            out: BytesMut::new(),
+            state: State::Authorization(None),
+            doing: Doing::Commands,
+            secure: false,
+            stopping: false,
+            now,
+            deadline: now + config.timeout_before_sign_in,
+            commands_before_sign_in: 0,
+            sign_in_failures: 0,
+            misuses: Misuses::default(),
+            outcome: Outcome::default(),
+            config,
+        };
+        // No timestamp in angle brackets: it would offer APOP (RFC 1939 §7), which needs passwords in clear text here.
+        let greeting = format!("{} POP3 server ready", session.config.host_name);
+        session.ok(&greeting);
+        session
+    }
+
+    /// A command, or a line that is none.
+    fn line(&mut self, line: Line) {
+        self.renew_deadline();
+        let command = match line {
+            Line::Text(text) => Command::parse(&text),
+            Line::Bad(misuse) => Err(misuse),
+        };
+        if matches!(self.state, State::Authorization(_)) {
+            self.commands_before_sign_in += 1;
+        }
+        if let Err(misuse) = command.and_then(|command| self.command(command)) {
+            self.refuse(misuse);
+        }
+        if self.commands_before_sign_in > COMMANDS_BEFORE_SIGN_IN_MAX && matches!(self.doing, Doing::Commands)
+        {
+            self.give_up();
+        }
+    }
+
+    /// Answers a command, or says why it is not allowed.
+    fn command(&mut self, command: Command) -> Result<(), Misuse> {
+        match command {
+            Command::Capa => self.capabilities(),
+            Command::Quit => self.quit(),
+            Command::User(name) => self.user(name)?,
+            Command::Pass(password) => self.password(password)?,
+            Command::Stls => self.stls()?,
+            Command::Noop => {
+                self.maildrop()?;
+                self.ok("");
+            }
+            Command::Stat => {
+                let (count, octets) = self.maildrop()?.totals();
+                self.ok(&format!("{count} {octets}"));
+            }
+            Command::List(number) => self.list(List::Scan, number)?,
+            Command::Uidl(number) => self.list(List::UniqueIds, number)?,
+            Command::Retr(number) => self.read(number, None)?,
+            Command::Top(number, lines) => self.read(number, Some(Top::new(lines)))?,
+            Command::Dele(number) => {
+                self.maildrop()?.delete(number)?;
+                self.ok(&format!("message {number} is marked"));
+            }
+            Command::Rset => {
+                self.maildrop()?.reset();
+                self.ok("no message is marked");
+            }
+        }
+        Ok(())
+    }
+
+    fn maildrop(&mut self) -> Result<&mut Maildrop, Misuse> {
+        match &mut self.state {
+            State::Transaction(maildrop) => Ok(maildrop),
+            State::Authorization(_) => Err(Misuse::CommandBeforeSignIn),
+        }
+    }
+
+    // AUTHORIZATION
+
+    /// RFC 2449 §5: what may be used now.
+    fn capabilities(&mut self) {
+        self.ok("capabilities follow");
+        let before_sign_in = matches!(self.state, State::Authorization(_));
+        let passwords = self.secure || self.config.auth_without_tls;
+        for (offered, capability) in [
+            (true, "TOP"),
+            (true, "UIDL"),
+            (!before_sign_in || passwords, "USER"),
+            (before_sign_in && self.tls_offered(), "STLS"),
+            (true, "RESP-CODES"),
+            (true, "AUTH-RESP-CODE"),
+            (true, "PIPELINING"),
+            (true, "EXPIRE NEVER"),
+        ] {
+            if offered {
+                self.out_line(capability);
+            }
+        }
+        self.out_line(".");
+    }
+
+    fn tls_offered(&self) -> bool {
+        self.config.starttls && !self.secure
+    }
+
+    fn user(&mut self, name: String) -> Result<(), Misuse> {
+        self.may_sign_in()?;
+        self.state = State::Authorization(Some(name));
+        // The same for every name: who has an account is not told (RFC 1939 §13).
+        self.ok("send PASS");
+        Ok(())
+    }
+
+    fn password(&mut self, password: Password) -> Result<(), Misuse> {
+        self.may_sign_in()?;
+        let State::Authorization(Some(login)) =
+            std::mem::replace(&mut self.state, State::Authorization(None))
+        else {
+            return Err(Misuse::PassBeforeUser);
+        };
+        let credentials = Credentials { mechanism: "USER", authorization: String::new(), login, password };
+        self.ask(Question::Authenticate(credentials), Asked::SignIn);
+        Ok(())
+    }
+
+    fn may_sign_in(&self) -> Result<(), Misuse> {
+        match self.state {
+            State::Transaction(_) => Err(Misuse::SignInTwice),
+            State::Authorization(_) if self.secure || self.config.auth_without_tls => Ok(()),
+            State::Authorization(_) => Err(Misuse::SignInWithoutTls),
+        }
+    }
+
+    /// RFC 2595 §4.
+    fn stls(&mut self) -> Result<(), Misuse> {
+        if matches!(self.state, State::Transaction(_)) {
+            return Err(Misuse::TlsAfterSignIn);
+        }
+        if !self.tls_offered() {
+            return Err(Misuse::TlsNotOffered);
+        }
+        if !self.lines.is_empty() {
+            return Err(Misuse::InputBeforeTls);
+        }
+        self.ok("begin TLS");
+        self.doing = Doing::Upgrading;
+        Ok(())
+    }
+
+    fn signed_in(&mut self, sign_in: &SignIn) {
+        match sign_in {
+            SignIn::Accepted(_) => self.ask(Question::Open, Asked::Open),
+            SignIn::Refused => self.refuse(Misuse::SignInFailed),
+            SignIn::Unavailable => self.unavailable(),
+        }
+    }
+
+    fn opened(&mut self, maildrop: Maildrop) {
+        let (count, octets) = maildrop.totals();
+        self.state = State::Transaction(maildrop);
+        self.ok(&format!("maildrop has {count} messages ({octets} octets)"));
+    }
+
+    // TRANSACTION
+
+    /// LIST and UIDL, of one email or of all.
+    fn list(&mut self, list: List, number: Option<u32>) -> Result<(), Misuse> {
+        let maildrop = self.maildrop()?;
+        if let Some(number) = number {
+            let line = list_line(maildrop, list, number)?;
+            self.ok(&line);
+        } else {
+            let (count, octets) = maildrop.totals();
+            self.ok(&format!("{count} messages ({octets} octets)"));
+            self.doing = Doing::Listing(list, 1);
+        }
+        Ok(())
+    }
+
+    /// Some lines of LIST or UIDL, then its end.
+    fn list_more(&mut self, list: List, mut number: u32) {
+        let State::Transaction(maildrop) = &self.state else { return };
+        while self.out.len() < OUTPUT_MAX {
+            match maildrop.next_number(number) {
+                Some(next) => {
+                    let line = list_line(maildrop, list, next).expect("the next number is an email's");
+                    self.out.put_slice(line.as_bytes());
+                    self.out.put_slice(b"\r\n");
+                    number = next + 1;
+                }
+                None => {
+                    self.doing = Doing::Commands;
+                    self.out_line(".");
+                    return;
+                }
+            }
+        }
+        self.doing = Doing::Listing(list, number);
+    }
+
+    /// RETR and TOP: nothing is promised before the first piece is there.
+    fn read(&mut self, number: u32, top: Option<Top>) -> Result<(), Misuse> {
+        let email = self.maildrop()?.find(number)?;
+        let reading = Reading::new(email.uid, email.size, top);
+        self.ask_content(reading);
+        Ok(())
+    }
+
+    fn ask_content(&mut self, reading: Box<Reading>) {
+        let question = Question::Read { uid: reading.uid, offset: reading.offset };
+        self.ask(question, Asked::Read(reading));
+    }
+
+    fn content(&mut self, mut reading: Box<Reading>, piece: &[u8]) {
+        if piece.is_empty() && reading.offset < reading.size {
+            return self.content_missing(&reading);
+        }
+        if reading.offset == 0 {
+            self.ok(&if reading.top.is_none() { format!("{} octets", reading.size) } else { String::new() });
+        }
+        reading.offset += piece.len() as u64;
+        let wanted = reading.top.as_mut().map_or(piece, |top| top.take(piece));
+        reading.stuffing.push(wanted, &mut self.out);
+        if reading.offset < reading.size && !reading.top.is_some_and(|top| top.is_done()) {
+            return self.ask_content(reading);
+        }
+        reading.stuffing.finish(&mut self.out);
+        self.outcome.retrieved += usize::from(reading.top.is_none());
+    }
+
+    /// The content is not there, or not all of it.
+    fn content_missing(&mut self, reading: &Reading) {
+        if reading.offset == 0 {
+            self.unavailable();
+        } else {
+            // Half a message must not look like a whole one: no dot, but the end of the connection.
+            self.doing = Doing::Closing;
+        }
+    }
+
+    // UPDATE
+
+    /// RFC 1939 §4 and §6.
+    fn quit(&mut self) {
+        let removals = match &self.state {
+            State::Transaction(maildrop) => maildrop.removals(),
+            State::Authorization(_) => Vec::new(),
+        };
+        if removals.is_empty() {
+            self.goodbye();
+        } else {
+            let count = removals.len();
+            self.ask(Question::Remove(removals), Asked::Removing(count));
+        }
+    }
+
+    fn goodbye(&mut self) {
+        self.ok("goodbye");
+        self.doing = Doing::Closing;
+    }
+
+    // Replies
+
+    fn ask(&mut self, question: Question, asked: Asked) {
+        self.doing = Doing::Asking(Box::new((question, asked)));
+    }
+
+    /// Settles the open question. An answer that does not fit it counts as "the server could not".
+    fn settle(&mut self, asked: Asked, answer: Answer) {
+        match (asked, answer) {
+            (Asked::SignIn, Answer::SignIn(sign_in)) => self.signed_in(&sign_in),
+            (Asked::Open, Answer::Maildrop { validity, emails }) => {
+                self.opened(Maildrop::new(validity, emails))
+            }
+            (Asked::Open, Answer::InUse) => self.err("[IN-USE] another session has this maildrop"),
+            (Asked::Read(reading), Answer::Content(piece)) => self.content(reading, &piece),
+            (Asked::Read(reading), _) => self.content_missing(&reading),
+            (Asked::Removing(count), Answer::Removed) => {
+                self.outcome.removed = count;
+                self.goodbye();
+            }
+            // RFC 1939 §6: "-ERR some deleted messages not removed".
+            (Asked::Removing(_), _) => {
+                self.err("[SYS/TEMP] no message was removed");
+                self.doing = Doing::Closing;
+            }
+            (Asked::SignIn | Asked::Open, _) => self.unavailable(),
+        }
+    }
+
+    /// Tells the client what it did wrong.
+    fn refuse(&mut self, misuse: Misuse) {
+        self.misuses.note(misuse);
+        self.err(reply_to(misuse));
+        if misuse == Misuse::SignInFailed {
+            self.sign_in_failures += 1;
+        }
+        if self.sign_in_failures >= self.config.sign_in_failures_max.max(1) {
+            self.misuses.note(Misuse::TooManySignInFailures);
+            self.doing = Doing::Closing;
+        } else if misuse == Misuse::InputBeforeTls {
+            self.doing = Doing::Closing;
+        } else if self.misuses.count() >= MISUSES_MAX {
+            self.give_up();
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.misuses.note(Misuse::TooManyMisuses);
+        self.err("too many mistakes, closing the connection");
+        self.doing = Doing::Closing;
+    }
+
+    /// RFC 3206 §4: the client may try again with the same credentials.
+    fn unavailable(&mut self) {
+        self.err("[SYS/TEMP] not possible now, try again later");
+    }
+
+    fn ok(&mut self, text: &str) {
+        self.out_line(&if text.is_empty() { "+OK".to_owned() } else { format!("+OK {text}") });
+    }
+
+    fn err(&mut self, text: &str) {
+        self.out_line(&format!("-ERR {text}"));
+    }
+
+    fn out_line(&mut self, line: &str) {
+        self.out.put_slice(line.as_bytes());
+        self.out.put_slice(b"\r\n");
+    }
+
+    // Time
+
+    /// Idle time begins anew: a command has come, or an answer.
+    fn renew_deadline(&mut self) {
+        let signed_in = matches!(self.state, State::Transaction(_));
+        self.deadline =
+            self.now + if signed_in { self.config.timeout } else { self.config.timeout_before_sign_in };
+    }
+
+    fn wait(&self, read: bool) -> Step<Question> {
+        Step::Await { until: self.deadline, read }
+    }
+
+    /// The next step of what is under way; none if something else is now.
+    fn advance(&mut self) -> Option<Step<Question>> {
+        match std::mem::replace(&mut self.doing, Doing::Commands) {
+            Doing::Commands if self.stopping => self.doing = Doing::Closing,
+            Doing::Commands => match self.lines.next_line() {
+                Some(line) => self.line(line),
+                None => return Some(self.wait(true)),
+            },
+            Doing::Asking(boxed) => {
+                let (question, asked) = *boxed;
+                self.doing = Doing::Waiting(asked);
+                return Some(Step::Ask(question));
+            }
+            Doing::Waiting(asked) => {
+                self.doing = Doing::Waiting(asked);
+                return Some(self.wait(self.lines.waiting() < INPUT_WAITING_MAX));
+            }
+            Doing::Listing(list, number) => self.list_more(list, number),
+            Doing::Upgrading => {
+                self.doing = Doing::Handshake;
+                return Some(Step::Upgrade(Upgrade::Tls));
+            }
+            Doing::Handshake => {
+                self.doing = Doing::Handshake;
+                return Some(self.wait(false));
+            }
+            Doing::Closing => {
+                self.doing = Doing::Closing;
+                return Some(Step::Close);
+            }
+        }
+        None
+    }
+}
+
+impl Session for ServerSession {
+    type Question = Question;
+    type Answer = Answer;
+    type News = ();
+    type Outcome = Outcome;
+
+    fn receive(&mut self, now: Instant, bytes: &[u8]) {
+        self.now = now;
+        self.lines.push(bytes);
+    }
+
+    fn answer(&mut self, now: Instant, answer: Answer) {
+        self.now = now;
+        if let Doing::Waiting(asked) = std::mem::replace(&mut self.doing, Doing::Commands) {
+            self.settle(asked, answer);
+            self.renew_deadline();
+        }
+    }
+
+    /// POP3 has no news: the maildrop is what it was at sign-in.
+    fn tell(&mut self, now: Instant, (): ()) {
+        self.now = now;
+    }
+
+    /// RFC 1939 §3: the idle client's connection is closed without a word, and nothing is removed.
+    fn woken(&mut self, now: Instant) {
+        self.now = now;
+        if let Doing::Waiting(_) = self.doing {
+            self.renew_deadline(); // We are slow, not the client.
+        } else if now >= self.deadline {
+            self.misuses.note(Misuse::TooSlow);
+            self.doing = Doing::Closing;
+        }
+    }
+
+    fn secured(&mut self, now: Instant, _: TlsFacts) {
+        self.now = now;
+        self.secure = true;
+        if let Doing::Handshake = self.doing {
+            // RFC 2595 §4: what was learnt before the handshake is forgotten.
+            self.lines.clear();
+            self.state = State::Authorization(None);
+            self.doing = Doing::Commands;
+            self.renew_deadline();
+        }
+    }
+
+    /// What is under way ends. Without QUIT nothing is removed, so the client loses nothing but its marks.
+    fn stopping(&mut self, now: Instant) {
+        self.now = now;
+        self.stopping = true;
+    }
+
+    fn ended(&mut self, now: Instant, _: End) -> Outcome {
+        self.now = now;
+        self.outcome.misuses = self.misuses.take();
+        std::mem::take(&mut self.outcome)
+    }
+
+    fn next(&mut self) -> Step<Question> {
+        loop {
+            let gathering = matches!(self.doing, Doing::Commands | Doing::Listing(..));
+            if self.out.len() >= OUTPUT_MAX || !self.out.is_empty() && !gathering {
+                return Step::Send(self.take_output());
+            }
+            match self.advance() {
+                Some(Step::Await { .. }) if !self.out.is_empty() => return Step::Send(self.take_output()),
+                Some(step) => return step,
+                None => {}
+            }
+        }
+    }
+}
+
+impl ServerSession {
+    /// The output, leaving no allocation behind: an idle connection holds no buffer.
+    fn take_output(&mut self) -> Bytes {
+        std::mem::take(&mut self.out).freeze()
+    }
+}
+
+fn list_line(maildrop: &Maildrop, list: List, number: u32) -> Result<String, Misuse> {
+    match list {
+        List::Scan => maildrop.scan_listing(number),
+        List::UniqueIds => maildrop.unique_id_listing(number),
+    }
+}
+
+/// What the client is told, after `-ERR `.
+fn reply_to(misuse: Misuse) -> &'static str {
+    match misuse {
+        Misuse::BareLineFeed | Misuse::BareCarriageReturn => "a line ends with CRLF",
+        Misuse::NulOctet => "a line has no NUL",
+        Misuse::LineTooLong => "the line is too long",
+        Misuse::InputBeforeTls => "no input may come between STLS and the handshake",
+        Misuse::TlsNotOffered => "TLS is not possible here",
+        Misuse::TlsAfterSignIn => "STLS comes before sign-in",
+        Misuse::SignInWithoutTls => "begin TLS before you sign in",
+        // RFC 3206 §4: the credentials are wrong; the text is the same for an unknown account.
+        Misuse::SignInFailed => "[AUTH] wrong name or password",
+        Misuse::SignInTwice => "you are signed in",
+        Misuse::PassBeforeUser => "USER comes before PASS",
+        Misuse::CommandBeforeSignIn => "sign in first",
+        Misuse::NoSuchMessage => "no such message",
+        Misuse::MessageIsDeleted => "the message is marked as deleted",
+        Misuse::UnknownCommand => "unknown command",
+        Misuse::EightBitCommand => "a command is UTF-8",
+        _ => "wrong argument",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! A small application in memory: enough of a server behind a session for transcripts.
+//!
+//! It knows the accounts, domains and aliases of a fixture and one INBOX for each account. It answers at once and has no
+//! policy but this: mail comes in for addresses that exist, and nothing is relayed.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mail::{Address, Domain, ForwardPath, Host, LocalPart, Reply, Uid};
+use protocol::sasl::{Credentials, SignIn};
+use protocol::{pop3, smtp};
+
+use crate::files;
+use crate::transcript::{Check, Fixture};
+
+/// What the connections of one play share.
+#[derive(Debug, Default)]
+pub struct Fake {
+    accounts: BTreeMap<Address, Account>,
+    aliases: BTreeMap<Address, Address>,
+    /// The first is the one that a local part alone belongs to.
+    domains: Vec<Domain>,
+    messages: u64,
+}
+
+/// Shared by the connections of one thread.
+pub type Shared = Rc<RefCell<Fake>>;
+
+#[derive(Debug)]
+struct Account {
+    password: String,
+    inbox: BTreeMap<Uid, Bytes>,
+    uid_next: u32,
+    /// A POP3 session has the maildrop.
+    locked: bool,
+}
+
+/// UIDVALIDITY of every INBOX here.
+const VALIDITY: u32 = 1;
+
+/// An alias may lead to an alias, so often.
+const ALIAS_STEPS_MAX: usize = 8;
+
+impl Fake {
+    /// What a fixture gives. The error names the line's content that cannot be.
+    pub fn new(fixture: &Fixture) -> Result<Self, String> {
+        let mut fake = Self::default();
+        for (address, password) in &fixture.accounts {
+            let address = fake.ours(address)?;
+            let account =
+                Account { password: password.clone(), inbox: BTreeMap::new(), uid_next: 1, locked: false };
+            fake.accounts.insert(address, account);
+        }
+        for domain in &fixture.domains {
+            fake.domains.push(Domain::parse(domain).map_err(|error| format!("{domain}: {error}"))?);
+        }
+        for (alias, target) in &fixture.aliases {
+            let (alias, target) = (fake.ours(alias)?, parse(target)?);
+            fake.aliases.insert(alias, target);
+        }
+        for (address, file) in &fixture.mail {
+            let content = files::mail(file).map_err(|error| error.to_string())?;
+            let account =
+                fake.accounts.get_mut(&parse(address)?).ok_or_else(|| format!("{address} has no account"))?;
+            account.file(content.into());
+        }
+        Ok(fake)
+    }
+
+    /// Parses an address and makes its domain ours.
+    fn ours(&mut self, text: &str) -> Result<Address, String> {
+        let address = parse(text)?;
+        if let Some(domain) = address.domain().filter(|domain| !self.domains.contains(domain)) {
+            self.domains.push(domain.clone());
+        }
+        Ok(address)
+    }
+
+    /// Whether this is true.
+    pub fn check(&self, check: &Check) -> Result<(), String> {
+        let Check::Mail(address, count) = check else { return Ok(()) }; // Stories are told by a whole server.
+        let account =
+            self.accounts.get(&parse(address)?).ok_or_else(|| format!("{address} has no account"))?;
+        if account.inbox.len() == *count {
+            return Ok(());
+        }
+        Err(format!("INBOX of {address} holds {} emails, not {count}", account.inbox.len()))
+    }
+
+    /// Whether these credentials are right.
+    fn sign_in(&self, credentials: &Credentials) -> SignIn {
+        let Some(address) = self.login(&credentials.login) else { return SignIn::Refused };
+        let acts_as_other = !credentials.authorization.is_empty()
+            && self.login(&credentials.authorization).as_ref() != Some(&address);
+        match self.accounts.get(&address) {
+            Some(account) if account.password == credentials.password.0 && !acts_as_other => {
+                SignIn::Accepted(address)
+            }
+            _ => SignIn::Refused,
+        }
+    }
+
+    /// An address, or a local part of the first domain.
+    fn login(&self, text: &str) -> Option<Address> {
+        if text.contains('@') {
+            return parse(text).ok();
+        }
+        let host = Host::Domain(self.domains.first()?.clone());
+        Some(Address::new(LocalPart::parse(text).ok()?, host).ok()?.canonical())
+    }
+
+    /// Whose INBOX a recipient is, or the reply that refuses it.
+    fn resolve(&self, path: &ForwardPath) -> Result<Option<Address>, Reply> {
+        let mut address = match path {
+            ForwardPath::Postmaster => return Ok(self.accounts.keys().next().cloned()),
+            ForwardPath::Address(address) => address.canonical(),
+        };
+        if !address.domain().is_some_and(|domain| self.domains.contains(domain)) {
+            return Err(Reply::new(550, (5, 7, 1), "Relaying is not allowed"));
+        }
+        for _ in 0..ALIAS_STEPS_MAX {
+            match self.aliases.get(&address) {
+                Some(target) => address = target.clone(),
+                None => break,
+            }
+        }
+        if self.accounts.contains_key(&address) {
+            return Ok(Some(address));
+        }
+        // RFC 5321 §4.5.1: postmaster is always accepted.
+        if address.local.as_str().eq_ignore_ascii_case("postmaster") {
+            return Ok(self.accounts.keys().next().cloned());
+        }
+        Err(Reply::new(550, (5, 1, 1), "No such mailbox"))
+    }
+}
+
+impl Account {
+    fn file(&mut self, content: Bytes) {
+        self.inbox.insert(Uid(self.uid_next), content);
+        self.uid_next += 1;
+    }
+}
+
+fn parse(text: &str) -> Result<Address, String> {
+    Address::parse(text).map(|address| address.canonical()).map_err(|error| format!("{text}: {error}"))
+}
+
+/// The application's side of one SMTP connection.
+#[derive(Debug)]
+pub struct SmtpSide {
+    fake: Shared,
+    /// To whom the open transaction goes.
+    recipients: BTreeSet<Address>,
+    content: Vec<u8>,
+}
+
+impl SmtpSide {
+    /// For a new connection.
+    pub fn new(fake: Shared) -> Self {
+        Self { fake, recipients: BTreeSet::new(), content: Vec::new() }
+    }
+
+    /// Decides a question.
+    pub fn decide(&mut self, question: smtp::Question) -> smtp::Answer {
+        use smtp::{Answer, Question};
+        match question {
+            Question::Authenticate(credentials) => Answer::SignIn(self.fake.borrow().sign_in(&credentials)),
+            Question::Sender(_) => {
+                self.forget();
+                Answer::Reply(Reply::new(250, (2, 1, 0), "Sender taken"))
+            }
+            Question::Recipient(recipient) => Answer::Reply(self.recipient(&recipient.path)),
+            Question::Begin => Answer::Reply(Reply::plain(354, "End with a dot on a line of its own")),
+            Question::Chunk(piece) => {
+                self.content.extend_from_slice(&piece);
+                Answer::Taken
+            }
+            Question::Finish { last, size } => Answer::Reply(self.finish(&last, size)),
+            Question::Refused(_) | Question::Abandoned => {
+                self.forget();
+                Answer::Taken
+            }
+            // RFC 5321 §7.3: who is here is not told to strangers.
+            Question::Verify(_) => Answer::Reply(Reply::new(252, (2, 1, 5), "Send some mail, it may arrive")),
+            Question::Expand(_) => Answer::Reply(Reply::new(252, (2, 1, 5), "Lists are not shown")),
+        }
+    }
+
+    fn recipient(&mut self, path: &ForwardPath) -> Reply {
+        let resolved = self.fake.borrow().resolve(path);
+        match resolved {
+            Ok(address) => {
+                self.recipients.extend(address);
+                Reply::new(250, (2, 1, 5), "Recipient taken")
+            }
+            Err(reply) => reply,
+        }
+    }
+
+    fn finish(&mut self, last: &[u8], size: u64) -> Reply {
+        self.content.extend_from_slice(last);
+        assert_eq!(self.content.len() as u64, size, "the pieces and the size that the session told");
+        let content = Bytes::from(std::mem::take(&mut self.content));
+        let mut fake = self.fake.borrow_mut();
+        fake.messages += 1;
+        for address in &self.recipients {
+            fake.accounts.get_mut(address).expect("resolved to an account").file(content.clone());
+        }
+        let number = fake.messages;
+        drop(fake);
+        self.forget();
+        Reply::new(250, (2, 0, 0), format!("Kept as {number:013}"))
+    }
+
+    fn forget(&mut self) {
+        self.recipients.clear();
+        self.content.clear();
+    }
+}
+
+/// The application's side of one POP3 connection. Dropping it unlocks the maildrop.
+#[derive(Debug)]
+pub struct Pop3Side {
+    fake: Shared,
+    account: Option<Address>,
+    holds_lock: bool,
+}
+
+impl Pop3Side {
+    /// For a new connection.
+    pub fn new(fake: Shared) -> Self {
+        Self { fake, account: None, holds_lock: false }
+    }
+
+    /// Decides a question.
+    pub fn decide(&mut self, question: pop3::Question) -> pop3::Answer {
+        use pop3::{Answer, Question};
+        let mut fake = self.fake.borrow_mut();
+        if let Question::Authenticate(credentials) = &question {
+            let sign_in = fake.sign_in(credentials);
+            if let SignIn::Accepted(address) = &sign_in {
+                self.account = Some(address.clone());
+            }
+            return Answer::SignIn(sign_in);
+        }
+        let account = self.account.as_ref().and_then(|address| fake.accounts.get_mut(address));
+        let Some(account) = account else { return Answer::Unavailable };
+        match question {
+            Question::Authenticate(_) => unreachable!("decided above"),
+            Question::Open if account.locked => Answer::InUse,
+            Question::Open => {
+                account.locked = true;
+                self.holds_lock = true;
+                account.listed()
+            }
+            Question::Read { uid, offset } => Answer::Content(account.piece(uid, offset)),
+            Question::Remove(uids) => {
+                account.inbox.retain(|uid, _| !uids.contains(uid));
+                Answer::Removed
+            }
+        }
+    }
+}
+
+impl Drop for Pop3Side {
+    fn drop(&mut self) {
+        let Some(address) = self.account.as_ref().filter(|_| self.holds_lock) else { return };
+        if let Some(account) = self.fake.borrow_mut().accounts.get_mut(address) {
+            account.locked = false;
+        }
+    }
+}
+
+/// Content is handed out in small pieces, so that what happens between pieces is played.
+const PIECE_MAX: usize = 50;
+
+impl Account {
+    fn listed(&self) -> pop3::Answer {
+        let emails =
+            self.inbox.iter().map(|(&uid, content)| pop3::Listing { uid, size: content.len() as u64 });
+        pop3::Answer::Maildrop { validity: VALIDITY, emails: emails.collect::<Arc<[_]>>() }
+    }
+
+    fn piece(&self, uid: Uid, offset: u64) -> Bytes {
+        let Some(content) = self.inbox.get(&uid) else { return Bytes::new() };
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
+        content.slice(start..content.len().min(start + PIECE_MAX))
+    }
+}
