@@ -261,7 +261,7 @@ mod tests {
         for input in ["a\n.\n", "a\n.\r\n", "a\r\n.\n", "\n", "a\nb\rc", "a\r\n.\nMAIL FROM:<>\r\n"] {
             check(input, Fault::BareLineFeed);
         }
-        for input in ["a\r.\r", "a\r.\r\n", "a\r\n.\rx", "\r\r\n.\r\n", "a\rb\n"] {
+        for input in ["a\r.\r", "a\r.\r\n", "a\r\n.\rx", "\r\r\n", "a\rb\n"] {
             check(input, Fault::BareCarriageReturn);
         }
     }

@@ -226,12 +226,12 @@ impl ServerSession {
     fn bad_line(&mut self, misuse: Misuse) {
         let in_sasl = matches!(self.state, State::Sasl(_));
         self.state = State::Commands;
-        let reply = match misuse {
-            Misuse::BareLineFeed => replies::BARE_LINE_FEED,
-            Misuse::BareCarriageReturn => replies::BARE_CARRIAGE_RETURN,
-            Misuse::NulOctet => replies::NUL_OCTET,
-            _ if in_sasl => replies::SASL_TOO_LONG,
-            _ => replies::LINE_TOO_LONG,
+        let (misuse, reply) = match misuse {
+            Misuse::BareLineFeed => (misuse, replies::BARE_LINE_FEED),
+            Misuse::BareCarriageReturn => (misuse, replies::BARE_CARRIAGE_RETURN),
+            Misuse::NulOctet => (misuse, replies::NUL_OCTET),
+            _ if in_sasl => (Misuse::SaslTooLong, replies::SASL_TOO_LONG),
+            _ => (misuse, replies::LINE_TOO_LONG),
         };
         self.refuse(Refusal::new(misuse, reply));
     }

@@ -49,7 +49,7 @@ fn what_is_no_response() {
     d.check("AUTH", "501 5.5.4");
     d.check("AUTH PLAIN =", "501 5.5.2");
     d.check("AUTH PLAIN =AAA", "501 5.5.2");
-    d.check("AUTH PLAIN\nNOOP", "334, 501 5.5.2");
+    d.check("AUTH PLAIN\nNOOPS", "334, 501 5.5.2");
     d.check("AUTH PLAIN\nAA\x07A", "334, 501 5.5.2");
     d.check("AUTH PLAIN", "334");
     d.check(&"A".repeat(limits::SMTP_COMMAND_LINE_MAX), "500 5.5.6");
@@ -63,7 +63,7 @@ fn what_is_no_response() {
             "SaslNotBase64",
             "SaslNotBase64",
             "SaslNotBase64",
-            "LineTooLong"
+            "SaslTooLong"
         ]
     );
 }
