@@ -4,6 +4,7 @@
 //! session in memory with a small [application](fake) ([`SessionStage`](session_stage::SessionStage)), or a server that
 //! listens on ports ([`BinaryStage`](binary_stage::BinaryStage)). [`files`] finds the transcripts.
 
+pub mod binary_stage;
 pub mod fake;
 pub mod files;
 pub mod play;
