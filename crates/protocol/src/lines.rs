@@ -1,8 +1,10 @@
 //! The line reader, the only one of the whole code base: bytes in, complete CRLF-ended lines out.
 //!
-//!     push ──► buffer ──► next_line    a line without its CRLF, or what was wrong with it
-//!                    ├──► take         exactly n octets (IMAP literals, RFC 3501 §4.3)
-//!                    └──► take_some    what there is (streams)
+//! ```text
+//! push ──► buffer ──► next_line    a line without its CRLF, or what was wrong with it
+//!                ├──► take         exactly n octets (IMAP literals, RFC 3501 §4.3)
+//!                └──► take_some    what there is (streams)
+//! ```
 //!
 //! Only CRLF ends a line. A bare CR, a bare LF, a NUL or a line beyond the limit is reported as soon as it is seen;
 //! then the rest of that line, up to its CRLF, is skipped, so that one line never becomes two (RFC 5321 §2.3.8, and

@@ -1,6 +1,8 @@
 //! Simple Authentication and Security Layer (RFC 4422): PLAIN (RFC 4616) and LOGIN, and the exchange around them.
 //!
-//!     Exchange::begin ──► Challenge ──► client's line ──► Exchange::take ──► Challenge | Done(Credentials)
+//! ```text
+//! Exchange::begin ──► Challenge ──► client's line ──► Exchange::take ──► Challenge | Done(Credentials)
+//! ```
 //!
 //! A mechanism is a pure function of the responses so far. Whether a password is right is the application's business.
 

@@ -1,9 +1,11 @@
 //! Message content after DATA (RFC 5321 §4.1.1.4, §4.5.2).
 //!
-//!     line start --"."CRLF--> End       a dot alone on a CRLF-ended line, nothing else, ends content
-//!     line start --"."------> line      the dot that the client put there is dropped
-//!     line       --CRLF-----> line start
-//!     line       --CR, LF---> faulty    the content is read on to its true end, then refused
+//! ```text
+//! line start --"."CRLF--> End       a dot alone on a CRLF-ended line, nothing else, ends content
+//! line start --"."------> line      the dot that the client put there is dropped
+//! line       --CRLF-----> line start
+//! line       --CR, LF---> faulty    the content is read on to its true end, then refused
+//! ```
 //!
 //! A bare CR or LF (RFC 5321 §2.3.8) makes the whole content refused, whoever sends it: passed on, it could end content
 //! for a less strict next hop; mended, it would break signatures. It is refused only after CRLF.CRLF, because before it

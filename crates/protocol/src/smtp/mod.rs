@@ -1,10 +1,12 @@
 //! SMTP and submission, the server's side (RFC 5321, 6409): commands, replies and the session.
 //!
-//!     line ──► command ──► parameters          parsing, pure
-//!                │
-//!     session ◄──┘ ──► extensions, replies     what is allowed now, what is asked, what is said
-//!       │
-//!       └──► content                            after DATA: dots removed, the true end found
+//! ```text
+//! line ──► command ──► parameters          parsing, pure
+//!            │
+//! session ◄──┘ ──► extensions, replies     what is allowed now, what is asked, what is said
+//!   │
+//!   └──► content                            after DATA: dots removed, the true end found
+//! ```
 
 mod command;
 mod content;

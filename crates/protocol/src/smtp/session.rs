@@ -1,10 +1,12 @@
 //! The SMTP server session (RFC 5321 §3, §4.1.4): what is allowed when, and what follows.
 //!
-//!     Banner ──► Commands ◄──► Sasl         AUTH, line by line
-//!                │      ▲ ▲
-//!                │      │ └──── Content     after 354, up to CRLF.CRLF
-//!                ▼      │
-//!               Handshake                   after STARTTLS; all that was said before is forgotten
+//! ```text
+//! Banner ──► Commands ◄──► Sasl         AUTH, line by line
+//!            │      ▲ ▲
+//!            │      │ └──── Content     after 354, up to CRLF.CRLF
+//!            ▼      │
+//!           Handshake                   after STARTTLS; all that was said before is forgotten
+//! ```
 //!
 //! A transaction is a value beside the state: MAIL makes it, content, RSET, EHLO, QUIT and STARTTLS end it. The session
 //! goes on through pipelined commands until it must ask; replies are gathered and leave together (RFC 2920 §3.2).
@@ -149,10 +151,10 @@ impl Clock {
 
     /// While a question is open the time is ours, not the client's: what is due is put off.
     fn forgive(&mut self, later: Instant) {
-        let put_off = |due: Instant| if due <= self.now { later } else { due };
-        self.deadline = put_off(self.deadline);
-        self.content_ends = self.content_ends.map(put_off);
-        self.stops = self.stops.map(put_off);
+        let due = [Some(&mut self.deadline), self.content_ends.as_mut(), self.stops.as_mut()];
+        for due in due.into_iter().flatten().filter(|due| **due <= self.now) {
+            *due = later;
+        }
     }
 }
 
