@@ -17,11 +17,11 @@ pub struct Commit {
 /// New content of a commit.
 #[derive(Debug, Clone)]
 pub enum NewContent {
-    /// Small content, written by the commit itself: pieces are joined.
+    /// Small content, written by the commit itself.
     Inline {
         /// What the log notes beside it: after a crash the sweep tells the journal of content that no record names.
         label: Bytes,
-        /// The content.
+        /// The content, at most [`crate::limits::INLINE_CONTENT_OCTETS_MAX`] octets.
         bytes: Bytes,
     },
     /// Large content that [`crate::Store::stage`] wrote.
@@ -59,47 +59,169 @@ pub enum AccountRef {
 #[derive(Debug, Clone)]
 pub enum Change {
     /// A domain of ours. Exists already: `Conflict`.
-    AddDomain { name: String, at: Timestamp },
+    AddDomain {
+        /// A-labels in lower case.
+        name: String,
+        /// Now.
+        at: Timestamp,
+    },
     /// Has accounts or aliases: `Conflict`.
-    RemoveDomain { name: String },
-    /// An account, without mailboxes. Its address must be free (accounts and aliases).
-    AddAccount { address: String, name: String, secret: String, at: Timestamp },
+    RemoveDomain {
+        /// A-labels in lower case.
+        name: String,
+    },
+    /// An account, without mailboxes. Its domain must be ours, its address free (accounts and aliases).
+    AddAccount {
+        /// `local@domain`, canonical.
+        address: String,
+        /// The person's name.
+        name: String,
+        /// The password's verifier (PHC string); empty: nobody can sign in.
+        secret: String,
+        /// Now.
+        at: Timestamp,
+    },
     /// A new password verifier.
-    SetSecret { account: i64, secret: String, at: Timestamp },
+    SetSecret {
+        /// Whose.
+        account: i64,
+        /// The verifier (PHC string); empty: nobody can sign in.
+        secret: String,
+        /// Now.
+        at: Timestamp,
+    },
     /// With mailboxes and emails.
-    RemoveAccount { account: i64 },
-    /// `address` also means `targets`.
-    AddAlias { address: String, targets: Vec<String>, at: Timestamp },
+    RemoveAccount {
+        /// Which.
+        account: i64,
+    },
+    /// `address` also means `targets`. Its domain must be ours, the address free.
+    AddAlias {
+        /// `local@domain`, canonical.
+        address: String,
+        /// Addresses, canonical.
+        targets: Vec<String>,
+        /// Now.
+        at: Timestamp,
+    },
     /// Remove it.
-    RemoveAlias { address: String },
+    RemoveAlias {
+        /// `local@domain`, canonical.
+        address: String,
+    },
 
     /// A mailbox. Path taken: `Conflict`.
-    AddMailbox { account: AccountRef, path: MailboxPath, uid_validity: u32, special_use: Option<String>, subscribed: bool },
+    AddMailbox {
+        /// Whose.
+        account: AccountRef,
+        /// Where; levels above it need not exist.
+        path: MailboxPath,
+        /// UIDVALIDITY: never one that a mailbox of this path had before (RFC 3501 §2.3.1.1).
+        uid_validity: u32,
+        /// As an attribute without backslash: `Sent` (RFC 6154).
+        special_use: Option<String>,
+        /// Whether it is subscribed from the beginning.
+        subscribed: bool,
+    },
     /// With its emails.
-    RemoveMailbox { mailbox: i64 },
-    /// Its new path must be free.
-    RenameMailbox { mailbox: i64, path: MailboxPath },
-    /// SUBSCRIBE and UNSUBSCRIBE; also of paths without mailbox (RFC 3501 §6.3.6).
-    Subscribe { account: i64, path: MailboxPath, subscribed: bool },
+    RemoveMailbox {
+        /// Which.
+        mailbox: i64,
+    },
+    /// Its new path must be free. Mailboxes below it are renamed one by one.
+    RenameMailbox {
+        /// Which.
+        mailbox: i64,
+        /// Its new path.
+        path: MailboxPath,
+    },
+    /// SUBSCRIBE and UNSUBSCRIBE; also of paths without mailbox (RFC 3501 §6.3.6). Already so: nothing happens.
+    Subscribe {
+        /// Whose.
+        account: i64,
+        /// Which path.
+        path: MailboxPath,
+        /// Subscribed, or not any more.
+        subscribed: bool,
+    },
 
     /// Files an email; its UID and mod-sequence are in the receipt.
-    File { mailbox: MailboxRef, content: ContentRef, prefix: Bytes, flags: Vec<Flag>, date: Timestamp },
+    File {
+        /// Where to.
+        mailbox: MailboxRef,
+        /// The shared content.
+        content: ContentRef,
+        /// What stands before it for this mailbox: Return-Path, Delivered-To, Received.
+        prefix: Bytes,
+        /// Its flags.
+        flags: Vec<Flag>,
+        /// INTERNALDATE.
+        date: Timestamp,
+    },
     /// Files copies of emails of one mailbox in another, flags and dates kept, in ascending order.
-    Copy { from: i64, uids: UidSet, to: i64 },
-    /// Sets the flags of these (those that are there). `unless_modified_after`: others are skipped and listed.
-    SetFlags { mailbox: i64, uids: UidSet, mode: FlagMode, flags: Vec<Flag>, unless_modified_after: Option<ModSeq> },
-    /// Removes these (those that are there); `only_deleted`: those with `\Deleted`.
-    Expunge { mailbox: i64, uids: UidSet, only_deleted: bool },
+    Copy {
+        /// The mailbox that has them.
+        from: i64,
+        /// Which; those that are not there are left out.
+        uids: UidSet,
+        /// The mailbox that gets them.
+        to: i64,
+    },
+    /// Sets the flags of these (those that are there). Where nothing changes, no mod-sequence changes.
+    SetFlags {
+        /// Of which mailbox.
+        mailbox: i64,
+        /// Which emails.
+        uids: UidSet,
+        /// Replace, add or remove.
+        mode: FlagMode,
+        /// Which flags.
+        flags: Vec<Flag>,
+        /// Emails that changed after this are skipped and listed (RFC 7162 §3.1.3, UNCHANGEDSINCE).
+        unless_modified_after: Option<ModSeq>,
+    },
+    /// Removes these (those that are there).
+    Expunge {
+        /// Of which mailbox.
+        mailbox: i64,
+        /// Which emails.
+        uids: UidSet,
+        /// Only those with `\Deleted`.
+        only_deleted: bool,
+    },
 
-    /// A queue entry: one message to one destination.
+    /// A queue entry: one message to one destination. There already: `Conflict`.
     Enqueue(QueueEntry),
     /// Its new due time and state after an attempt.
-    Defer { queue_id: QueueId, destination: String, due: Timestamp, attempts: u32, last: String },
+    Defer {
+        /// The message.
+        queue_id: QueueId,
+        /// Its destination.
+        destination: String,
+        /// When it is tried next.
+        due: Timestamp,
+        /// Attempts so far.
+        attempts: u32,
+        /// What the last attempt said.
+        last: String,
+    },
     /// It is done.
-    Dequeue { queue_id: QueueId, destination: String },
+    Dequeue {
+        /// The message.
+        queue_id: QueueId,
+        /// Its destination.
+        destination: String,
+    },
 
-    /// A part of a message's story: JSON, versioned.
-    Explain { queue_id: QueueId, at: Timestamp, story: String },
+    /// A part of a message's story: JSON, versioned. No content and no credential stands in it.
+    Explain {
+        /// The message.
+        queue_id: QueueId,
+        /// When it happened.
+        at: Timestamp,
+        /// The story.
+        story: String,
+    },
 }
 
 /// Set, add or remove flags.

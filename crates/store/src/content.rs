@@ -1,5 +1,11 @@
-//! Content: bytes after DATA or APPEND, in append-only segments.
+//! Content: bytes after DATA or APPEND, in append-only segments (format: [`crate::segment`]).
+//!
+//! What lives is said by the records in SQL alone; segments hold no deletion marks. Content is freed some time after its
+//! last reference went, so that no reader races reclaim: a segment without live content is removed, and holes are
+//! punched for freed records of 8 KiB and more in segments that others still use. Small freed records in a segment that
+//! still lives stay until the segment is empty: moving the remaining ones together is not built yet.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// Where content lies: its address in the log.
@@ -19,4 +25,18 @@ pub struct Staged {
     pub id: ContentId,
     /// Octets.
     pub size: u64,
+}
+
+/// Content that an earlier run wrote and no record names: a crash came between content and records, or while content was
+/// still arriving.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// Where it lies.
+    pub id: ContentId,
+    /// Octets that arrived.
+    pub size: u64,
+    /// What was noted beside it.
+    pub label: Bytes,
+    /// Whether all of it arrived.
+    pub complete: bool,
 }

@@ -3,12 +3,32 @@
 //! Writes are values: [`Store::commit`] takes a [`Commit`] and answers with a [`Receipt`] once content and records are on
 //! stable storage. One writer serves all who wait with one group commit.
 
+mod apply;
 pub mod change;
 pub mod content;
+mod disk;
+mod encode;
 pub mod error;
 pub mod limits;
+mod log;
+mod maintain;
+mod place;
 pub mod read;
+mod readers;
+mod schema;
+pub mod segment;
+mod sql;
+mod stage;
+mod store;
+mod watch;
+mod writer;
 
-pub use change::{AccountRef, Change, Commit, ContentRef, MailboxRef, NewContent, Receipt};
-pub use content::{ContentId, Staged};
-pub use error::Error;
+pub use change::{
+    AccountRef, Applied, Change, Commit, ContentRef, FlagMode, MailboxRef, NewContent, QueueEntry, Receipt,
+};
+pub use content::{ContentId, Orphan, Staged};
+pub use disk::{Disk, Faults};
+pub use error::{Error, OpenError};
+pub use stage::Stager;
+pub use store::{Options, Records, Store};
+pub use watch::{News, Watch};

@@ -1,9 +1,34 @@
 //! Typed, narrow reads. No read outlives one call or waits for a peer.
 
+mod directory;
+mod journal;
+mod mailboxes;
+mod queue;
+
 use bytes::Bytes;
-use mail::{Flag, MailboxPath, ModSeq, QueueId, Timestamp, Uid};
+use mail::{Flag, MailboxPath, ModSeq, QueueId, Timestamp, Uid, UidSet};
 
 use crate::content::ContentId;
+
+/// A domain of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainRecord {
+    /// Its name, A-labels in lower case.
+    pub name: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// An address that stands for others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliasRecord {
+    /// `local@domain`, canonical.
+    pub address: String,
+    /// Where its mail goes.
+    pub targets: Vec<String>,
+    /// Since when.
+    pub at: Timestamp,
+}
 
 /// An account as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,4 +98,16 @@ pub struct JournalRecord {
     pub at: Timestamp,
     /// JSON, versioned.
     pub story: String,
+}
+
+/// What changed in a mailbox after some mod-sequence.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MailboxChanges {
+    /// Everything up to here is told.
+    pub highest_modseq: ModSeq,
+    /// Emails gone; where the history does not reach back far enough, every UID given out that is not there
+    /// (RFC 7162 §3.2.10.1 allows that).
+    pub vanished: UidSet,
+    /// Emails new or with other flags, ascending by UID.
+    pub changed: Vec<EmailRecord>,
 }

@@ -1,0 +1,115 @@
+//! Domains, accounts and aliases.
+
+use mail::Timestamp;
+
+use super::Apply;
+use crate::Error;
+use crate::change::{Applied, Change};
+use crate::encode::{domain_of, list_to_text};
+use crate::sql::{self, values};
+
+impl Apply<'_> {
+    pub(super) fn directory(&mut self, change: &Change) -> Result<Applied, Error> {
+        self.books.touched.directory = true;
+        match change {
+            Change::AddDomain { name, at } => self.add_domain(name, *at),
+            Change::RemoveDomain { name } => self.remove_domain(name),
+            Change::AddAccount { address, name, secret, at } => self.add_account(address, name, secret, *at),
+            Change::SetSecret { account, secret, at } => self.set_secret(*account, secret, *at),
+            Change::RemoveAccount { account } => self.remove_account(*account),
+            Change::AddAlias { address, targets, at } => self.add_alias(address, targets, *at),
+            Change::RemoveAlias { address } => {
+                let removed = self.sql.execute("DELETE FROM aliases WHERE address = ?1", values![address])?;
+                changed_one(removed, || format!("there is no alias {address}"))
+            }
+            _ => unreachable!("the caller chose by kind"),
+        }
+    }
+
+    fn add_domain(&mut self, name: &str, at: Timestamp) -> Result<Applied, Error> {
+        if self.count("SELECT COUNT(*) FROM domains WHERE name = ?1", name)? > 0 {
+            return Err(Error::Conflict(format!("there is a domain {name} already")));
+        }
+        self.sql.execute("INSERT INTO domains (name, at) VALUES (?1, ?2)", values![name, at.0])?;
+        Ok(Applied::Done)
+    }
+
+    fn remove_domain(&mut self, name: &str) -> Result<Applied, Error> {
+        if self.count("SELECT COUNT(*) FROM accounts WHERE domain = ?1", name)? > 0
+            || self.count("SELECT COUNT(*) FROM aliases WHERE domain = ?1", name)? > 0
+        {
+            return Err(Error::Conflict(format!("the domain {name} has accounts or aliases")));
+        }
+        let removed = self.sql.execute("DELETE FROM domains WHERE name = ?1", values![name])?;
+        changed_one(removed, || format!("there is no domain {name}"))
+    }
+
+    fn add_account(
+        &mut self,
+        address: &str,
+        name: &str,
+        secret: &str,
+        at: Timestamp,
+    ) -> Result<Applied, Error> {
+        self.require_free(address)?;
+        let id = self.new_id();
+        self.sql.execute(
+            "INSERT INTO accounts (id, address, domain, name, secret, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            values![id, address, domain_of(address), name, secret, at.0],
+        )?;
+        Ok(Applied::Made(id))
+    }
+
+    fn set_secret(&mut self, account: i64, secret: &str, at: Timestamp) -> Result<Applied, Error> {
+        let changed = self.sql.execute(
+            "UPDATE accounts SET secret = ?2, changed = ?3 WHERE id = ?1",
+            values![account, secret, at.0],
+        )?;
+        changed_one(changed, || format!("there is no account {account}"))
+    }
+
+    fn remove_account(&mut self, account: i64) -> Result<Applied, Error> {
+        let mailboxes =
+            sql::rows(self.sql, "SELECT id FROM mailboxes WHERE account = ?1", values![account], |row| {
+                Ok(row.int(0)?)
+            })?;
+        for mailbox in mailboxes {
+            self.remove_mailbox(mailbox)?;
+        }
+        self.sql.execute("DELETE FROM subscriptions WHERE account = ?1", values![account])?;
+        let removed = self.sql.execute("DELETE FROM accounts WHERE id = ?1", values![account])?;
+        changed_one(removed, || format!("there is no account {account}"))
+    }
+
+    fn add_alias(&mut self, address: &str, targets: &[String], at: Timestamp) -> Result<Applied, Error> {
+        self.require_free(address)?;
+        self.sql.execute(
+            "INSERT INTO aliases (address, domain, targets, at) VALUES (?1, ?2, ?3, ?4)",
+            values![address, domain_of(address), &list_to_text(targets), at.0],
+        )?;
+        Ok(Applied::Done)
+    }
+
+    /// A new address must be of a domain of ours, and nobody's.
+    fn require_free(&mut self, address: &str) -> Result<(), Error> {
+        let domain = domain_of(address);
+        if self.count("SELECT COUNT(*) FROM domains WHERE name = ?1", domain)? == 0 {
+            return Err(Error::Conflict(format!("there is no domain {domain}")));
+        }
+        if self.count("SELECT COUNT(*) FROM accounts WHERE address = ?1", address)? > 0
+            || self.count("SELECT COUNT(*) FROM aliases WHERE address = ?1", address)? > 0
+        {
+            return Err(Error::Conflict(format!("the address {address} is taken")));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, text: &'static str, value: &str) -> Result<i64, Error> {
+        sql::number(self.sql, text, values![value])
+    }
+}
+
+/// A change of one row that must be there.
+pub(super) fn changed_one(rows: u64, otherwise: impl FnOnce() -> String) -> Result<Applied, Error> {
+    if rows == 1 { Ok(Applied::Done) } else { Err(Error::Conflict(otherwise())) }
+}

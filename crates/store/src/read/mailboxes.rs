@@ -1,0 +1,248 @@
+//! Mailboxes and their emails.
+
+use bytes::Bytes;
+use mail::{Flag, MailboxPath, ModSeq, Timestamp, Uid, UidSet};
+
+use super::{EmailRecord, MailboxChanges, MailboxRecord};
+use crate::apply::Happened;
+use crate::content::ContentId;
+use crate::encode::{FlagColumns, bit, path_from_text, runs_from_text};
+use crate::sql::{self, Row, Sql, narrow, values};
+use crate::{Error, Store};
+
+impl Store {
+    /// The mailboxes of an account, by path.
+    pub async fn mailboxes(&self, account: i64) -> Result<Vec<MailboxRecord>, Error> {
+        let text = "SELECT m.id, m.account, m.path, m.uid_validity, t.uid_next, t.modseq, t.messages, t.unseen, t.size,
+             m.special_use FROM mailboxes m JOIN tallies t ON t.mailbox = m.id WHERE m.account = ?1";
+        let mut all = self.ask(move |sql| sql::rows(sql, text, values![account], mailbox)).await?;
+        all.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(all)
+    }
+
+    /// A mailbox by its number.
+    pub async fn mailbox(&self, id: i64) -> Result<Option<MailboxRecord>, Error> {
+        self.ask(move |sql| mailbox_by_id(sql, id)).await
+    }
+
+    /// A mailbox by its path.
+    pub async fn mailbox_by_path(
+        &self,
+        account: i64,
+        path: &MailboxPath,
+    ) -> Result<Option<MailboxRecord>, Error> {
+        let path = path.clone();
+        let text = "SELECT m.id, m.account, m.path, m.uid_validity, t.uid_next, t.modseq, t.messages, t.unseen, t.size,
+             m.special_use FROM mailboxes m JOIN tallies t ON t.mailbox = m.id WHERE m.account = ?1 AND m.path = ?2";
+        self.ask(move |sql| sql::first(sql, text, values![account, path.as_str()], mailbox)).await
+    }
+
+    /// The paths that an account has subscribed to, in order; some may have no mailbox.
+    pub async fn subscriptions(&self, account: i64) -> Result<Vec<MailboxPath>, Error> {
+        let text = "SELECT path FROM subscriptions WHERE account = ?1";
+        let mut all = self
+            .ask(move |sql| sql::rows(sql, text, values![account], |row| path_from_text(row.text(0)?)))
+            .await?;
+        all.sort();
+        Ok(all)
+    }
+
+    /// The first emails of this set that are there, ascending by UID, at most `rows_max`. Ask again with what lies after
+    /// the last one.
+    pub async fn emails(
+        &self,
+        mailbox: i64,
+        uids: &UidSet,
+        rows_max: usize,
+    ) -> Result<Vec<EmailRecord>, Error> {
+        let uids = uids.clone();
+        self.ask(move |sql| {
+            let mut all = Vec::new();
+            for &run in uids.runs() {
+                if all.len() >= rows_max {
+                    break;
+                }
+                all.extend(emails_between(sql, mailbox, run, rows_max - all.len())?);
+            }
+            Ok(all)
+        })
+        .await
+    }
+
+    /// The UIDs of a mailbox, with the mailbox as it was at that moment; none if it is not there.
+    pub async fn uids(&self, mailbox: i64) -> Result<Option<(MailboxRecord, UidSet)>, Error> {
+        self.ask(move |sql| {
+            let Some(record) = mailbox_by_id(sql, mailbox)? else { return Ok(None) };
+            let uids = all_uids(sql, &record)?;
+            Ok(Some((record, uids)))
+        })
+        .await
+    }
+
+    /// The UIDs of emails that have a flag, or that have it not.
+    pub async fn uids_by_flag(&self, mailbox: i64, flag: &Flag, has: bool) -> Result<UidSet, Error> {
+        let flag = flag.clone();
+        self.ask(move |sql| match &flag {
+            Flag::Keyword(name) => uids_by_keyword(sql, mailbox, name, has),
+            system => {
+                let bit = i64::from(bit(system));
+                let text = "SELECT uid FROM emails WHERE mailbox = ?1 AND (flags & ?2) = ?3 ORDER BY uid";
+                uids(sql, text, values![mailbox, bit, if has { bit } else { 0 }])
+            }
+        })
+        .await
+    }
+
+    /// The keywords in use in a mailbox, each as it was first written.
+    pub async fn keywords(&self, mailbox: i64) -> Result<Vec<Flag>, Error> {
+        let text = "SELECT DISTINCT keywords FROM emails WHERE mailbox = ?1 AND keywords <> ''";
+        let columns = self
+            .ask(move |sql| {
+                sql::rows(sql, text, values![mailbox], |row| {
+                    Ok(FlagColumns { bits: 0, keywords: row.text(0)?.to_owned() })
+                })
+            })
+            .await?;
+        let mut all: Vec<Flag> = columns.iter().flat_map(FlagColumns::flags).collect();
+        all.sort_by_key(|flag| flag.to_string().to_ascii_lowercase());
+        all.dedup_by_key(|flag| flag.to_string().to_ascii_lowercase());
+        Ok(all)
+    }
+
+    /// What changed in a mailbox after `since`; none if it is not there.
+    pub async fn changed_since(&self, mailbox: i64, since: ModSeq) -> Result<Option<MailboxChanges>, Error> {
+        self.ask(move |sql| {
+            let Some(record) = mailbox_by_id(sql, mailbox)? else { return Ok(None) };
+            if record.highest_modseq <= since {
+                return Ok(Some(MailboxChanges {
+                    highest_modseq: record.highest_modseq,
+                    ..Default::default()
+                }));
+            }
+            changes(sql, &record, since).map(Some)
+        })
+        .await
+    }
+}
+
+fn mailbox_by_id(sql: &mut dyn Sql, id: i64) -> Result<Option<MailboxRecord>, Error> {
+    let text =
+        "SELECT m.id, m.account, m.path, m.uid_validity, t.uid_next, t.modseq, t.messages, t.unseen, t.size,
+         m.special_use FROM mailboxes m JOIN tallies t ON t.mailbox = m.id WHERE m.id = ?1";
+    sql::first(sql, text, values![id], mailbox)
+}
+
+fn mailbox(row: &dyn Row) -> Result<MailboxRecord, Error> {
+    Ok(MailboxRecord {
+        id: row.int(0)?,
+        account: row.int(1)?,
+        path: path_from_text(row.text(2)?)?,
+        uid_validity: narrow(row.int(3)?)?,
+        uid_next: narrow(row.int(4)?)?,
+        highest_modseq: ModSeq(narrow(row.int(5)?)?),
+        messages: narrow(row.int(6)?)?,
+        unseen: narrow(row.int(7)?)?,
+        size: narrow(row.int(8)?)?,
+        special_use: row.text_or_null(9)?.map(str::to_owned),
+    })
+}
+
+fn email(row: &dyn Row) -> Result<EmailRecord, Error> {
+    Ok(EmailRecord {
+        uid: Uid(narrow(row.int(0)?)?),
+        modseq: ModSeq(narrow(row.int(1)?)?),
+        flags: FlagColumns { bits: narrow(row.int(2)?)?, keywords: row.text(3)?.to_owned() }.flags(),
+        date: Timestamp(row.int(4)?),
+        size: narrow(row.int(5)?)?,
+        content: ContentId { segment: narrow(row.int(6)?)?, offset: narrow(row.int(7)?)? },
+        prefix: Bytes::copy_from_slice(row.blob(8)?),
+    })
+}
+
+fn emails_between(
+    sql: &mut dyn Sql,
+    mailbox: i64,
+    (first, last): (u32, u32),
+    rows_max: usize,
+) -> Result<Vec<EmailRecord>, Error> {
+    let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
+    sql::rows(
+        sql,
+        "SELECT uid, modseq, flags, keywords, date, size, segment, start, prefix FROM emails
+         WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid LIMIT ?4",
+        values![mailbox, first, last, rows_max],
+        email,
+    )
+}
+
+fn uids(sql: &mut dyn Sql, text: &'static str, values: &[sql::Value<'_>]) -> Result<UidSet, Error> {
+    let all: Vec<Uid> = sql::rows(sql, text, values, |row| Ok(Uid(narrow(row.int(0)?)?)))?;
+    Ok(all.into_iter().collect())
+}
+
+/// Where nothing was ever removed, the answer is known without a look at the emails.
+fn all_uids(sql: &mut dyn Sql, record: &MailboxRecord) -> Result<UidSet, Error> {
+    match record.messages {
+        0 => Ok(UidSet::default()),
+        all if all == record.uid_next - 1 => Ok(UidSet::from_runs([(1, all)])),
+        _ => uids(sql, "SELECT uid FROM emails WHERE mailbox = ?1 ORDER BY uid", values![record.id]),
+    }
+}
+
+fn uids_by_keyword(sql: &mut dyn Sql, mailbox: i64, name: &str, has: bool) -> Result<UidSet, Error> {
+    let text = "SELECT uid, keywords FROM emails WHERE mailbox = ?1 ORDER BY uid";
+    let mut found = Vec::new();
+    sql.query(text, values![mailbox], &mut |row| {
+        if row.text(1)?.split(' ').any(|known| known.eq_ignore_ascii_case(name)) == has {
+            found.push(Uid(narrow(row.int(0)?)?));
+        }
+        Ok(())
+    })?;
+    Ok(found.into_iter().collect())
+}
+
+/// New emails lie at the end, in the order of their mod-sequences: reading backwards from the end, the first email that
+/// has not changed since was filed before, and so were all below it. What changed below it stands in the history.
+fn changes(sql: &mut dyn Sql, record: &MailboxRecord, since: ModSeq) -> Result<MailboxChanges, Error> {
+    let whole_from = sql::number(sql, "SELECT history FROM tallies WHERE mailbox = ?1", values![record.id])?;
+    let vanished = if i128::from(since.0) < i128::from(whole_from) {
+        UidSet::from_runs([(1, record.uid_next - 1)]).difference(&all_uids(sql, record)?)
+    } else {
+        happened(sql, record.id, since, Happened::Removal)?
+    };
+    let changed = if i128::from(since.0) < i128::from(whole_from) {
+        sql::rows(
+            sql,
+            "SELECT uid, modseq, flags, keywords, date, size, segment, start, prefix FROM emails
+             WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid",
+            values![record.id, since.0],
+            email,
+        )?
+    } else {
+        let filed_from = filed_from(sql, record.id, since)?;
+        let mut candidates = happened(sql, record.id, since, Happened::Flags)?;
+        candidates = candidates.union(&UidSet::from_runs([(filed_from, u32::MAX)]));
+        let mut changed = Vec::new();
+        for &run in candidates.runs() {
+            changed.extend(emails_between(sql, record.id, run, usize::MAX)?);
+        }
+        changed
+    };
+    Ok(MailboxChanges { highest_modseq: record.highest_modseq, vanished, changed })
+}
+
+/// The lowest UID such that every email from it on has changed since.
+fn filed_from(sql: &mut dyn Sql, mailbox: i64, since: ModSeq) -> Result<u32, Error> {
+    let text = "SELECT uid FROM emails WHERE mailbox = ?1 AND modseq <= ?2 ORDER BY uid DESC LIMIT 1";
+    let before = sql::number(sql, text, values![mailbox, since.0])?;
+    Ok(narrow::<u32>(before)?.saturating_add(1))
+}
+
+fn happened(sql: &mut dyn Sql, mailbox: i64, since: ModSeq, kind: Happened) -> Result<UidSet, Error> {
+    let text = "SELECT uids FROM history WHERE mailbox = ?1 AND modseq > ?2 AND kind = ?3";
+    let mut runs = Vec::new();
+    sql.query(text, values![mailbox, since.0, kind as i64], &mut |row| {
+        runs_from_text(row.text(0)?, &mut runs)
+    })?;
+    Ok(UidSet::from_runs(runs))
+}

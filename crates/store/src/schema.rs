@@ -1,0 +1,124 @@
+//! The schema, numbered. An older program refuses a newer schema; a newer program brings an older one up to date.
+
+use crate::Error;
+use crate::sql::{self, Sql, values};
+
+/// What this program writes.
+pub(crate) const VERSION: i64 = 1;
+
+/// Steps from nothing to [`VERSION`]; the n-th leads to version n + 1. A step that was released is never edited.
+const STEPS: [&str; VERSION as usize] = [FIRST];
+
+const FIRST: &str = "
+-- Numbers of the store itself: schema, ids given out, marks.
+CREATE TABLE state (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+
+CREATE TABLE domains (name TEXT NOT NULL PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE accounts (
+    id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE, domain TEXT NOT NULL, name TEXT NOT NULL,
+    secret TEXT NOT NULL, changed INTEGER NOT NULL) STRICT;
+CREATE INDEX accounts_domain ON accounts (domain);
+CREATE TABLE aliases (
+    address TEXT NOT NULL PRIMARY KEY, domain TEXT NOT NULL, targets TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE INDEX aliases_domain ON aliases (domain);
+
+-- What changes with every email is apart from what hardly ever does: a thousand tallies are ten pages.
+CREATE TABLE mailboxes (
+    id INTEGER PRIMARY KEY, account INTEGER NOT NULL, path TEXT NOT NULL, uid_validity INTEGER NOT NULL,
+    special_use TEXT, UNIQUE (account, path)) STRICT;
+CREATE TABLE tallies (
+    mailbox INTEGER PRIMARY KEY, uid_next INTEGER NOT NULL, modseq INTEGER NOT NULL, messages INTEGER NOT NULL,
+    unseen INTEGER NOT NULL, size INTEGER NOT NULL, history INTEGER NOT NULL) STRICT;
+CREATE TABLE subscriptions (
+    account INTEGER NOT NULL, path TEXT NOT NULL, PRIMARY KEY (account, path)) WITHOUT ROWID, STRICT;
+CREATE TABLE emails (
+    mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, modseq INTEGER NOT NULL, flags INTEGER NOT NULL,
+    keywords TEXT NOT NULL, date INTEGER NOT NULL, size INTEGER NOT NULL, segment INTEGER NOT NULL,
+    start INTEGER NOT NULL, prefix BLOB NOT NULL, PRIMARY KEY (mailbox, uid)) WITHOUT ROWID, STRICT;
+-- What happened to emails after they were filed: flags (0) and removals (1), as runs of UIDs.
+CREATE TABLE history (
+    mailbox INTEGER NOT NULL, modseq INTEGER NOT NULL, kind INTEGER NOT NULL, uids TEXT NOT NULL,
+    PRIMARY KEY (mailbox, modseq)) WITHOUT ROWID, STRICT;
+
+CREATE TABLE content (
+    segment INTEGER NOT NULL, start INTEGER NOT NULL, size INTEGER NOT NULL, refs INTEGER NOT NULL,
+    PRIMARY KEY (segment, start)) WITHOUT ROWID, STRICT;
+CREATE TABLE freed (
+    at INTEGER NOT NULL, segment INTEGER NOT NULL, start INTEGER NOT NULL,
+    PRIMARY KEY (at, segment, start)) WITHOUT ROWID, STRICT;
+-- Live octets, and up to where nothing waits for its commit.
+CREATE TABLE segments (segment INTEGER PRIMARY KEY, live INTEGER NOT NULL, settled INTEGER NOT NULL) STRICT;
+
+CREATE TABLE queue (
+    queue_id INTEGER NOT NULL, destination TEXT NOT NULL, reverse_path TEXT NOT NULL, recipients TEXT NOT NULL,
+    segment INTEGER NOT NULL, start INTEGER NOT NULL, prefix BLOB NOT NULL, accepted INTEGER NOT NULL,
+    due INTEGER NOT NULL, attempts INTEGER NOT NULL, last TEXT NOT NULL,
+    PRIMARY KEY (queue_id, destination)) WITHOUT ROWID, STRICT;
+CREATE INDEX queue_due ON queue (due);
+
+CREATE TABLE journal (
+    seq INTEGER PRIMARY KEY, queue_id INTEGER NOT NULL, at INTEGER NOT NULL, story TEXT NOT NULL) STRICT;
+CREATE INDEX journal_queue_id ON journal (queue_id);
+CREATE TABLE journal_keys (
+    key TEXT NOT NULL, queue_id INTEGER NOT NULL, PRIMARY KEY (key, queue_id)) WITHOUT ROWID, STRICT;
+";
+
+/// Brings the schema to [`VERSION`].
+///
+/// # Errors
+/// `Err(Ok(found))` when the schema is newer than this program.
+pub(crate) fn prepare(sql: &mut dyn Sql) -> Result<(), Outdated> {
+    let found = version(sql)?;
+    if found > VERSION {
+        return Err(Outdated::Newer(found));
+    }
+    for (step, text) in STEPS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
+        upgrade(sql, text, step as i64 + 1)?;
+    }
+    Ok(())
+}
+
+/// Why the schema could not be used.
+#[derive(Debug)]
+pub(crate) enum Outdated {
+    /// This program is older than the schema, whose number this is.
+    Newer(i64),
+    /// It could not be read or written.
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Outdated {
+    fn from(error: E) -> Self {
+        Outdated::Failed(error.into())
+    }
+}
+
+fn version(sql: &mut dyn Sql) -> Result<i64, Error> {
+    let there = sql.dialect().has_state();
+    if sql::number(sql, there, &[])? == 0 {
+        return Ok(0);
+    }
+    sql::number(sql, "SELECT value FROM state WHERE name = 'schema'", &[])
+}
+
+fn upgrade(sql: &mut dyn Sql, text: &str, to: i64) -> Result<(), Error> {
+    let dialect = sql.dialect();
+    sql.script(dialect.begin())?;
+    sql.script(&dialect.schema(text))?;
+    set_state(sql, "schema", to)?;
+    Ok(sql.script("COMMIT")?)
+}
+
+/// One of the store's own numbers; 0 if it was never set.
+pub(crate) fn state(sql: &mut dyn Sql, name: &str) -> Result<i64, Error> {
+    sql::number(sql, "SELECT value FROM state WHERE name = ?1", values![name])
+}
+
+/// Sets one of the store's own numbers.
+pub(crate) fn set_state(sql: &mut dyn Sql, name: &str, value: i64) -> Result<(), Error> {
+    sql.execute(
+        "INSERT INTO state (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        values![name, value],
+    )?;
+    Ok(())
+}
