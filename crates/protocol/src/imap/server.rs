@@ -336,9 +336,3 @@ pub struct Outcome {
     /// Ways in which the peer erred, by name, in order; at most 16.
     pub misuses: Vec<&'static str>,
 }
-
-/// The server's side of one IMAP connection.
-#[derive(Debug)]
-pub struct ServerSession {
-    _config: std::sync::Arc<Config>,
-}

@@ -1,0 +1,451 @@
+//! FETCH (RFC 3501 §6.4.5, §7.4.2): what is asked for, and how a row of the answer is written.
+//!
+//! A row becomes pieces: text that is ready, and stretches of content that are longer than an answer and are read one
+//! after the other while they are sent.
+
+use bytes::Bytes;
+use mail::Uid;
+
+use super::limits::{HEADER_FIELDS_MAX, PART_DEPTH_MAX, SECTIONS_MAX};
+use super::responses::Writer;
+use super::server::{FetchRow, FetchWants, Section, SectionText, Wanted};
+use super::structure;
+use super::syntax::{Cursor, Parsed};
+use crate::misuse::Misuse;
+
+/// FETCH, parsed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Request {
+    /// In the order of the command.
+    pub(super) items: Vec<Item>,
+    /// What the application has to find out.
+    pub(super) wants: FetchWants,
+}
+
+/// A data item of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Item {
+    Flags,
+    Uid,
+    InternalDate,
+    Size,
+    Envelope,
+    Body,
+    BodyStructure,
+    /// The next of `wants.sections`, under this name, ready to write.
+    Section(String),
+}
+
+/// A piece of a row.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Ready to send.
+    Text(Vec<u8>),
+    /// Content that must be asked for.
+    Stretch(Stretch),
+}
+
+/// A stretch of a section that is still to be sent; its literal has been announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) uid: Uid,
+    pub(super) section: Section,
+    /// Octets of the section before it.
+    pub(super) offset: u64,
+    /// Octets to send.
+    pub(super) left: u64,
+}
+
+/// Reads what stands after the sequence set.
+pub(super) fn parse(cursor: &mut Cursor<'_>) -> Parsed<Request> {
+    let mut request = Request::default();
+    if cursor.eat(b'(') {
+        loop {
+            request.item(cursor)?;
+            if cursor.eat(b')') {
+                return Ok(request);
+            }
+            cursor.space()?;
+        }
+    }
+    // RFC 3501 §6.4.5: a macro is used by itself.
+    let macros: [(&str, &[Item]); 3] = [
+        ("ALL", &[Item::Flags, Item::InternalDate, Item::Size, Item::Envelope]),
+        ("FAST", &[Item::Flags, Item::InternalDate, Item::Size]),
+        ("FULL", &[Item::Flags, Item::InternalDate, Item::Size, Item::Envelope, Item::Body]),
+    ];
+    for (name, items) in macros {
+        if cursor.eat_word(name) {
+            items.iter().for_each(|item| request.add(item.clone()));
+            return Ok(request);
+        }
+    }
+    request.item(cursor)?;
+    Ok(request)
+}
+
+impl Request {
+    /// Makes sure that each row says its UID (RFC 3501 §6.4.8).
+    pub(super) fn with_uid(&mut self) {
+        if !self.items.contains(&Item::Uid) {
+            self.items.insert(0, Item::Uid);
+        }
+    }
+
+    fn add(&mut self, item: Item) {
+        match item {
+            Item::InternalDate | Item::Size => self.wants.facts = true,
+            Item::Envelope => self.wants.envelope = true,
+            Item::Body | Item::BodyStructure => self.wants.structure = true,
+            Item::Flags | Item::Uid | Item::Section(_) => {}
+        }
+        self.items.push(item);
+    }
+
+    fn item(&mut self, cursor: &mut Cursor<'_>) -> Parsed<()> {
+        let name = cursor.some(|octet| octet.is_ascii_alphanumeric() || octet == b'.')?.to_ascii_uppercase();
+        if cursor.peek() == Some(b'[') {
+            return self.bracketed(cursor, &name);
+        }
+        let whole = |text| Section { part: Vec::new(), text };
+        match name.as_str() {
+            "FLAGS" => self.add(Item::Flags),
+            "UID" => self.add(Item::Uid),
+            "INTERNALDATE" => self.add(Item::InternalDate),
+            "RFC822.SIZE" => self.add(Item::Size),
+            "ENVELOPE" => self.add(Item::Envelope),
+            "BODY" => self.add(Item::Body),
+            "BODYSTRUCTURE" => self.add(Item::BodyStructure),
+            // RFC 3501 §6.4.5: BODY[], BODY.PEEK[HEADER] and BODY[TEXT] under older names.
+            "RFC822" => self.section(name, whole(SectionText::Whole), None, true)?,
+            "RFC822.HEADER" => self.section(name, whole(SectionText::Header), None, false)?,
+            "RFC822.TEXT" => self.section(name, whole(SectionText::Text), None, true)?,
+            _ => return Err(Misuse::CommandSyntax),
+        }
+        Ok(())
+    }
+
+    fn bracketed(&mut self, cursor: &mut Cursor<'_>, name: &str) -> Parsed<()> {
+        let marks_seen = match name {
+            "BODY" => true,
+            "BODY.PEEK" => false,
+            _ => return Err(Misuse::CommandSyntax),
+        };
+        let section = section(cursor)?;
+        let partial = partial(cursor)?;
+        let mut label = label(&section);
+        if let Some((origin, _)) = partial {
+            label.push_str(&format!("<{origin}>"));
+        }
+        self.section(label, section, partial, marks_seen)
+    }
+
+    fn section(
+        &mut self,
+        label: String,
+        section: Section,
+        partial: Option<(u64, u64)>,
+        marks: bool,
+    ) -> Parsed<()> {
+        if self.wants.sections.len() == SECTIONS_MAX {
+            return Err(Misuse::TooManyItems);
+        }
+        self.wants.sections.push(Wanted { section, partial });
+        self.wants.mark_seen |= marks;
+        self.items.push(Item::Section(label));
+        Ok(())
+    }
+}
+
+/// `[1.2.HEADER.FIELDS (From To)]`
+fn section(cursor: &mut Cursor<'_>) -> Parsed<Section> {
+    cursor.expect(b'[')?;
+    let mut part = Vec::new();
+    while cursor.peek().is_some_and(|octet| octet.is_ascii_digit()) {
+        part.push(cursor.number_not_zero()?);
+        if part.len() > PART_DEPTH_MAX {
+            return Err(Misuse::TooManyItems);
+        }
+        if !cursor.eat(b'.') {
+            cursor.expect(b']')?;
+            return Ok(Section { part, text: SectionText::Whole });
+        }
+    }
+    if part.is_empty() && cursor.eat(b']') {
+        return Ok(Section::default());
+    }
+    let name = cursor.some(|octet| octet.is_ascii_alphabetic() || octet == b'.')?.to_ascii_uppercase();
+    let text = match name.as_str() {
+        "HEADER" => SectionText::Header,
+        "HEADER.FIELDS" => SectionText::HeaderFields(header_list(cursor)?),
+        "HEADER.FIELDS.NOT" => SectionText::HeaderFieldsNot(header_list(cursor)?),
+        "TEXT" => SectionText::Text,
+        // RFC 3501 §6.4.5: MIME must follow a part's number.
+        "MIME" if !part.is_empty() => SectionText::Mime,
+        _ => return Err(Misuse::CommandSyntax),
+    };
+    cursor.expect(b']')?;
+    Ok(Section { part, text })
+}
+
+fn header_list(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
+    cursor.space()?;
+    cursor.expect(b'(')?;
+    let mut names = Vec::new();
+    loop {
+        names.push(cursor.text()?);
+        if names.len() > HEADER_FIELDS_MAX {
+            return Err(Misuse::TooManyItems);
+        }
+        if cursor.eat(b')') {
+            return Ok(names);
+        }
+        cursor.space()?;
+    }
+}
+
+/// `<origin.octets>`
+fn partial(cursor: &mut Cursor<'_>) -> Parsed<Option<(u64, u64)>> {
+    if !cursor.eat(b'<') {
+        return Ok(None);
+    }
+    let origin = cursor.number()?;
+    cursor.expect(b'.')?;
+    let octets = cursor.number_not_zero()?;
+    cursor.expect(b'>')?;
+    Ok(Some((u64::from(origin), u64::from(octets))))
+}
+
+/// The item's name in the answer, `BODY[1.MIME]`. A name that needs a literal is written as one.
+fn label(section: &Section) -> String {
+    let mut out = b"BODY[".to_vec();
+    let mut words: Vec<String> = section.part.iter().map(u32::to_string).collect();
+    let (word, names) = match &section.text {
+        SectionText::Whole => (None, None),
+        SectionText::Header => (Some("HEADER"), None),
+        SectionText::HeaderFields(names) => (Some("HEADER.FIELDS"), Some(names)),
+        SectionText::HeaderFieldsNot(names) => (Some("HEADER.FIELDS.NOT"), Some(names)),
+        SectionText::Text => (Some("TEXT"), None),
+        SectionText::Mime => (Some("MIME"), None),
+    };
+    words.extend(word.map(str::to_owned));
+    let mut writer = Writer::new(&mut out);
+    writer.raw(&words.join("."));
+    for (place, name) in names.into_iter().flatten().enumerate() {
+        writer.raw(if place == 0 { " (" } else { " " }).astring(name.as_bytes());
+    }
+    writer.raw(if names.is_some() { ")]" } else { "]" });
+    String::from_utf8(out).expect("names were read as UTF-8")
+}
+
+/// Writes one row. `flags_too`: FLAGS stand in it although they were not asked for, because the command changed them.
+pub(super) fn pieces(request: &Request, sequence: u32, row: FetchRow, flags_too: bool) -> Vec<Piece> {
+    let mut row_pieces = RowPieces { pieces: Vec::new(), text: format!("* {sequence} FETCH (").into_bytes() };
+    let mut sections = row.sections.iter().zip(&request.wants.sections);
+    for (place, item) in request.items.iter().enumerate() {
+        if place > 0 {
+            row_pieces.text.push(b' ');
+        }
+        match item {
+            Item::Section(name) => {
+                row_pieces.text.extend_from_slice(name.as_bytes());
+                row_pieces.text.push(b' ');
+                match sections.next() {
+                    Some((Some((octets, content)), wanted)) => {
+                        row_pieces.section(row.uid, wanted, *octets, content);
+                    }
+                    _ => row_pieces.text.extend_from_slice(b"NIL"),
+                }
+            }
+            item => fact(&mut Writer::new(&mut row_pieces.text), item, &row),
+        }
+    }
+    if flags_too && !request.items.contains(&Item::Flags) {
+        Writer::new(&mut row_pieces.text).raw(" FLAGS ").flags(&row.flags);
+    }
+    row_pieces.text.extend_from_slice(b")\r\n");
+    row_pieces.pieces.push(Piece::Text(row_pieces.text));
+    row_pieces.pieces
+}
+
+/// An item that is not a section. What the row does not hold is NIL or 0: the email was there, its facts were not.
+fn fact(writer: &mut Writer<'_>, item: &Item, row: &FetchRow) {
+    match item {
+        Item::Flags => _ = writer.raw("FLAGS ").flags(&row.flags),
+        Item::Uid => _ = writer.raw("UID ").raw(&row.uid.to_string()),
+        Item::InternalDate => {
+            let date = row.facts.map_or(mail::Timestamp(0), |(date, _)| date);
+            writer.raw("INTERNALDATE \"").raw(&date.imap()).raw("\"");
+        }
+        Item::Size => {
+            let size = row.facts.map_or(0, |(_, size)| size);
+            writer.raw("RFC822.SIZE ").raw(&size.to_string());
+        }
+        Item::Envelope => {
+            writer.raw("ENVELOPE ");
+            structure::envelope(writer, &row.envelope.as_deref().cloned().unwrap_or_default());
+        }
+        Item::Body => {
+            writer.raw("BODY ");
+            structure::body(writer, row.structure.as_deref(), structure::Extended::No);
+        }
+        Item::BodyStructure => {
+            writer.raw("BODYSTRUCTURE ");
+            structure::body(writer, row.structure.as_deref(), structure::Extended::Yes);
+        }
+        Item::Section(_) => unreachable!("sections are written by their own function"),
+    }
+}
+
+struct RowPieces {
+    pieces: Vec<Piece>,
+    text: Vec<u8>,
+}
+
+impl RowPieces {
+    /// The literal: its size first, then what the answer held of it, then a stretch for the rest.
+    fn section(&mut self, uid: Uid, wanted: &Wanted, octets: u64, content: &Bytes) {
+        let content = &content[..content.len().min(usize::try_from(octets).unwrap_or(usize::MAX))];
+        let held = content.len() as u64;
+        Writer::new(&mut self.text).literal_size(octets).content(content);
+        if held < octets {
+            self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
+            self.pieces.push(Piece::Stretch(Stretch {
+                uid,
+                section: wanted.section.clone(),
+                offset: wanted.partial.map_or(0, |(origin, _)| origin) + held,
+                left: octets - held,
+            }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::{Flag, ModSeq, Timestamp};
+
+    use super::*;
+
+    fn request(input: &str) -> Parsed<Request> {
+        let mut cursor = Cursor::new(input.as_bytes());
+        let request = parse(&mut cursor)?;
+        cursor.end()?;
+        Ok(request)
+    }
+
+    #[test]
+    fn items() {
+        let check = |input: &str, expected: &[Item]| {
+            assert_eq!(request(input).map(|request| request.items), Ok(expected.to_vec()), "{input}");
+        };
+        check("FLAGS", &[Item::Flags]);
+        check("fast", &[Item::Flags, Item::InternalDate, Item::Size]);
+        check("(UID FLAGS)", &[Item::Uid, Item::Flags]);
+        check("(body bodystructure)", &[Item::Body, Item::BodyStructure]);
+        check("rfc822.size", &[Item::Size]);
+        check("RFC822", &[Item::Section("RFC822".into())]);
+        check("BODY[]", &[Item::Section("BODY[]".into())]);
+        check("body.peek[1.2.mime]", &[Item::Section("BODY[1.2.MIME]".into())]);
+        check("BODY[]<5.10>", &[Item::Section("BODY[]<5>".into())]);
+        check(
+            "BODY.PEEK[HEADER.FIELDS (From \"to\")]",
+            &[Item::Section("BODY[HEADER.FIELDS (From to)]".into())],
+        );
+        check(
+            "BODY[1.HEADER.FIELDS.NOT (\"a b\")]",
+            &[Item::Section("BODY[1.HEADER.FIELDS.NOT (\"a b\")]".into())],
+        );
+    }
+
+    #[test]
+    fn what_is_no_fetch() {
+        for wrong in [
+            "",
+            "()",
+            "(FLAGS",
+            "FLAGS UID",
+            "(FLAGS  UID)",
+            "(ALL)",
+            "BODY[MIME]",
+            "BODY[0]",
+            "BODY[1.]",
+            "BODY[1..2]",
+            "BODY[]<5>",
+            "BODY[]<5.0>",
+            "BODY[HEADER.FIELDS ()]",
+            "BODY[HEADER.FIELDS]",
+            "BODY[FOO]",
+            "FLAGS[]",
+            "BODY[",
+            "BODY.PEEK",
+            "RFC822.FOO",
+        ] {
+            assert_eq!(request(wrong), Err(Misuse::CommandSyntax), "{wrong}");
+        }
+        let many = format!("({})", ["BODY[]"; SECTIONS_MAX + 1].join(" "));
+        assert_eq!(request(&many), Err(Misuse::TooManyItems));
+        let deep = format!("BODY[{}]", ["1"; PART_DEPTH_MAX + 1].join("."));
+        assert_eq!(request(&deep), Err(Misuse::TooManyItems));
+    }
+
+    #[test]
+    fn what_sets_seen() {
+        for (input, marks) in [
+            ("BODY[]", true),
+            ("RFC822", true),
+            ("RFC822.TEXT", true),
+            ("(BODY.PEEK[] BODY[1])", true),
+            ("BODY.PEEK[]", false),
+            ("RFC822.HEADER", false),
+            ("(BODY ENVELOPE)", false),
+        ] {
+            assert_eq!(request(input).unwrap().wants.mark_seen, marks, "{input}");
+        }
+    }
+
+    fn row(sections: Vec<Option<(u64, Bytes)>>) -> FetchRow {
+        FetchRow {
+            uid: Uid(7),
+            flags: vec![Flag::Seen],
+            modseq: ModSeq(1),
+            facts: Some((Timestamp(0), 42)),
+            envelope: None,
+            structure: None,
+            sections,
+        }
+    }
+
+    #[test]
+    fn rows() {
+        let check = |input: &str, sections: &[Option<(u64, &'static [u8])>], expected: &str| {
+            let sections = sections.iter().map(|s| s.map(|(n, b)| (n, Bytes::from_static(b)))).collect();
+            let pieces = pieces(&request(input).unwrap(), 3, row(sections), false);
+            assert_eq!(pieces, [Piece::Text(expected.as_bytes().to_vec())], "{input}");
+        };
+        check(
+            "FAST",
+            &[],
+            "* 3 FETCH (FLAGS (\\Seen) INTERNALDATE \" 1-Jan-1970 00:00:00 +0000\" RFC822.SIZE 42)\r\n",
+        );
+        check("(UID BODY[1])", &[None], "* 3 FETCH (UID 7 BODY[1] NIL)\r\n");
+        check(
+            "(BODY[] BODY[TEXT])",
+            &[Some((2, b"a\n")), Some((0, b""))],
+            "* 3 FETCH (BODY[] {2}\r\na\n BODY[TEXT] {0}\r\n)\r\n",
+        );
+    }
+
+    #[test]
+    fn long_sections_are_stretches() {
+        let request = request("(BODY[]<100.5000> UID)").unwrap();
+        let pieces = pieces(&request, 3, row(vec![Some((3000, Bytes::from_static(b"begin")))]), true);
+        assert_eq!(
+            pieces,
+            [
+                Piece::Text(b"* 3 FETCH (BODY[]<100> {3000}\r\nbegin".to_vec()),
+                Piece::Stretch(Stretch { uid: Uid(7), section: Section::default(), offset: 105, left: 2995 }),
+                Piece::Text(b" UID 7 FLAGS (\\Seen))\r\n".to_vec()),
+            ]
+        );
+    }
+}

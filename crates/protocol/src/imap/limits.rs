@@ -1,0 +1,49 @@
+//! Every bound of an IMAP session, with its reason.
+
+use std::time::Duration;
+
+/// A line before sign-in: room for AUTHENTICATE with an initial response of the size that RFC 4954 §4 allows.
+pub(super) const LINE_BEFORE_SIGN_IN_MAX: usize = 12_288 + 64;
+/// A literal before sign-in: nobody's name or password is longer (RFC 7888 §4 advises low limits).
+pub(super) const LITERAL_BEFORE_SIGN_IN_MAX: u64 = 1024;
+/// A command before sign-in, its lines and literals together.
+pub(super) const COMMAND_BEFORE_SIGN_IN_MAX: usize = 16 * 1024;
+/// All octets before sign-in, begun anew by TLS: a stranger is not worth more memory or work than this.
+pub(super) const OCTETS_BEFORE_SIGN_IN_MAX: u64 = 64 * 1024;
+
+/// A line after sign-in: RFC 7162 §4 asks for 8192 octets at least, and clients send long UID sets.
+pub(super) const LINE_MAX: usize = 64 * 1024;
+/// A literal after sign-in, but that of APPEND.
+pub(super) const LITERAL_MAX: u64 = 64 * 1024;
+/// A command after sign-in, its lines and literals together.
+pub(super) const COMMAND_MAX: usize = 128 * 1024;
+/// A non-synchronising literal that is refused is on its way already: so much of it is read and dropped, and beyond
+/// that the connection ends (RFC 7888 §4 names both ways).
+pub(super) const DISCARD_MAX: u64 = 1024 * 1024;
+
+/// Input that waits while a command runs; beyond this the session does not read on.
+pub(super) const INPUT_MAX: usize = 64 * 1024;
+/// Output of pipelined commands that is collected before it is sent.
+pub(super) const OUTPUT_MAX: usize = 64 * 1024;
+/// A piece of APPEND's literal.
+pub(super) const CHUNK_MAX: usize = 64 * 1024;
+
+/// Keys of SEARCH within each other: parentheses, NOT, and the chains of OR that clients make of a list of words.
+pub(super) const DEPTH_MAX: usize = 64;
+/// Keys of a SEARCH: programs that ask for many Message-IDs in one tree of ORs stay below this.
+pub(super) const SEARCH_KEYS_MAX: usize = 2048;
+/// Sections that one FETCH asks for; each is a pass over the message.
+pub(super) const SECTIONS_MAX: usize = 64;
+/// Names in HEADER.FIELDS.
+pub(super) const HEADER_FIELDS_MAX: usize = 256;
+/// Numbers in a section's part, `1.2.3`.
+pub(super) const PART_DEPTH_MAX: usize = 64;
+/// Flags in one STORE or APPEND.
+pub(super) const FLAGS_MAX: usize = 128;
+/// A pattern of LIST, octets: matching costs its length for each octet of each mailbox's name.
+pub(super) const PATTERN_MAX: usize = 1024;
+/// Mistakes in a row after which the connection ends: a program that errs so often does not speak IMAP.
+pub(super) const MISTAKES_MAX: usize = 10;
+
+/// What is under way when the autologout is due gets so much longer.
+pub(super) const GRACE: Duration = Duration::from_secs(60);

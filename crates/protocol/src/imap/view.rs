@@ -1,0 +1,292 @@
+//! The selected mailbox as the client sees it (RFC 3501 §5.2, §5.5, §7.4.1): sequence numbers, and what may be said when.
+//!
+//! The mailbox changes at any time; the client's numbers change only when it is told:
+//!
+//!     Changes ──► merge ──► EXISTS, FETCH FLAGS    at once
+//!                     └───► vanished, held ──► release ──► EXPUNGE    when numbers may move
+//!
+//! Numbers may not move while FETCH, STORE or SEARCH is answered, or when no command is in progress. IDLE is a command
+//! in progress.
+
+use std::collections::BTreeMap;
+
+use mail::{Flag, ModSeq, Uid, UidSet};
+
+use super::responses::Writer;
+use super::server::{Changes, FetchRow};
+
+/// What the client is told, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Announcement {
+    /// The email with this sequence number is gone, and those above move down.
+    Expunge(u32),
+    /// So many emails are there now.
+    Exists(u32),
+    /// Flags were changed by somebody else.
+    Flags { sequence: u32, uid: Uid, flags: Vec<Flag> },
+}
+
+/// The client's numbers, and what it does not know yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct View {
+    /// What the client counts: with what is gone but not announced.
+    uids: UidSet,
+    /// Gone, not announced.
+    vanished: UidSet,
+    /// Everything up to here was merged.
+    modseq: ModSeq,
+    /// Flags the client knows beyond `modseq`, because a command of its own showed or made them.
+    told: BTreeMap<ModSeq, UidSet>,
+}
+
+impl View {
+    /// A mailbox just selected: the client is told all of it.
+    pub(super) fn new(uids: UidSet, modseq: ModSeq) -> Self {
+        Self { uids, vanished: UidSet::new(), modseq, told: BTreeMap::new() }
+    }
+
+    /// The UIDs in the order of sequence numbers.
+    pub(super) fn uids(&self) -> &UidSet {
+        &self.uids
+    }
+
+    /// What the next question for changes starts from.
+    pub(super) fn modseq(&self) -> ModSeq {
+        self.modseq
+    }
+
+    /// The client has learned or made the flags of this email as they were at this moment.
+    pub(super) fn tell(&mut self, uid: Uid, modseq: ModSeq) {
+        if modseq > self.modseq {
+            self.told.entry(modseq).or_default().insert(uid);
+        }
+    }
+
+    /// Whether flags of this moment are news to this view.
+    pub(super) fn is_news(&self, modseq: ModSeq) -> bool {
+        modseq > self.modseq
+    }
+
+    /// Takes what changed; what is gone is held until [`release`](Self::release).
+    pub(super) fn merge(&mut self, changes: Changes) -> Vec<Announcement> {
+        self.vanished = self.vanished.union(&changes.vanished.intersection(&self.uids));
+        let mut announcements = Vec::new();
+        // UIDs only ascend (RFC 3501 §2.3.1.1): what is not above all others was seen before.
+        let last = self.uids.last().map_or(0, |uid| uid.0);
+        let above = UidSet::from_runs([(last.saturating_add(1), u32::MAX)]);
+        let arrived = changes.arrived.intersection(&above).difference(&changes.vanished);
+        if !arrived.is_empty() {
+            self.uids = self.uids.union(&arrived);
+            announcements.push(Announcement::Exists(self.count()));
+        }
+        announcements.extend(changes.flags.into_iter().filter_map(|row| self.flags(row)));
+        self.modseq = self.modseq.max(changes.highest_modseq);
+        self.told = self.told.split_off(&ModSeq(self.modseq.0.saturating_add(1)));
+        announcements
+    }
+
+    /// Lets out what was held: the numbers move. Highest first, so that each number is the one the client knows.
+    pub(super) fn release(&mut self) -> Vec<Announcement> {
+        let vanished = std::mem::take(&mut self.vanished);
+        let numbers = super::sequence::ranks_of(&self.uids, &vanished);
+        self.uids = self.uids.difference(&vanished);
+        numbers.into_iter().rev().map(Announcement::Expunge).collect()
+    }
+
+    /// How many emails the client counts.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.uids.len()).unwrap_or(u32::MAX)
+    }
+
+    fn flags(&self, row: FetchRow) -> Option<Announcement> {
+        let known = self.told.get(&row.modseq).is_some_and(|uids| uids.contains(row.uid));
+        if known || self.vanished.contains(row.uid) {
+            return None;
+        }
+        let sequence = self.uids.rank(row.uid)?;
+        Some(Announcement::Flags { sequence, uid: row.uid, flags: row.flags })
+    }
+}
+
+/// Writes announcements as responses.
+pub(super) fn write(announcements: &[Announcement], out: &mut Vec<u8>) {
+    let mut writer = Writer::new(out);
+    for announcement in announcements {
+        match announcement {
+            Announcement::Expunge(number) => writer.untagged(&format!("{number} EXPUNGE")),
+            Announcement::Exists(count) => {
+                writer.untagged(&format!("{count} EXISTS"));
+                // RFC 3501 §7.3.2: sent with EXISTS; no email is \Recent here.
+                writer.untagged("0 RECENT");
+            }
+            Announcement::Flags { sequence, uid, flags } => {
+                writer.raw(&format!("* {sequence} FETCH (UID {uid} FLAGS ")).flags(flags).raw(")").end();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set(uids: &[u32]) -> UidSet {
+        uids.iter().copied().map(Uid).collect()
+    }
+
+    fn row(uid: u32, modseq: u64) -> FetchRow {
+        FetchRow {
+            uid: Uid(uid),
+            flags: vec![Flag::Seen],
+            modseq: ModSeq(modseq),
+            facts: None,
+            envelope: None,
+            structure: None,
+            sections: Vec::new(),
+        }
+    }
+
+    fn changes(highest: u64, vanished: &[u32], arrived: &[u32], flags: &[(u32, u64)]) -> Changes {
+        Changes {
+            highest_modseq: ModSeq(highest),
+            vanished: set(vanished),
+            arrived: set(arrived),
+            flags: flags.iter().map(|&(uid, modseq)| row(uid, modseq)).collect(),
+        }
+    }
+
+    fn shown(announcements: &[Announcement]) -> String {
+        let mut out = Vec::new();
+        write(announcements, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn view() -> View {
+        View::new(set(&[1, 2, 3, 7, 8]), ModSeq(10))
+    }
+
+    #[test]
+    fn expunges_are_held_and_the_rest_is_not() {
+        let mut view = view();
+        let told = shown(&view.merge(changes(12, &[2, 7], &[9], &[(8, 11), (7, 11)])));
+        assert_eq!(told, "* 6 EXISTS\r\n* 0 RECENT\r\n* 5 FETCH (UID 8 FLAGS (\\Seen))\r\n");
+        assert_eq!(view.uids().rank(Uid(8)), Some(5));
+        assert_eq!(shown(&view.release()), "* 4 EXPUNGE\r\n* 2 EXPUNGE\r\n");
+        assert_eq!(view.uids(), &set(&[1, 3, 8, 9]));
+        assert_eq!(view.release(), []);
+        assert_eq!(view.modseq(), ModSeq(12));
+    }
+
+    #[test]
+    fn what_the_client_did_itself_is_no_news() {
+        let mut view = view();
+        view.tell(Uid(1), ModSeq(11));
+        let told = view.merge(changes(12, &[], &[], &[(1, 11), (2, 11), (3, 12)]));
+        assert_eq!(shown(&told), "* 2 FETCH (UID 2 FLAGS (\\Seen))\r\n* 3 FETCH (UID 3 FLAGS (\\Seen))\r\n");
+        assert!(view.told.is_empty());
+        // Told at 13, changed again at 14 by somebody else: that is news.
+        view.tell(Uid(1), ModSeq(13));
+        assert_eq!(view.merge(changes(14, &[], &[], &[(1, 14)])).len(), 1);
+    }
+
+    #[test]
+    fn strangers_are_passed_over() {
+        let mut view = view();
+        // Gone before it was seen; unknown; seen before.
+        assert_eq!(view.merge(changes(12, &[5, 9], &[9, 2], &[(40, 11)])), []);
+        assert_eq!(view.release(), []);
+        assert_eq!(view, View { modseq: ModSeq(12), ..super::tests::view() });
+    }
+
+    /// What happens: somebody else's doing, then a question for changes, then perhaps the moment for EXPUNGE.
+    #[derive(Debug, Clone)]
+    enum Event {
+        Arrive,
+        Remove(usize),
+        Ask,
+        Release,
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            Just(Event::Arrive),
+            any::<prop::sample::Index>().prop_map(|at| Event::Remove(at.index(1000))),
+            Just(Event::Ask),
+            Just(Event::Release),
+        ]
+    }
+
+    /// A mailbox that remembers what it has not told.
+    #[derive(Default)]
+    struct Truth {
+        uids: Vec<u32>,
+        next: u32,
+        vanished: Vec<u32>,
+        arrived: Vec<u32>,
+    }
+
+    impl Truth {
+        fn happen(&mut self, event: &Event) {
+            match event {
+                Event::Arrive => {
+                    self.next += 3;
+                    self.uids.push(self.next);
+                    self.arrived.push(self.next);
+                }
+                Event::Remove(at) if !self.uids.is_empty() => {
+                    self.vanished.push(self.uids.remove(at % self.uids.len()));
+                }
+                _ => {}
+            }
+        }
+
+        fn changes(&mut self) -> Changes {
+            let (vanished, arrived) = (std::mem::take(&mut self.vanished), std::mem::take(&mut self.arrived));
+            changes(1, &vanished, &arrived, &[])
+        }
+    }
+
+    /// A client believes what it is told, and nothing else.
+    fn believe(numbers: &mut Vec<Option<u32>>, announcements: &[Announcement]) {
+        for announcement in announcements {
+            match announcement {
+                Announcement::Expunge(number) => _ = numbers.remove(*number as usize - 1),
+                Announcement::Exists(count) => {
+                    assert!(*count as usize >= numbers.len(), "EXISTS never shrinks a mailbox");
+                    numbers.resize(*count as usize, None);
+                }
+                Announcement::Flags { .. } => {}
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_the_client_ends_with_the_true_mailbox(
+            events in proptest::collection::vec(event(), 0..60),
+        ) {
+            let (mut truth, mut view, mut client) =
+                (Truth::default(), View::new(UidSet::new(), ModSeq(0)), Vec::new());
+            for event in events.iter().chain([&Event::Ask, &Event::Release]) {
+                truth.happen(event);
+                match event {
+                    Event::Ask => {
+                        let told = view.merge(truth.changes());
+                        prop_assert!(!told.iter().any(|told| matches!(told, Announcement::Expunge(_))));
+                        believe(&mut client, &told);
+                    }
+                    Event::Release => believe(&mut client, &view.release()),
+                    _ => {}
+                }
+                // The client learns UIDs by FETCH: a number, once known, never names another email.
+                prop_assert_eq!(client.len() as u64, view.uids().len());
+                for (known, uid) in client.iter_mut().zip(view.uids().iter()) {
+                    prop_assert_eq!(*known.get_or_insert(uid.0), uid.0);
+                }
+            }
+            prop_assert_eq!(client.into_iter().flatten().collect::<Vec<_>>(), truth.uids);
+        }
+    }
+}
