@@ -1,8 +1,12 @@
 //! Who receives mail here, and who may sign in.
 
+pub mod directory;
 pub mod limits;
 pub mod passwords;
 pub mod resolution;
+pub mod sign_in;
 
+pub use directory::Directory;
 pub use passwords::{Password, Unfit, generate_password, hash_password};
 pub use resolution::{LocalRecipient, Resolution};
+pub use sign_in::{Credentials, Principal, SignIn};

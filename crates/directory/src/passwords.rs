@@ -64,6 +64,12 @@ pub(crate) fn fits(verifier: &str, password: &Password) -> bool {
             .is_ok_and(|hash| argon2id().verify_password(password.0.as_bytes(), &hash).is_ok())
 }
 
+/// A verifier with the same parameters that fits nothing: its salt and hash were never computed.
+pub(crate) fn nobody() -> String {
+    let (salt, hash) = ("A".repeat(22), "A".repeat(43));
+    format!("$argon2id$v=19$m={ARGON2_MEMORY_KIB},t={ARGON2_PASSES},p={ARGON2_LANES}${salt}${hash}")
+}
+
 /// A password of 100 random bits that can be read aloud: four groups of five of Crockford's digits, which leave out i, l,
 /// o and u.
 pub fn generate_password(dice: &Dice) -> Password {
@@ -99,6 +105,10 @@ mod tests {
         assert!(fits(&verifier, &Password("secret".into())));
         assert!(!fits(&verifier, &Password("Secret".into())));
         assert!(!fits("", &Password("secret".into())));
+        assert!(!fits(&nobody(), &Password("secret".into())));
+        assert!(
+            PasswordHash::new(&nobody()).is_ok_and(|hash| hash.hash.is_some_and(|hash| hash.len() == 32))
+        );
         assert_ne!(verifier, hash_password(&dice, &Password("secret".into())).unwrap(), "the salt differs");
     }
 

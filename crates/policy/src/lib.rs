@@ -6,6 +6,7 @@
 
 pub mod checks;
 pub mod facts;
+pub mod gather;
 pub mod judge;
 pub mod limits;
 pub mod reason;

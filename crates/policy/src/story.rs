@@ -485,7 +485,9 @@ mod tests {
 
     #[test]
     fn a_story_is_told_in_lines() {
-        check_told(&whole().to_json(), expect![[r#"
+        check_told(
+            &whole().to_json(),
+            expect![[r#"
             000000000002D
               2025-11-22 15:42:52.000  accept        from 192.0.2.1:4711 by virtual server "internet"
               2025-11-22 15:42:52.001  speak         EHLO client\x1b[2J, TLS1.3
@@ -497,22 +499,29 @@ mod tests {
               2025-11-22 15:42:52.004  deliver       local: <Bob@example.org> delivered
               2025-11-22 15:42:52.004  file          in INBOX of bob@example.org for <Bob@example.org>
               2025-11-22 15:42:52.005  end           250 2.0.0 kept; the peer erred: BareLineFeed
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn what_is_not_understood_is_shown_escaped() {
         let newer = r#"{"version":2,"queue_id":"000000000002D","tone":"sad","hops":[
             {"at":0,"hop":"accept","peer":"[2001:db8::1]:1","server":"a","mood":1},{"at":951782400000,"hop":"teleport","to":"x"}]}"#;
-        check_told(newer, expect![[r#"
+        check_told(
+            newer,
+            expect![[r#"
             000000000002D
               1970-01-01 00:00:00.000  accept        from [2001:db8::1]:1 by virtual server "a"
               2000-02-29 00:00:00.000  ?             a hop that a newer version wrote
-        "#]]);
-        check_told("no \u{1b} story", expect![[r#"
+        "#]],
+        );
+        check_told(
+            "no \u{1b} story",
+            expect![[r#"
             000000000002D
               2025-11-22 15:42:52.000  ?             of a form unknown to this version: no \x1b story
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

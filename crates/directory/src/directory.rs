@@ -1,0 +1,345 @@
+//! The directory: look-ups in the store, and what is remembered of them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use mail::{Address, Domain, ForwardPath, MailboxPath};
+use store::{Error, Store};
+use world::World;
+
+use crate::limits::RESOLUTIONS_MAX;
+use crate::resolution::{Entry, Expansion, LocalRecipient, Resolution};
+use crate::sign_in::Doorkeeper;
+
+/// Who receives mail here, and who may sign in. Cheap to clone; clones share what is remembered.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    pub(crate) store: Store,
+    pub(crate) world: World,
+    known: Arc<Mutex<Known>>,
+    pub(crate) doorkeeper: Arc<Doorkeeper>,
+}
+
+/// What was looked up since the directory changed last.
+#[derive(Debug, Default)]
+struct Known {
+    /// The store's directory generation that it belongs to.
+    generation: u64,
+    domains: Option<Arc<[Domain]>>,
+    resolutions: HashMap<ForwardPath, Resolution>,
+}
+
+impl Directory {
+    /// A directory over a store.
+    pub fn new(store: Store, world: World) -> Self {
+        let doorkeeper = Arc::new(Doorkeeper::new(&world.dice));
+        Self { store, world, known: Arc::default(), doorkeeper }
+    }
+
+    /// What a recipient means, if that is in memory and still true.
+    pub fn resolve_cached(&self, path: &ForwardPath) -> Option<Resolution> {
+        self.known().resolutions.get(&canonical(path)).cloned()
+    }
+
+    /// What a recipient means. Local parts compare without case; postmaster, with each of our domains and without one, is
+    /// always known (RFC 5321 §4.5.1).
+    ///
+    /// # Errors
+    /// The store's: whether the recipient is known cannot be said now.
+    pub async fn resolve(&self, path: &ForwardPath) -> Result<Resolution, Error> {
+        let path = canonical(path);
+        // Before the look-up: what is found after a change must not be remembered as found before it.
+        let generation = self.store.directory_generation();
+        if let Some(resolution) = self.known().resolutions.get(&path) {
+            return Ok(resolution.clone());
+        }
+        let resolution = self.look_up(&path).await?;
+        let mut known = self.known();
+        if known.generation == generation {
+            if known.resolutions.len() >= RESOLUTIONS_MAX {
+                known.resolutions.clear();
+            }
+            known.resolutions.insert(path, resolution.clone());
+        }
+        Ok(resolution)
+    }
+
+    /// Our domains, the oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn domains(&self) -> Result<Arc<[Domain]>, Error> {
+        let generation = self.store.directory_generation();
+        if let Some(domains) = &self.known().domains {
+            return Ok(domains.clone());
+        }
+        let mut records = self.store.domains().await?;
+        records.sort_by_key(|record| record.at);
+        let domains: Arc<[Domain]> =
+            records.iter().map(|record| domain(&record.name)).collect::<Result<_, _>>()?;
+        let mut known = self.known();
+        if known.generation == generation {
+            known.domains = Some(domains.clone());
+        }
+        Ok(domains)
+    }
+
+    /// What is remembered; nothing if the directory has changed since.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        let mut known = self.known.lock().expect("nobody panics with the lock");
+        let generation = self.store.directory_generation();
+        if known.generation != generation {
+            *known = Known { generation, ..Known::default() };
+        }
+        known
+    }
+
+    async fn look_up(&self, path: &ForwardPath) -> Result<Resolution, Error> {
+        let domains = self.domains().await?;
+        let address = match path {
+            ForwardPath::Address(address) => address.clone(),
+            ForwardPath::Postmaster => match domains.first() {
+                Some(domain) => postmaster(domain)?,
+                None => return Ok(Resolution::Unattended),
+            },
+        };
+        // An address literal is no domain of ours: nobody has an address there.
+        if !address.domain().is_some_and(|domain| domains.contains(domain)) {
+            return Ok(Resolution::NotLocal);
+        }
+        let is_postmaster = address.local.as_str().eq_ignore_ascii_case("postmaster");
+        match self.expand(address).await? {
+            found if !found.is_empty() => Ok(Resolution::Recipients(found)),
+            _ if is_postmaster => self.administrator().await,
+            _ => Ok(Resolution::UnknownHere),
+        }
+    }
+
+    async fn expand(&self, address: Address) -> Result<Vec<LocalRecipient>, Error> {
+        let mut expansion = Expansion::of(address);
+        while let Some(next) = expansion.next() {
+            expansion.take(self.entry(&next).await?);
+        }
+        Ok(expansion.end())
+    }
+
+    async fn entry(&self, address: &Address) -> Result<Entry, Error> {
+        let text = address.to_string();
+        if let Some(account) = self.store.account_by_address(&text).await? {
+            return Ok(Entry::Account(self.recipient(account.id, address.clone()).await?));
+        }
+        let Some(alias) = self.store.alias(&text).await? else { return Ok(Entry::Nothing) };
+        let targets: Result<Vec<Address>, Error> =
+            alias.targets.iter().map(|target| parsed(target)).collect();
+        Ok(Entry::Alias(targets?))
+    }
+
+    /// Postmaster's mail, where no account and no alias was made for it, goes to the account that was made first.
+    async fn administrator(&self) -> Result<Resolution, Error> {
+        let accounts = self.store.accounts().await?;
+        let Some(first) = accounts.iter().min_by_key(|account| account.id) else {
+            return Ok(Resolution::Unattended);
+        };
+        Ok(Resolution::Recipients(vec![self.recipient(first.id, parsed(&first.address)?).await?]))
+    }
+
+    async fn recipient(&self, account: i64, address: Address) -> Result<LocalRecipient, Error> {
+        let inbox = self.store.mailbox_by_path(account, &MailboxPath::inbox()).await?;
+        let inbox = inbox.ok_or_else(|| Error::Corrupt(format!("account {account} has no INBOX")))?.id;
+        Ok(LocalRecipient { account, inbox, address })
+    }
+}
+
+fn canonical(path: &ForwardPath) -> ForwardPath {
+    match path {
+        ForwardPath::Postmaster => ForwardPath::Postmaster,
+        ForwardPath::Address(address) => ForwardPath::Address(address.canonical()),
+    }
+}
+
+fn postmaster(domain: &Domain) -> Result<Address, Error> {
+    parsed(&format!("postmaster@{domain}"))
+}
+
+/// An address of ours as it is stored; another one than we could have stored is damage.
+pub(crate) fn parsed(stored: &str) -> Result<Address, Error> {
+    Address::parse(stored).map_err(|_| Error::Corrupt(format!("{stored:?} is stored, and no address")))
+}
+
+fn domain(stored: &str) -> Result<Domain, Error> {
+    Domain::parse(stored).map_err(|_| Error::Corrupt(format!("{stored:?} is stored, and no domain")))
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::Timestamp;
+    use store::{AccountRef, Change, Commit};
+    use world::{Clock, Dice, Workers};
+
+    use super::*;
+    use crate::passwords::{Password, hash_password};
+    use crate::sign_in::{Credentials, SignIn};
+
+    struct Here {
+        directory: Directory,
+        _dir: tempfile::TempDir,
+    }
+
+    async fn here(changes: Vec<Change>) -> Here {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World { clock: Clock::Real, dice: Dice::seeded(1), workers: Workers::Inline };
+        let store = Store::open(&dir.path().join("data"), &world, store::Options::default()).unwrap();
+        let here = Here { directory: Directory::new(store, world), _dir: dir };
+        here.change(changes).await;
+        here
+    }
+
+    impl Here {
+        async fn change(&self, changes: Vec<Change>) {
+            self.directory.store.commit(Commit { content: Vec::new(), changes }).await.unwrap();
+        }
+
+        /// `not-local`, `unknown`, `unattended`, or the accounts.
+        async fn resolve(&self, path: &str) -> String {
+            let path = ForwardPath::parse(path).unwrap();
+            let resolution = self.directory.resolve(&path).await.unwrap();
+            assert_eq!(self.directory.resolve_cached(&path), Some(resolution.clone()), "it is in memory now");
+            match resolution {
+                Resolution::NotLocal => "not-local".into(),
+                Resolution::UnknownHere => "unknown".into(),
+                Resolution::Unattended => "unattended".into(),
+                Resolution::Recipients(all) => {
+                    all.iter().map(|found| found.address.to_string()).collect::<Vec<_>>().join(" ")
+                }
+            }
+        }
+
+        async fn check(&self, table: &[(&str, &str)]) {
+            for (path, expected) in table {
+                assert_eq!(self.resolve(path).await, *expected, "{path}");
+            }
+        }
+
+        async fn sign_in(&self, login: &str, authorization: &str, password: &str) -> Option<String> {
+            let credentials = Credentials {
+                login: login.into(),
+                authorization: authorization.into(),
+                password: Password(password.into()),
+            };
+            match self.directory.sign_in(credentials).await {
+                SignIn::Accepted(principal) => Some(principal.address.to_string()),
+                SignIn::Refused => None,
+                SignIn::Unavailable(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn domain(name: &str, at: i64) -> Change {
+        Change::AddDomain { name: name.into(), at: Timestamp(at) }
+    }
+
+    /// The account and its INBOX; `place` is that of the account in its commit.
+    fn account(place: usize, address: &str, password: &str) -> Vec<Change> {
+        let secret = match password {
+            "" => String::new(),
+            password => hash_password(&Dice::seeded(1), &Password(password.into())).unwrap(),
+        };
+        let account =
+            Change::AddAccount { address: address.into(), name: String::new(), secret, at: Timestamp(0) };
+        let inbox = Change::AddMailbox {
+            account: AccountRef::New(place),
+            path: MailboxPath::inbox(),
+            uid_validity: 1,
+            special_use: None,
+            subscribed: true,
+        };
+        vec![account, inbox]
+    }
+
+    fn alias(address: &str, targets: &[&str]) -> Change {
+        let targets = targets.iter().map(|target| target.to_string()).collect();
+        Change::AddAlias { address: address.into(), targets, at: Timestamp(0) }
+    }
+
+    #[tokio::test]
+    async fn recipients_resolve_and_changes_are_seen() {
+        let here = here(vec![domain("b.example", 1), domain("a.example", 2)]).await;
+        here.check(&[
+            ("<bob@b.example>", "unknown"),
+            ("<bob@elsewhere.example>", "not-local"),
+            ("<bob@[192.0.2.1]>", "not-local"),
+            ("<postmaster@a.example>", "unattended"),
+            ("<Postmaster>", "unattended"),
+        ])
+        .await;
+        here.change(account(0, "bob@b.example", "")).await;
+        here.change(account(0, "ann@a.example", "")).await;
+        here.change(vec![alias("all@a.example", &["bob@b.example", "ann@a.example", "gone@a.example"])])
+            .await;
+        here.check(&[
+            ("<bob@b.example>", "bob@b.example"),
+            ("<BOB@B.Example>", "bob@b.example"),
+            ("<bob@a.example>", "unknown"),
+            ("<All@a.example>", "bob@b.example ann@a.example"),
+            ("<Postmaster>", "bob@b.example"),
+            ("<postMASTER@a.example>", "bob@b.example"),
+        ])
+        .await;
+        here.change(vec![alias("postmaster@b.example", &["ann@a.example"])]).await;
+        here.check(&[
+            ("<postmaster>", "ann@a.example"),
+            ("<postmaster@b.example>", "ann@a.example"),
+            ("<postmaster@a.example>", "bob@b.example"),
+        ])
+        .await;
+    }
+
+    #[tokio::test]
+    async fn without_a_domain_there_is_postmaster_alone() {
+        let here = here(Vec::new()).await;
+        here.check(&[("<postmaster>", "unattended"), ("<postmaster@a.example>", "not-local")]).await;
+        assert_eq!(here.sign_in("bob", "", "secret").await, None);
+    }
+
+    #[tokio::test]
+    async fn a_password_opens_its_account_alone() {
+        let here = here(vec![domain("b.example", 1), domain("a.example", 2)]).await;
+        here.change(account(0, "bob@b.example", "secret")).await;
+        here.change(account(0, "ann@a.example", "")).await;
+        let bob = Some("bob@b.example".to_owned());
+        for (login, authorization, password, expected) in [
+            ("bob@b.example", "", "secret", &bob),
+            ("Bob@B.example", "bob", "secret", &bob),
+            ("bob", "", "secret", &bob),
+            ("bob@b.example", "", "Secret", &None),
+            ("bob@b.example", "", "", &None),
+            ("bob@b.example", "ann@a.example", "secret", &None),
+            ("bob@b.example", "<>", "secret", &None),
+            ("<>", "<>", "secret", &None),
+            ("ann@a.example", "", "", &None),
+            ("ann@a.example", "", "secret", &None),
+            ("nobody@b.example", "", "secret", &None),
+            ("", "", "", &None),
+            ("no login at all", "", "secret", &None),
+        ] {
+            assert_eq!(here.sign_in(login, authorization, password).await, *expected, "{login} {password}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_changed_password_is_forgotten_at_once() {
+        let here = here(vec![domain("a.example", 1)]).await;
+        here.change(account(0, "bob@a.example", "old")).await;
+        let bob = Some("bob@a.example".to_owned());
+        assert_eq!(here.sign_in("bob", "", "old").await, bob);
+        here.change(account(0, "ann@a.example", "")).await;
+        assert_eq!(here.sign_in("bob", "", "old").await, bob, "another's change leaves it");
+        let id = here.directory.store.account_by_address("bob@a.example").await.unwrap().unwrap().id;
+        let secret = hash_password(&Dice::seeded(2), &Password("new".into())).unwrap();
+        here.change(vec![Change::SetSecret { account: id, secret, at: Timestamp(1) }]).await;
+        assert_eq!(here.sign_in("bob", "", "old").await, None);
+        assert_eq!(here.sign_in("bob", "", "new").await, bob);
+        here.change(vec![Change::RemoveAccount { account: id }]).await;
+        assert_eq!(here.sign_in("bob", "", "new").await, None);
+    }
+}
