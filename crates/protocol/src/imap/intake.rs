@@ -1,8 +1,10 @@
 //! From lines to commands (RFC 3501 §2.2, §4.3): a line that announces a literal goes on after it.
 //!
-//!     line ─► {n}? ──no──► Complete
-//!               └─yes─► Announced ─► accept: the literal, then the next line
-//!                               └──► refuse: the same, but nothing of it is kept
+//! ```text
+//! line ─► {n}? ──no──► Complete
+//!           └─yes─► Announced ─► accept: the literal, then the next line
+//!                           └──► refuse: the same, but nothing of it is kept
+//! ```
 
 use super::responses::Text;
 use super::syntax::{self, Announced};

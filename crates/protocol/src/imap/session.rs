@@ -1,8 +1,10 @@
 //! The session: what has arrived becomes commands, commands become questions, answers become responses.
 //!
-//!     receive ─► intake ─► dispatch ─► start ─► Ask ─► answered ─► complete ─► tagged response
-//!                                                          ▲           │
-//!                                                          └─ Changes ─┘  news of the mailbox, first
+//! ```text
+//! receive ─► intake ─► dispatch ─► start ─► Ask ─► answered ─► complete ─► tagged response
+//!                                                      ▲           │
+//!                                                      └─ Changes ─┘  news of the mailbox, first
+//! ```
 //!
 //! One command runs at a time, in the order of the client (RFC 3501 §5.5); what is pipelined waits as bytes.
 

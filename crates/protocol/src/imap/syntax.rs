@@ -2,7 +2,9 @@
 //!
 //! A command lies before the cursor as it came, with its literals in their places:
 //!
-//!     a LOGIN {3}␍␊bob "secret"
+//! ```text
+//! a LOGIN {3}␍␊bob "secret"
+//! ```
 //!
 //! Nothing here recurses, so no depth of parentheses can exhaust the stack.
 

@@ -2,8 +2,10 @@
 //!
 //! The mailbox changes at any time; the client's numbers change only when it is told:
 //!
-//!     Changes ──► merge ──► EXISTS, FETCH FLAGS    at once
-//!                     └───► vanished, held ──► release ──► EXPUNGE    when numbers may move
+//! ```text
+//! Changes ──► merge ──► EXISTS, FETCH FLAGS    at once
+//!                 └───► vanished, held ──► release ──► EXPUNGE    when numbers may move
+//! ```
 //!
 //! Numbers may not move while FETCH, STORE or SEARCH is answered, or when no command is in progress. IDLE is a command
 //! in progress.

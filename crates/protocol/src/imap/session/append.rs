@@ -1,9 +1,11 @@
 //! APPEND (RFC 3501 §6.3.11): the message is taken piece by piece as it arrives, and never held whole.
 //!
-//!     head {n} ─► AppendBegin ─► + ─► AppendChunk* ─► CRLF ─► AppendFinish
-//!                     │no                  │no, NUL      │not CRLF
-//!                     ▼                    ▼             ▼
-//!                  refused          dropped to its end, AppendAbandoned
+//! ```text
+//! head {n} ─► AppendBegin ─► + ─► AppendChunk* ─► CRLF ─► AppendFinish
+//!                 │no                  │no, NUL      │not CRLF
+//!                 ▼                    ▼             ▼
+//!              refused          dropped to its end, AppendAbandoned
+//! ```
 
 use bytes::{Bytes, BytesMut};
 
