@@ -18,6 +18,19 @@ use memchr::{memchr, memchr3};
 use crate::misuse::Misuse;
 
 /// A buffer of input, read by lines.
+///
+/// ```
+/// use protocol::lines::{Line, Lines};
+/// use protocol::misuse::Misuse;
+///
+/// let mut lines = Lines::new(512);
+/// lines.push(b"NOOP\r\nQUIT\nNOOP\r\nRS");
+/// assert_eq!(lines.next_line(), Some(Line::Text("NOOP".into())));
+/// assert_eq!(lines.next_line(), Some(Line::Bad(Misuse::BareLineFeed)));
+/// assert_eq!(lines.next_line(), None);
+/// lines.push(b"ET\r\n");
+/// assert_eq!(lines.next_line(), Some(Line::Text("RSET".into())));
+/// ```
 #[derive(Debug)]
 pub struct Lines {
     buffer: BytesMut,

@@ -61,8 +61,10 @@ misuses! {
     // SMTP.
     /// Input came before the banner was sent (RFC 5321 §3.1).
     EarlyTalker,
-    /// An HTTP request, or the like, sent to a mail port by a browser or through a proxy.
+    /// An HTTP request, sent to a mail port by a browser or through a proxy.
     HttpRequest,
+    /// A header field where a command belongs: content that was not asked for, or the rest of an HTTP request.
+    HeaderAsCommand,
     /// A command that is not known.
     UnknownCommand,
     /// A command with an argument that is not what its syntax asks for.

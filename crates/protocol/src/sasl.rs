@@ -139,6 +139,16 @@ fn present(field: &[u8]) -> Result<String, Misuse> {
 }
 
 /// One exchange, from the command that begins it to credentials.
+///
+/// ```
+/// use protocol::sasl::{Exchange, Progress};
+///
+/// let (mut exchange, progress) = Exchange::begin(b"PLAIN", None)?;
+/// assert_eq!(progress, Progress::Challenge(""));
+/// let Progress::Done(credentials) = exchange.take(b"AGJvYgBzZWNyZXQ=")? else { panic!() };
+/// assert_eq!(credentials.login, "bob");
+/// # Ok::<(), protocol::sasl::Stop>(())
+/// ```
 pub struct Exchange {
     mechanism: &'static dyn Mechanism,
     responses: Vec<Vec<u8>>,

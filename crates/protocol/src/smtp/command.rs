@@ -74,8 +74,7 @@ pub(super) fn split(line: &[u8]) -> Result<(Verb, &str), Refusal> {
     let (word, argument) = line.split_once(' ').unwrap_or((line, ""));
     let known = VERBS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
     match known {
-        None if is_http(word) => Err(Refusal::new(Misuse::HttpRequest, replies::HTTP_REQUEST)),
-        None => Err(Refusal::new(Misuse::UnknownCommand, replies::UNKNOWN_COMMAND)),
+        None => Err(unknown(word)),
         Some(_) if argument.bytes().any(|octet| octet.is_ascii_control()) => {
             Err(Refusal::new(Misuse::CommandSyntax, replies::CONTROL_CHARACTER))
         }
@@ -83,9 +82,16 @@ pub(super) fn split(line: &[u8]) -> Result<(Verb, &str), Refusal> {
     }
 }
 
-fn is_http(word: &str) -> bool {
-    // A request begins with a method; what follows it, with header fields.
-    HTTP_METHODS.contains(&word) || word.ends_with(':')
+/// What is no command of ours. Content sent as commands, and the requests of other protocols, are cut off: a body may
+/// hold commands that somebody else put there.
+fn unknown(word: &str) -> Refusal {
+    if HTTP_METHODS.contains(&word) {
+        Refusal::new(Misuse::HttpRequest, replies::HTTP_REQUEST)
+    } else if word.len() > 1 && word.ends_with(':') {
+        Refusal::new(Misuse::HeaderAsCommand, replies::HEADER_AS_COMMAND)
+    } else {
+        Refusal::new(Misuse::UnknownCommand, replies::UNKNOWN_COMMAND)
+    }
 }
 
 /// RFC 5321 §2.4: octets above 127 in an envelope are refused; RFC 6531 §3.5 names the codes for addresses.
@@ -193,7 +199,8 @@ mod tests {
         check("mail FROM:<\u{e9}@example.org>", "550 EightBitCommand");
         check("RCPT TO:<\u{e9}@example.org>", "553 EightBitCommand");
         check("GET / HTTP/1.1", "421 HttpRequest");
-        check("Host: mx.example.org", "421 HttpRequest");
+        check("Host: mx.example.org", "421 HeaderAsCommand");
+        check(": x", "500 UnknownCommand");
         assert_eq!(split(b"RCPT TO:<\xff@example.org>").map_err(code), Err("553 EightBitCommand".into()));
     }
 

@@ -79,6 +79,7 @@ pub(super) const CONTENT_TOO_LARGE: Canned = Canned(552, (5, 3, 4), "The message
 
 // The connection ends.
 pub(super) const HTTP_REQUEST: Canned = Canned(421, (4, 7, 0), "This is a mail server");
+pub(super) const HEADER_AS_COMMAND: Canned = Canned(421, (4, 7, 0), "A command is expected, not content");
 pub(super) const TOO_MANY_MISUSES: Canned = Canned(421, (4, 7, 0), "Too many mistakes");
 pub(super) const TOO_MANY_IDLE_COMMANDS: Canned =
     Canned(421, (4, 7, 0), "Too many commands without a message");

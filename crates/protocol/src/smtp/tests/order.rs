@@ -195,12 +195,16 @@ fn bad_lines_are_answered_once_and_skipped() {
 }
 
 #[test]
-fn http_is_told_so_and_cut() {
-    for request in ["GET / HTTP/1.1\nHost: mx.example.org", "POST /x HTTP/1.0", "Host: x"] {
+fn content_and_http_instead_of_commands_are_cut_off() {
+    for (request, misuse) in [
+        ("GET / HTTP/1.1\nHost: mx.example.org", "HttpRequest"),
+        ("POST /x HTTP/1.0", "HttpRequest"),
+        ("Subject: x", "HeaderAsCommand"),
+    ] {
         let mut d = Dialogue::new(config());
         d.check(request, "421 4.7.0");
         assert!(d.closed);
-        assert_eq!(d.end().misuses, ["HttpRequest"]);
+        assert_eq!(d.end().misuses, [misuse]);
     }
 }
 
