@@ -230,15 +230,16 @@ mod tests {
                 let (mut ours, mut theirs) = world::net::pair(buffer);
                 let mut output = Output::default();
                 let mut received = Vec::new();
-                for push in pushes {
-                    output.push(push.into());
-                    write_once(&mut output, &mut ours, &clock).await;
-                }
-                while !write_once(&mut output, &mut ours, &clock).await {
-                    received.push(theirs.read_u8().await.unwrap());
-                }
-                drop(ours);
-                theirs.read_to_end(&mut received).await.unwrap();
+                let write = async {
+                    for push in pushes {
+                        output.push(push.into());
+                        write_once(&mut output, &mut ours, &clock).await;
+                    }
+                    poll_fn(|cx| output.poll_write(cx, &mut ours, &clock, PATIENCE)).await.unwrap();
+                    drop(ours);
+                };
+                let (read, ()) = tokio::join!(theirs.read_to_end(&mut received), write);
+                read.unwrap();
                 received
             });
             prop_assert_eq!(received, expected);

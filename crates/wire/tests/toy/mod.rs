@@ -13,7 +13,7 @@
 //! | `QUIT` | says bye |
 //!
 //! A line moves the deadline, a byte does not.
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

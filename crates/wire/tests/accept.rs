@@ -1,0 +1,102 @@
+//! The accept loop on real sockets.
+
+mod toy;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use toy::{Endings, Toy, ToyHandler, line_of};
+use wire::accept::{Binding, serve};
+use wire::registry::Limits;
+use wire::{Context, Registry, Tls};
+use world::net::Listener;
+use world::{Clock, World};
+
+struct Server {
+    address: SocketAddr,
+    registry: std::sync::Arc<Registry>,
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+fn server(total_max: usize, grace: Duration) -> Server {
+    let world = World::real(1);
+    let registry = Registry::new(Clock::Real);
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.address().unwrap();
+    let binding = Binding {
+        listener,
+        registry: registry.clone(),
+        virtual_server: "default".into(),
+        protocol: "toy",
+        limits: Box::new(move |_| Limits { total_max, per_source_max: None }),
+        refusal: Bytes::from_static(b"full\r\n"),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let connect = |stream: TcpStream, entry| async move {
+        let (_sender, news) = tokio::sync::mpsc::unbounded_channel();
+        let handler =
+            ToyHandler { clock: Clock::Real, news, endings: Endings::default(), open: Default::default() };
+        let context = Context::new(Clock::Real, Tls::Off, entry);
+        wire::drive(Toy::new(Clock::Real.now()), handler, stream.into(), &context).await;
+    };
+    let workers = world.workers.clone();
+    let task = workers.spawn(async move { serve(&world, binding, stopped, grace, connect).await });
+    Server { address, registry, stop, task }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the client is no part of the simulated world")]
+async fn connect(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).await.unwrap()
+}
+
+#[tokio::test]
+async fn connections_are_served_until_the_limit_and_the_next_is_told() {
+    let server = server(2, Duration::from_secs(5));
+    let mut clients = [connect(server.address).await, connect(server.address).await];
+    for client in &mut clients {
+        assert_eq!(line_of(client).await, "hi");
+        client.write_all(b"NOW here\r\n").await.unwrap();
+        assert_eq!(line_of(client).await, "here");
+    }
+    let mut refused = String::new();
+    connect(server.address).await.read_to_string(&mut refused).await.unwrap();
+    assert_eq!(refused, "full\r\n");
+    assert_eq!(server.registry.counts().refused_total, 1);
+}
+
+#[tokio::test]
+async fn stopping_closes_the_port_and_lets_what_is_under_way_end() {
+    let server = server(10, Duration::from_secs(20));
+    let mut client = connect(server.address).await;
+    assert_eq!(line_of(&mut client).await, "hi");
+    client.write_all(b"LATER 1 kept\r\n").await.unwrap();
+    while server.registry.list(None)[0].received == 0 {
+        Clock::Real.sleep(Duration::from_millis(5)).await;
+    }
+    server.stop.send(true).unwrap();
+    assert_eq!(line_of(&mut client).await, "kept");
+    assert_eq!(line_of(&mut client).await, "stopping");
+    server.task.await.unwrap();
+    let again = Listener::bind(server.address);
+    assert!(again.is_ok(), "the port is free: {again:?}");
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_the_grace_period_is_terminated() {
+    let server = server(10, Duration::from_millis(50));
+    let mut client = connect(server.address).await;
+    assert_eq!(line_of(&mut client).await, "hi");
+    client.write_all(b"LATER 50 never\r\n").await.unwrap();
+    while server.registry.list(None)[0].received == 0 {
+        Clock::Real.sleep(Duration::from_millis(5)).await;
+    }
+    server.stop.send(true).unwrap();
+    server.task.await.unwrap();
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(server.registry.counts().live, 0);
+}

@@ -1,0 +1,104 @@
+//! Admission, its limits, and who makes room.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail::Timestamp;
+use wire::registry::{Arrival, Counts, Entry, Limits, Refused, Registry};
+use world::Clock;
+
+const SMALL: Limits = Limits { total_max: 3, per_source_max: Some(2) };
+
+fn arrival(peer: &str, limits: Limits) -> Arrival {
+    let peer: SocketAddr = peer.parse().unwrap();
+    Arrival { peer, virtual_server: "default".into(), protocol: "smtp", limits }
+}
+
+struct World {
+    clock: Clock,
+    registry: Arc<Registry>,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Clock::simulated(Timestamp(1000));
+        Self { registry: Registry::new(clock.clone()), clock }
+    }
+
+    fn admit(&self, peer: &str) -> Result<Entry, Refused> {
+        self.registry.admit(arrival(peer, SMALL))
+    }
+
+    async fn pass(&self, secs: u64) {
+        self.clock.sleep(Duration::from_secs(secs)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_is_limited_by_address_or_by_64_bits_of_it() {
+    let world = World::new();
+    let _first = [world.admit("192.0.2.1:1").unwrap(), world.admit("192.0.2.1:2").unwrap()];
+    assert_eq!(world.admit("192.0.2.1:3").unwrap_err(), Refused::Source);
+
+    let world = World::new();
+    let _first = world.admit("[2001:db8::1]:1").unwrap();
+    let second = world.admit("[2001:db8::2]:1").unwrap();
+    assert_eq!(world.admit("[2001:db8::3]:1").unwrap_err(), Refused::Source);
+    let _other_network = world.admit("[2001:db8:0:1::1]:1").unwrap();
+    drop(second);
+    let trusted = Limits { total_max: 9, per_source_max: None };
+    let _trusted: Vec<_> = (0..5)
+        .map(|_| world.registry.admit(arrival("[2001:db8::1]:2", trusted)).expect("no limit for the trusted"))
+        .collect();
+    let counts = Counts { live: 7, admitted: 8, refused_source: 1, ..Counts::default() };
+    assert_eq!(world.registry.counts(), counts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_gives_up_its_place_when_dropped() {
+    let world = World::new();
+    for port in 0..100 {
+        drop(world.admit(&format!("192.0.2.1:{port}")).unwrap());
+    }
+    assert_eq!(world.registry.counts(), Counts { admitted: 100, ..Counts::default() });
+    world.registry.emptied("default").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_limit_of_all_the_longest_idle_that_has_not_signed_in_makes_room() {
+    let world = World::new();
+    let signed_in = world.admit("192.0.2.1:1").unwrap();
+    signed_in.live().signed_in("anna@example.org");
+    world.pass(1).await;
+    let oldest = world.admit("192.0.2.2:1").unwrap();
+    world.pass(1).await;
+    let younger = world.admit("192.0.2.3:1").unwrap();
+    assert_eq!(world.admit("192.0.2.4:1").unwrap_err(), Refused::Total, "nobody is idle yet");
+
+    world.pass(10).await;
+    let new = world.admit("192.0.2.4:1").unwrap();
+    let counts = world.registry.counts();
+    assert_eq!((counts.made_room, counts.refused_total, counts.live), (1, 1, 4));
+
+    // The one that was told to go no longer counts; its going changes nothing more.
+    drop(oldest);
+    world.pass(10).await;
+    younger.live().signed_in("berta@example.org");
+    let _next = world.admit("192.0.2.5:1").unwrap();
+    drop(new);
+    assert_eq!(world.admit("192.0.2.6:1").unwrap_err(), Refused::Total);
+    assert_eq!(world.registry.counts().made_room, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn virtual_servers_are_counted_and_listed_apart() {
+    let world = World::new();
+    let _here: Vec<_> = (1..=3).map(|n| world.admit(&format!("192.0.2.{n}:1")).unwrap()).collect();
+    let elsewhere = Arrival { virtual_server: "other".into(), ..arrival("192.0.2.9:1", SMALL) };
+    let elsewhere = world.registry.admit(elsewhere).unwrap();
+    assert_eq!(world.registry.list(None).len(), 4);
+    let rows = world.registry.list(Some("other"));
+    assert_eq!((rows.len(), rows[0].id, rows[0].since), (1, elsewhere.live().id(), Timestamp(1000)));
+    assert_eq!(world.registry.terminate_all(Some("default")), 3);
+}
