@@ -1,19 +1,31 @@
-//! Where input is cut must not change the outcome.
+//! Where input is cut, and when the application decides, must not change the outcome.
 
 use proptest::prelude::*;
 
 use super::*;
 
 /// All that can be seen of a connection.
-fn play(input: &[u8], ends: &[usize], secure: bool) -> (String, Vec<String>, Vec<Vec<u8>>, bool, Outcome) {
+type Seen = (String, Vec<String>, Vec<Vec<u8>>, bool, Outcome);
+
+fn play(input: &[u8], ends: &[usize], secure: bool) -> Seen {
+    play_with(input, ends, secure, true)
+}
+
+/// An application that is not prompt decides only when nothing else can happen.
+fn play_with(input: &[u8], ends: &[usize], secure: bool, prompt: bool) -> Seen {
     let config = Config { message_size_max: 60, ..config() };
     let mut d = Dialogue::begin(config, secure.then(TlsFacts::default));
+    d.prompt = prompt;
     let mut start = 0;
     for &end in ends {
         if !d.closed {
             d.send(&input[start..end]);
         }
         start = end;
+    }
+    while d.open.is_some() && !d.closed {
+        d.answer();
+        d.run();
     }
     let heard = d.hear();
     let (asked, contents, closed) = (d.asked.clone(), d.contents.clone(), d.closed);
@@ -65,7 +77,9 @@ proptest! {
         let mut ends: Vec<_> = cuts.into_iter().map(|cut| cut.min(input.len())).collect();
         ends.push(input.len());
         ends.sort_unstable();
-        prop_assert_eq!(play(&input, &ends, secure), play(&input, &[input.len()], secure));
+        let whole = play(&input, &[input.len()], secure);
+        prop_assert_eq!(&play(&input, &ends, secure), &whole);
+        prop_assert_eq!(&play_with(&input, &ends, secure, false), &whole);
     }
 
     #[test]
