@@ -1,1 +1,22 @@
-//! Every object an administrator can list, show, change: one service layer.
+//! Every object that an administrator can list, show and change: one service layer.
+//!
+//! Command line, and later REST and pages, all bring a [`Request`] to [`Admin::execute`] and show its [`Response`]; nobody
+//! has a private way in. The command line reaches the running server through [`socket`].
+
+mod accounts;
+mod aliases;
+mod domains;
+pub mod limits;
+pub mod request;
+pub mod response;
+pub mod running;
+pub mod service;
+pub mod socket;
+mod store_check;
+mod trace;
+
+pub use request::{NewPassword, Request, Secret};
+pub use response::{Refusal, Response};
+pub use running::{ConnectionRow, Down, Running, VirtualServerRow};
+pub use service::Admin;
+pub use store_check::checked;

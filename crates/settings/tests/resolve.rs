@@ -28,7 +28,8 @@ fn an_empty_text_is_a_working_server() {
         submission submission: [::]:587 Required, [::]:465 Implicit
         maildrop pop3: [::]:110 Offered, [::]:995 Implicit
         mailboxes imap: [::]:143 Offered, [::]:993 Implicit
-    "#]].assert_eq(&bindings(&settings));
+    "#]]
+    .assert_eq(&bindings(&settings));
     let submission = &settings.virtual_servers[1];
     assert_eq!(submission.authentication, [Mechanism::Plain, Mechanism::Login]);
     expect![[r#"
@@ -64,7 +65,8 @@ fn an_empty_text_is_a_working_server() {
             },
             magic_recipients: false,
         }
-    "#]].assert_debug_eq(&settings.virtual_servers[0]);
+    "#]]
+    .assert_debug_eq(&settings.virtual_servers[0]);
 }
 
 #[test]
@@ -100,7 +102,8 @@ fn properties_are_inherited_one_by_one() {
     expect![[r#"
         a smtp: [::]:25 Off, 192.0.2.1:25 Off, 192.0.2.2:25 Off
         b imap: [::]:993 Implicit
-    "#]].assert_eq(&bindings(&settings));
+    "#]]
+    .assert_eq(&bindings(&settings));
     assert_eq!(settings.host_name.as_str(), "mail.example.org");
     assert!(settings.trusted_networks.contain("::ffff:192.0.2.9".parse().unwrap()));
     assert!(settings.authentication_without_tls.contain("127.0.0.1".parse().unwrap()));
@@ -263,13 +266,22 @@ fn tables_and_values_are_told_apart() {
 
 #[test]
 fn what_is_no_toml_is_one_mistake() {
-    check_mistakes("host-name = \"a\"\nlog = [\n", expect![[r#"
+    check_mistakes(
+        "host-name = \"a\"\nlog = [\n",
+        expect![[r#"
         settings.toml:2: unclosed array, expected `]`
-    "#]]);
-    check_mistakes("host-name = \"a\"\n[log]\nlevel = \"info\"\nlevel = \"warn\"\n", expect![[r#"
+    "#]],
+    );
+    check_mistakes(
+        "host-name = \"a\"\n[log]\nlevel = \"info\"\nlevel = \"warn\"\n",
+        expect![[r#"
         settings.toml:4: duplicate key
-    "#]]);
-    check_mistakes("[log]\n\u{1b} = 1", expect![[r#"
+    "#]],
+    );
+    check_mistakes(
+        "[log]\n\u{1b} = 1",
+        expect![[r#"
         settings.toml:2: invalid unquoted key, expected letters, numbers, `-`, `_`
-    "#]]);
+    "#]],
+    );
 }

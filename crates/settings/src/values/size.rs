@@ -42,7 +42,7 @@ fn likely(unit: &str) -> Option<&'static str> {
 impl fmt::Display for Size {
     /// With the largest unit that leaves a whole number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |(_, factor): &&(&str, u64)| self.0 >= *factor && self.0 % factor == 0;
+        let fits = |(_, factor): &&(&str, u64)| self.0 >= *factor && self.0.is_multiple_of(*factor);
         let (name, factor) = UNITS.iter().find(fits).unwrap_or(&("B", 1));
         write!(f, "{} {name}", self.0 / factor)
     }

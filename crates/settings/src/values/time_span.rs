@@ -72,7 +72,7 @@ impl fmt::Display for TimeSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
         let fits = |(factor, _): &&(u64, &[&str])| {
-            millis >= u128::from(*factor) && millis % u128::from(*factor) == 0
+            millis >= u128::from(*factor) && millis.is_multiple_of(u128::from(*factor))
         };
         let (factor, names) = UNITS.iter().find(fits).unwrap_or(&(1_000, &["s"]));
         let number = millis / u128::from(*factor);

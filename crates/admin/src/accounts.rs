@@ -1,0 +1,118 @@
+//! Accounts.
+
+use directory::Password;
+use mail::{Address, MailboxPath};
+use store::read::AccountRecord;
+use store::{AccountRef, Change};
+
+use crate::limits::NAME_OCTETS_MAX;
+use crate::request::{NewPassword, Secret};
+use crate::response::{AccountRow, Refusal, Response};
+use crate::service::{Admin, address};
+
+/// The mailboxes of a new account, with their special use (RFC 6154 §2).
+const MAILBOXES: [(&str, Option<&str>); 6] = [
+    ("INBOX", None),
+    ("Sent", Some("Sent")),
+    ("Drafts", Some("Drafts")),
+    ("Trash", Some("Trash")),
+    ("Junk", Some("Junk")),
+    ("Archive", Some("Archive")),
+];
+
+impl Admin {
+    pub(crate) async fn account_add(
+        &self,
+        address: &str,
+        name: String,
+        password: NewPassword,
+    ) -> Result<Response, Refusal> {
+        let address = self.our_address(address).await?;
+        self.require_free(&address).await?;
+        if name.len() > NAME_OCTETS_MAX || name.chars().any(char::is_control) {
+            let remedy = format!("at most {NAME_OCTETS_MAX} octets, no control characters");
+            return Err(Refusal::new("the name cannot be kept", remedy));
+        }
+        let (secret, told) = self.secret(password).await?;
+        self.commit(self.new_account(&address, name, secret)).await?;
+        Ok(answer(&address, told, format!("the account {address} is ready")))
+    }
+
+    pub(crate) async fn account_list(&self) -> Result<Response, Refusal> {
+        let row = |AccountRecord { address, name, changed, .. }| AccountRow { address, name, changed };
+        let accounts = self.store.accounts().await?.into_iter().map(row).collect();
+        Ok(Response::Accounts { accounts })
+    }
+
+    pub(crate) async fn account_remove(&self, address: &str) -> Result<Response, Refusal> {
+        let account = self.account(address).await?;
+        self.commit(vec![Change::RemoveAccount { account: account.id }]).await?;
+        for connection in self.running.connections() {
+            if connection.account == account.address {
+                self.running.terminate(connection.id);
+            }
+        }
+        Ok(Response::Done {
+            said: format!("the account {} is gone, with its mailboxes and emails", account.address),
+        })
+    }
+
+    pub(crate) async fn account_password(
+        &self,
+        address: &str,
+        password: NewPassword,
+    ) -> Result<Response, Refusal> {
+        let account = self.account(address).await?;
+        let address = crate::service::address(&account.address)?;
+        let (secret, told) = self.secret(password).await?;
+        let at = self.world.clock.wall();
+        self.commit(vec![Change::SetSecret { account: account.id, secret, at }]).await?;
+        Ok(answer(&address, told, format!("{address} has a new password")))
+    }
+
+    async fn account(&self, text: &str) -> Result<AccountRecord, Refusal> {
+        let address = address(text)?;
+        self.store.account_by_address(&address.to_string()).await?.ok_or_else(|| {
+            Refusal::new(format!("there is no account {address}"), "see the list: waxseal account list")
+        })
+    }
+
+    /// The account and its mailboxes, in one commit.
+    fn new_account(&self, address: &Address, name: String, secret: String) -> Vec<Change> {
+        let at = self.world.clock.wall();
+        // RFC 3501 §2.3.1.1 proposes the time; it must only never go back for a path.
+        let uid_validity = u32::try_from(at.0 / 1000).unwrap_or(u32::MAX).max(1);
+        let account = Change::AddAccount { address: address.to_string(), name, secret, at };
+        let mailbox = |(path, special_use): (&str, Option<&str>)| Change::AddMailbox {
+            account: AccountRef::New(0),
+            path: MailboxPath::parse(path).expect("the names of MAILBOXES are paths"),
+            uid_validity,
+            special_use: special_use.map(str::to_owned),
+            subscribed: true,
+        };
+        std::iter::once(account).chain(MAILBOXES.into_iter().map(mailbox)).collect()
+    }
+
+    /// The verifier of a password, and the password if it was made here.
+    async fn secret(&self, password: NewPassword) -> Result<(String, Option<Secret>), Refusal> {
+        let (password, told) = match password {
+            NewPassword::Given(Secret(password)) => (Password(password), None),
+            NewPassword::Generate => {
+                let password = directory::generate_password(&self.world.dice);
+                let told = Secret(password.0.clone());
+                (password, Some(told))
+            }
+        };
+        let dice = self.world.dice.clone();
+        let secret = self.world.workers.run_slow(move || directory::hash_password(&dice, &password)).await;
+        let secret = secret.map_err(|unfit| Refusal::new(unfit.to_string(), "choose another one"))?;
+        Ok((secret, told))
+    }
+}
+
+fn answer(address: &Address, made: Option<Secret>, said: String) -> Response {
+    match made {
+        Some(password) => Response::Password { address: address.to_string(), password },
+        None => Response::Done { said },
+    }
+}

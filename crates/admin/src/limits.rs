@@ -1,0 +1,20 @@
+//! Every bound of the administration, with its reason.
+
+use std::time::Duration;
+
+/// A request on the local socket: an alias with [`directory::limits::ALIAS_MEMBERS_MAX`] targets of 254 octets fits.
+pub const REQUEST_OCTETS_MAX: usize = 512 * 1024;
+/// A response on the local socket: a list of 100,000 accounts fits.
+pub const RESPONSE_OCTETS_MAX: usize = 64 * 1024 * 1024;
+/// Connections to the local socket at a time; more wait to be accepted.
+pub const SOCKET_CONNECTIONS_MAX: usize = 32;
+/// How long a connection to the local socket may be silent.
+pub const SOCKET_TIME_OUT: Duration = Duration::from_secs(60);
+/// How long the command line waits for a response: a check of a large store takes its time.
+pub const CALL_TIME_OUT: Duration = Duration::from_secs(24 * 3600);
+/// How long the server waits before it accepts again after the system refused it.
+pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// Messages that one trace tells of, the newest ones.
+pub const TRACE_MESSAGES_MAX: usize = 20;
+/// The name of a person or account, octets.
+pub const NAME_OCTETS_MAX: usize = 255;

@@ -1,0 +1,102 @@
+//! What can be asked of the administration. As JSON it is tagged: `{"do":"domain-add","name":"example.org"}`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A request. Names and addresses are text here, because their mistakes are answered like others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// A domain becomes ours.
+    DomainAdd {
+        /// Its name; Unicode or A-labels.
+        name: String,
+    },
+    /// Our domains.
+    DomainList,
+    /// A domain is ours no more. It must have neither accounts nor aliases.
+    DomainRemove {
+        /// Its name.
+        name: String,
+    },
+    /// A new account, with the mailboxes that mail programs expect.
+    AccountAdd {
+        /// Its address; the domain must be ours.
+        address: String,
+        /// The person's name.
+        #[serde(default)]
+        name: String,
+        /// Its password.
+        password: NewPassword,
+    },
+    /// All accounts.
+    AccountList,
+    /// An account goes, with its mailboxes and emails.
+    AccountRemove {
+        /// Its address.
+        address: String,
+    },
+    /// A new password for an account.
+    AccountPassword {
+        /// Its address.
+        address: String,
+        /// The password.
+        password: NewPassword,
+    },
+    /// An address that means others.
+    AliasAdd {
+        /// The address; its domain must be ours.
+        address: String,
+        /// Addresses of accounts and aliases of ours.
+        targets: Vec<String>,
+    },
+    /// All aliases.
+    AliasList,
+    /// An alias goes.
+    AliasRemove {
+        /// Its address.
+        address: String,
+    },
+    /// What happened to messages.
+    Trace {
+        /// A queue id, a Message-ID, or an address of an envelope.
+        what: String,
+    },
+    /// How the server is.
+    Status,
+    /// Who is connected.
+    ConnectionList,
+    /// A connection is ended.
+    ConnectionTerminate {
+        /// Its number in the list.
+        id: u64,
+    },
+    /// Everything stored is read and compared.
+    StoreCheck {
+        /// Whether to mend what can be mended.
+        #[serde(default)]
+        repair: bool,
+    },
+}
+
+/// Where a password comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NewPassword {
+    /// The server makes one and tells it.
+    Generate,
+    /// This one.
+    Given(Secret),
+}
+
+/// A password in clear text on its way over the local socket. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}

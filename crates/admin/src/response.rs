@@ -1,0 +1,171 @@
+//! What the administration answers. As JSON it is tagged: `{"answer":"done","said":"…"}`.
+
+use std::fmt;
+
+use mail::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::request::Secret;
+use crate::running::{ConnectionRow, VirtualServerRow};
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Response {
+    /// It is done.
+    Done {
+        /// What was done, in a sentence.
+        said: String,
+    },
+    /// It is done, and this password was made. It is told only here.
+    Password {
+        /// Whose.
+        address: String,
+        /// The password.
+        password: Secret,
+    },
+    /// [`crate::Request::DomainList`].
+    Domains {
+        /// By name.
+        domains: Vec<DomainRow>,
+    },
+    /// [`crate::Request::AccountList`].
+    Accounts {
+        /// By address.
+        accounts: Vec<AccountRow>,
+    },
+    /// [`crate::Request::AliasList`].
+    Aliases {
+        /// By address.
+        aliases: Vec<AliasRow>,
+    },
+    /// [`crate::Request::Trace`].
+    Story {
+        /// For people: control characters are escaped.
+        told: String,
+        /// For programs: as the journal holds it.
+        records: Vec<StoryRow>,
+    },
+    /// [`crate::Request::Status`].
+    Status(StatusRow),
+    /// [`crate::Request::ConnectionList`].
+    Connections {
+        /// By number.
+        connections: Vec<ConnectionRow>,
+    },
+    /// [`crate::Request::StoreCheck`].
+    Checked(CheckedRow),
+    /// It was not done.
+    Refused(Refusal),
+}
+
+/// Why something was not done, and what helps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What is wrong, in a sentence without a full stop.
+    pub message: String,
+    /// What to do about it; empty where there is no more to say.
+    #[serde(default)]
+    pub remedy: String,
+}
+
+impl Refusal {
+    /// A refusal that says what to do. Both are escaped: they may quote what came from outside.
+    pub(crate) fn new(message: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
+        Self { message: mail::printable(message.as_ref()), remedy: mail::printable(remedy.as_ref()) }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.remedy.as_str() {
+            "" => f.write_str(&self.message),
+            remedy => write!(f, "{}; {remedy}", self.message),
+        }
+    }
+}
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Self {
+        match &error {
+            store::Error::Conflict(_) => {
+                Self::new(error.to_string(), "somebody changed it at the same time: try again")
+            }
+            store::Error::Unavailable(_) => Self::new(error.to_string(), "try again, and look into the log"),
+            store::Error::Full(_) => Self::new(error.to_string(), "make room on the disk"),
+            store::Error::Corrupt(_) => Self::new(error.to_string(), ""),
+        }
+    }
+}
+
+/// A domain of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainRow {
+    /// Its name, as A-labels.
+    pub name: String,
+    /// Accounts in it.
+    pub accounts: usize,
+    /// Aliases in it.
+    pub aliases: usize,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRow {
+    /// Its address.
+    pub address: String,
+    /// The person's name.
+    pub name: String,
+    /// When it or its password changed last.
+    pub changed: Timestamp,
+}
+
+/// An alias.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasRow {
+    /// Its address.
+    pub address: String,
+    /// What it means.
+    pub targets: Vec<String>,
+}
+
+/// A part of a story.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoryRow {
+    /// Of which transaction.
+    pub queue_id: String,
+    /// When it was written.
+    pub at: Timestamp,
+    /// As written; null if it is no JSON.
+    pub story: serde_json::Value,
+}
+
+/// How the server is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusRow {
+    /// The program's version.
+    pub version: String,
+    /// Domains of ours.
+    pub domains: usize,
+    /// Accounts.
+    pub accounts: usize,
+    /// Queue entries.
+    pub queued: u64,
+    /// What is served.
+    pub virtual_servers: Vec<VirtualServerRow>,
+}
+
+/// What a check of the store found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedRow {
+    /// Contents verified.
+    pub contents: u64,
+    /// Octets of content verified.
+    pub octets: u64,
+    /// Contents that a crash left without a record; no fault.
+    pub orphans: u64,
+    /// What is wrong, a sentence each; empty if all is well.
+    pub faults: Vec<String>,
+    /// Whether what can be repaired was repaired.
+    pub repaired: bool,
+}

@@ -1,0 +1,124 @@
+//! The service: a request in, a response out.
+
+use std::sync::Arc;
+
+use directory::Directory;
+use mail::{Address, Domain};
+use store::{Change, Commit, Receipt, Store};
+use world::World;
+
+use crate::request::Request;
+use crate::response::{Refusal, Response, StatusRow};
+use crate::running::Running;
+use crate::store_check::checked;
+
+/// The one service layer.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Where everything is.
+    pub store: Store,
+    /// Who receives mail here.
+    pub directory: Directory,
+    /// Time and chance.
+    pub world: World,
+    /// What runs.
+    pub running: Arc<dyn Running>,
+}
+
+impl Admin {
+    /// Does what is asked, or says why not. What is changed is on stable storage when this returns; if the caller stops
+    /// waiting, a change under way goes on.
+    pub async fn execute(&self, request: Request) -> Response {
+        match self.dispatch(request).await {
+            Ok(response) => response,
+            Err(refusal) => Response::Refused(refusal),
+        }
+    }
+
+    async fn dispatch(&self, request: Request) -> Result<Response, Refusal> {
+        match request {
+            Request::DomainAdd { name } => self.domain_add(&name).await,
+            Request::DomainList => self.domain_list().await,
+            Request::DomainRemove { name } => self.domain_remove(&name).await,
+            Request::AccountAdd { address, name, password } => {
+                self.account_add(&address, name, password).await
+            }
+            Request::AccountList => self.account_list().await,
+            Request::AccountRemove { address } => self.account_remove(&address).await,
+            Request::AccountPassword { address, password } => self.account_password(&address, password).await,
+            Request::AliasAdd { address, targets } => self.alias_add(&address, &targets).await,
+            Request::AliasList => self.alias_list().await,
+            Request::AliasRemove { address } => self.alias_remove(&address).await,
+            Request::Trace { what } => self.trace(&what).await,
+            Request::Status => self.status().await,
+            Request::ConnectionList => Ok(Response::Connections { connections: self.running.connections() }),
+            Request::ConnectionTerminate { id } => self.terminate(id),
+            Request::StoreCheck { repair } => Ok(checked(self.store.check(repair, None).await?)),
+        }
+    }
+
+    async fn status(&self) -> Result<Response, Refusal> {
+        Ok(Response::Status(StatusRow {
+            version: env!("CARGO_PKG_VERSION").into(),
+            domains: self.store.domains().await?.len(),
+            accounts: self.store.accounts().await?.len(),
+            queued: self.store.queue_length().await?,
+            virtual_servers: self.running.virtual_servers(),
+        }))
+    }
+
+    fn terminate(&self, id: u64) -> Result<Response, Refusal> {
+        if self.running.terminate(id) {
+            Ok(Response::Done { said: format!("connection {id} is being ended") })
+        } else {
+            Err(Refusal::new(format!("there is no connection {id}"), "see the list: waxseal sessions"))
+        }
+    }
+
+    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<Receipt, Refusal> {
+        Ok(self.store.commit(Commit { content: Vec::new(), changes }).await?)
+    }
+
+    /// An address in its canonical form, of a domain of ours.
+    pub(crate) async fn our_address(&self, text: &str) -> Result<Address, Refusal> {
+        let address = address(text)?;
+        let Some(domain) = address.domain() else {
+            return Err(Refusal::new(format!("{address} has no domain"), "write it as local-part@domain"));
+        };
+        if !self.store.has_domain(domain.as_str()).await? {
+            let remedy = format!("add it first: waxseal domain add {domain}");
+            return Err(Refusal::new(format!("the domain {domain} is not one of ours"), remedy));
+        }
+        Ok(address)
+    }
+
+    /// Refuses an address that somebody has.
+    pub(crate) async fn require_free(&self, address: &Address) -> Result<(), Refusal> {
+        let text = address.to_string();
+        if self.store.account_by_address(&text).await?.is_some() {
+            let remedy = format!("for another password: waxseal account password {address}");
+            return Err(Refusal::new(format!("there is an account {address} already"), remedy));
+        }
+        if self.store.alias(&text).await?.is_some() {
+            let remedy = format!("remove it first: waxseal alias remove {address}");
+            return Err(Refusal::new(format!("{address} is an alias already"), remedy));
+        }
+        Ok(())
+    }
+}
+
+/// An address in its canonical form.
+pub(crate) fn address(text: &str) -> Result<Address, Refusal> {
+    match Address::parse(text) {
+        Ok(address) => Ok(address.canonical()),
+        Err(error) => {
+            Err(Refusal::new(format!("\"{text}\" is no address: {error}"), "write it as local-part@domain"))
+        }
+    }
+}
+
+/// A domain name.
+pub(crate) fn domain(text: &str) -> Result<Domain, Refusal> {
+    Domain::parse(text)
+        .map_err(|_| Refusal::new(format!("\"{text}\" is no domain name"), "write it as example.org"))
+}

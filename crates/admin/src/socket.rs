@@ -1,0 +1,151 @@
+//! The local socket: one JSON request a line, one JSON response a line.
+//!
+//! Who may ask is who may open the socket: it has mode 0600 and lies in the data directory, which has 0700. There is no
+//! other way to lock an administrator out or a stranger in.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+use crate::limits::{
+    ACCEPT_PAUSE, CALL_TIME_OUT, REQUEST_OCTETS_MAX, RESPONSE_OCTETS_MAX, SOCKET_CONNECTIONS_MAX,
+    SOCKET_TIME_OUT,
+};
+use crate::{Admin, Refusal, Request, Response};
+
+/// The socket's name in the data directory.
+pub const NAME: &str = "admin.socket";
+
+/// Listens at a path. A socket that an earlier run left there is removed: only one process has the data directory.
+///
+/// # Errors
+/// The system's.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves until it is dropped; connections then end after the request they are at.
+pub async fn serve(listener: UnixListener, admin: Arc<Admin>) {
+    let permits = Arc::new(Semaphore::new(SOCKET_CONNECTIONS_MAX));
+    loop {
+        let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let admin = admin.clone();
+                admin.world.workers.clone().spawn(async move {
+                    let _permit = permit;
+                    converse(stream, &admin).await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the local socket cannot accept");
+                admin.world.clock.sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Requests and responses in turn, until the peer has no more, is silent for too long, or breaks the form.
+async fn converse(stream: UnixStream, admin: &Admin) {
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = tokio::io::BufReader::new(reader);
+    loop {
+        let mut line = Vec::new();
+        let limit = REQUEST_OCTETS_MAX as u64 + 1;
+        let mut bounded = (&mut reader).take(limit);
+        let read = tokio::select! {
+            biased;
+            read = bounded.read_until(b'\n', &mut line) => read,
+            () = admin.world.clock.sleep(SOCKET_TIME_OUT) => return,
+        };
+        if read.is_err() || line.is_empty() {
+            return;
+        }
+        let complete = line.ends_with(b"\n");
+        let response = match complete.then(|| parse(&line)) {
+            Some(Ok(request)) => admin.execute(request).await,
+            Some(Err(refusal)) => Response::Refused(refusal),
+            None => Response::Refused(Refusal::new("the request is too long, or has no end", "")),
+        };
+        if writer.write_all(&in_a_line(&response)).await.is_err() || !complete {
+            return;
+        }
+    }
+}
+
+fn parse(line: &[u8]) -> Result<Request, Refusal> {
+    // The text of the error would quote the request, which may hold a password.
+    serde_json::from_slice(line).map_err(|error| {
+        let message = format!("this server does not understand the request (column {})", error.column());
+        Refusal::new(message, "use the `waxseal` that runs as the server")
+    })
+}
+
+fn in_a_line(response: &Response) -> Vec<u8> {
+    let mut line = serde_json::to_vec(response).expect("a response has string keys and finite numbers only");
+    if line.len() > RESPONSE_OCTETS_MAX {
+        let refusal = Refusal::new("the response is too long", "ask for less");
+        line = serde_json::to_vec(&Response::Refused(refusal)).expect("a refusal is text");
+    }
+    line.push(b'\n');
+    line
+}
+
+/// Why a call had no response.
+#[derive(Debug)]
+pub enum CallError {
+    /// Nobody listens there: the server is down.
+    NotRunning,
+    /// The socket cannot be used.
+    Broken(io::Error),
+    /// What came back is no response of this version.
+    Unintelligible,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::NotRunning => f.write_str("the server does not run"),
+            CallError::Broken(error) => write!(f, "the server's local socket: {error}"),
+            CallError::Unintelligible => f.write_str("the server is of another version"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// Asks the server that listens at a path, and waits for its response.
+///
+/// # Errors
+/// See [`CallError`].
+pub fn call(path: &Path, request: &Request) -> Result<Response, CallError> {
+    let stream = BlockingStream::connect(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => CallError::NotRunning,
+        _ => CallError::Broken(error),
+    })?;
+    let line = exchange(stream, request).map_err(CallError::Broken)?;
+    serde_json::from_slice(&line).map_err(|_| CallError::Unintelligible)
+}
+
+fn exchange(mut stream: BlockingStream, request: &Request) -> io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(CALL_TIME_OUT))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut answer = Vec::new();
+    BufReader::new(stream.take(RESPONSE_OCTETS_MAX as u64 + 1)).read_until(b'\n', &mut answer)?;
+    Ok(answer)
+}

@@ -1,0 +1,375 @@
+//! Each request, on a store of its own.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use std::sync::Arc;
+
+use admin::{Admin, ConnectionRow, Request, Response, Running, VirtualServerRow, socket};
+use directory::Directory;
+use expect_test::{Expect, expect};
+use mail::{MailboxPath, QueueId, Timestamp};
+use policy::{Story, What};
+use store::{Commit, Options, Store};
+use world::{Clock, Dice, Workers, World};
+
+/// One virtual server and one connection.
+#[derive(Debug)]
+struct Fake;
+
+impl Running for Fake {
+    fn virtual_servers(&self) -> Vec<VirtualServerRow> {
+        vec![VirtualServerRow {
+            name: "internet".into(),
+            protocol: "smtp".into(),
+            bindings: vec!["[::]:25".into()],
+            state: "running".into(),
+            connections: 1,
+        }]
+    }
+
+    fn connections(&self) -> Vec<ConnectionRow> {
+        vec![ConnectionRow {
+            id: 7,
+            virtual_server: "internet".into(),
+            peer: "192.0.2.1:4711".parse().unwrap(),
+            since: Timestamp(0),
+            account: String::new(),
+            tls: String::new(),
+            doing: "waits".into(),
+        }]
+    }
+
+    fn terminate(&self, id: u64) -> bool {
+        id == 7
+    }
+}
+
+struct Here {
+    admin: Arc<Admin>,
+    dir: tempfile::TempDir,
+}
+
+fn here(workers: Workers) -> Here {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World { clock: Clock::Real, dice: Dice::seeded(1), workers };
+    let options = Options { story_keys: policy::story::keys, ..Options::default() };
+    let store = Store::open(&dir.path().join("data"), &world, options).unwrap();
+    let directory = Directory::new(store.clone(), world.clone());
+    Here { admin: Arc::new(Admin { store, directory, world, running: Arc::new(Fake) }), dir }
+}
+
+impl Here {
+    /// Asks in JSON, answers in JSON, as over the socket.
+    async fn ask(&self, request: &str) -> String {
+        let request: Request = serde_json::from_str(request).unwrap();
+        serde_json::to_string(&self.admin.execute(request).await).unwrap()
+    }
+
+    /// Each request with its response below it.
+    async fn check(&self, requests: &[&str], expected: Expect) {
+        let mut all = String::new();
+        for request in requests {
+            all.push_str(&format!("{request}\n    {}\n", self.ask(request).await));
+        }
+        expected.assert_eq(&all);
+    }
+
+    async fn with_bob() -> Self {
+        let here = here(Workers::Inline);
+        here.ask(r#"{"do":"domain-add","name":"example.org"}"#).await;
+        here.ask(r#"{"do":"account-add","address":"bob@example.org","password":{"given":"secret"}}"#).await;
+        here
+    }
+}
+
+#[tokio::test]
+async fn domains_come_and_go() {
+    let here = Here::with_bob().await;
+    here.check(
+        &[
+            r#"{"do":"domain-add","name":"BÜCHER.example"}"#,
+            r#"{"do":"domain-add","name":"example.org"}"#,
+            r#"{"do":"domain-add","name":"no domain\u001b[2J"}"#,
+            r#"{"do":"domain-list"}"#,
+            r#"{"do":"domain-remove","name":"example.org"}"#,
+            r#"{"do":"domain-remove","name":"bücher.example"}"#,
+            r#"{"do":"domain-remove","name":"bücher.example"}"#,
+            r#"{"do":"alias-add","address":"b@example.org","targets":["bob@example.org"]}"#,
+            r#"{"do":"account-remove","address":"bob@example.org"}"#,
+            r#"{"do":"domain-remove","name":"example.org"}"#,
+            r#"{"do":"alias-remove","address":"B@example.org"}"#,
+            r#"{"do":"domain-remove","name":"example.org"}"#,
+            r#"{"do":"domain-list"}"#,
+        ],
+        expect![[r#"
+            {"do":"domain-add","name":"BÜCHER.example"}
+                {"answer":"done","said":"mail for xn--bcher-kva.example is taken now; its accounts: waxseal account add"}
+            {"do":"domain-add","name":"example.org"}
+                {"answer":"refused","message":"the domain example.org is ours already","remedy":""}
+            {"do":"domain-add","name":"no domain\u001b[2J"}
+                {"answer":"refused","message":"\"no domain\\x1b[2J\" is no domain name","remedy":"write it as example.org"}
+            {"do":"domain-list"}
+                {"answer":"domains","domains":[{"name":"example.org","accounts":1,"aliases":0},{"name":"xn--bcher-kva.example","accounts":0,"aliases":0}]}
+            {"do":"domain-remove","name":"example.org"}
+                {"answer":"refused","message":"the domain example.org has accounts","remedy":"remove its accounts first: waxseal account remove bob@example.org"}
+            {"do":"domain-remove","name":"bücher.example"}
+                {"answer":"done","said":"mail for xn--bcher-kva.example is refused now"}
+            {"do":"domain-remove","name":"bücher.example"}
+                {"answer":"refused","message":"the domain xn--bcher-kva.example is not one of ours","remedy":"see the list: waxseal domain list"}
+            {"do":"alias-add","address":"b@example.org","targets":["bob@example.org"]}
+                {"answer":"done","said":"mail for b@example.org goes to bob@example.org now"}
+            {"do":"account-remove","address":"bob@example.org"}
+                {"answer":"done","said":"the account bob@example.org is gone, with its mailboxes and emails"}
+            {"do":"domain-remove","name":"example.org"}
+                {"answer":"refused","message":"the domain example.org has aliases","remedy":"remove its aliases first: waxseal alias remove b@example.org"}
+            {"do":"alias-remove","address":"B@example.org"}
+                {"answer":"done","said":"the alias b@example.org is gone"}
+            {"do":"domain-remove","name":"example.org"}
+                {"answer":"done","said":"mail for example.org is refused now"}
+            {"do":"domain-list"}
+                {"answer":"domains","domains":[]}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn accounts_come_and_go() {
+    let here = Here::with_bob().await;
+    here.check(
+        &[
+            r#"{"do":"account-add","address":"Ann@Example.org","name":"Ann","password":{"given":"secret"}}"#,
+            r#"{"do":"account-add","address":"ann@example.org","password":"generate"}"#,
+            r#"{"do":"account-add","address":"eve@example.org","password":"generate"}"#,
+            r#"{"do":"account-add","address":"eve@elsewhere.example","password":"generate"}"#,
+            r#"{"do":"account-add","address":"eve@[192.0.2.1]","password":"generate"}"#,
+            r#"{"do":"account-add","address":"eve","password":"generate"}"#,
+            r#"{"do":"account-add","address":"tim@example.org","password":{"given":""}}"#,
+            r#"{"do":"account-add","address":"tim@example.org","name":"\u0007","password":"generate"}"#,
+            r#"{"do":"account-password","address":"EVE@example.org","password":{"given":"other"}}"#,
+            r#"{"do":"account-password","address":"tim@example.org","password":"generate"}"#,
+            r#"{"do":"account-remove","address":"ann@example.org"}"#,
+            r#"{"do":"account-remove","address":"ann@example.org"}"#,
+        ],
+        expect![[r#"
+            {"do":"account-add","address":"Ann@Example.org","name":"Ann","password":{"given":"secret"}}
+                {"answer":"done","said":"the account ann@example.org is ready"}
+            {"do":"account-add","address":"ann@example.org","password":"generate"}
+                {"answer":"refused","message":"there is an account ann@example.org already","remedy":"for another password: waxseal account password ann@example.org"}
+            {"do":"account-add","address":"eve@example.org","password":"generate"}
+                {"answer":"password","address":"eve@example.org","password":"0xaba-fpma2-qgp1k-78qcf"}
+            {"do":"account-add","address":"eve@elsewhere.example","password":"generate"}
+                {"answer":"refused","message":"the domain elsewhere.example is not one of ours","remedy":"add it first: waxseal domain add elsewhere.example"}
+            {"do":"account-add","address":"eve@[192.0.2.1]","password":"generate"}
+                {"answer":"refused","message":"eve@[192.0.2.1] has no domain","remedy":"write it as local-part@domain"}
+            {"do":"account-add","address":"eve","password":"generate"}
+                {"answer":"refused","message":"\"eve\" is no address: the address has no domain","remedy":"write it as local-part@domain"}
+            {"do":"account-add","address":"tim@example.org","password":{"given":""}}
+                {"answer":"refused","message":"the password is empty","remedy":"choose another one"}
+            {"do":"account-add","address":"tim@example.org","name":"\u0007","password":"generate"}
+                {"answer":"refused","message":"the name cannot be kept","remedy":"at most 255 octets, no control characters"}
+            {"do":"account-password","address":"EVE@example.org","password":{"given":"other"}}
+                {"answer":"done","said":"eve@example.org has a new password"}
+            {"do":"account-password","address":"tim@example.org","password":"generate"}
+                {"answer":"refused","message":"there is no account tim@example.org","remedy":"see the list: waxseal account list"}
+            {"do":"account-remove","address":"ann@example.org"}
+                {"answer":"done","said":"the account ann@example.org is gone, with its mailboxes and emails"}
+            {"do":"account-remove","address":"ann@example.org"}
+                {"answer":"refused","message":"there is no account ann@example.org","remedy":"see the list: waxseal account list"}
+        "#]],
+    )
+    .await;
+    let Response::Accounts { accounts } = here.admin.execute(Request::AccountList).await else { panic!() };
+    let addresses: Vec<&str> = accounts.iter().map(|account| account.address.as_str()).collect();
+    assert_eq!(addresses, ["bob@example.org", "eve@example.org"]);
+}
+
+#[tokio::test]
+async fn a_new_account_has_its_mailboxes_and_can_sign_in() {
+    let here = Here::with_bob().await;
+    let account = here.admin.store.account_by_address("bob@example.org").await.unwrap().unwrap();
+    let mailboxes = here.admin.store.mailboxes(account.id).await.unwrap();
+    let paths: Vec<(&str, Option<&str>)> =
+        mailboxes.iter().map(|mailbox| (mailbox.path.as_str(), mailbox.special_use.as_deref())).collect();
+    let special = |name: &'static str| (name, Some(name));
+    assert_eq!(
+        paths,
+        [
+            special("Archive"),
+            special("Drafts"),
+            ("INBOX", None),
+            special("Junk"),
+            special("Sent"),
+            special("Trash")
+        ]
+    );
+    let subscribed = here.admin.store.subscriptions(account.id).await.unwrap();
+    assert!(subscribed.contains(&MailboxPath::inbox()) && subscribed.len() == 6);
+    let credentials = directory::Credentials {
+        login: "bob".into(),
+        authorization: String::new(),
+        password: directory::Password("secret".into()),
+    };
+    assert!(matches!(here.admin.directory.sign_in(credentials).await, directory::SignIn::Accepted(_)));
+}
+
+#[tokio::test]
+async fn aliases_come_and_go() {
+    let here = Here::with_bob().await;
+    here.check(
+        &[
+            r#"{"do":"alias-add","address":"info@example.org","targets":["Bob@example.org","bob@example.org"]}"#,
+            r#"{"do":"alias-add","address":"info@example.org","targets":["bob@example.org"]}"#,
+            r#"{"do":"alias-add","address":"bob@example.org","targets":["info@example.org"]}"#,
+            r#"{"do":"alias-add","address":"self@example.org","targets":["self@example.org"]}"#,
+            r#"{"do":"alias-add","address":"out@example.org","targets":["bob@elsewhere.example"]}"#,
+            r#"{"do":"alias-add","address":"in@elsewhere.example","targets":["bob@example.org"]}"#,
+            r#"{"do":"alias-add","address":"none@example.org","targets":[]}"#,
+            r#"{"do":"alias-add","address":"more@example.org","targets":["info@example.org"]}"#,
+            r#"{"do":"alias-list"}"#,
+            r#"{"do":"alias-remove","address":"info@example.org"}"#,
+            r#"{"do":"alias-remove","address":"info@example.org"}"#,
+            r#"{"do":"alias-list"}"#,
+        ],
+        expect![[r#"
+            {"do":"alias-add","address":"info@example.org","targets":["Bob@example.org","bob@example.org"]}
+                {"answer":"done","said":"mail for info@example.org goes to bob@example.org now"}
+            {"do":"alias-add","address":"info@example.org","targets":["bob@example.org"]}
+                {"answer":"refused","message":"info@example.org is an alias already","remedy":"remove it first: waxseal alias remove info@example.org"}
+            {"do":"alias-add","address":"bob@example.org","targets":["info@example.org"]}
+                {"answer":"refused","message":"there is an account bob@example.org already","remedy":"for another password: waxseal account password bob@example.org"}
+            {"do":"alias-add","address":"self@example.org","targets":["self@example.org"]}
+                {"answer":"refused","message":"there is neither account nor alias self@example.org","remedy":"add it first: waxseal account add self@example.org"}
+            {"do":"alias-add","address":"out@example.org","targets":["bob@elsewhere.example"]}
+                {"answer":"refused","message":"bob@elsewhere.example is not of a domain of ours, and nothing is sent to other domains yet","remedy":"choose an address of ours"}
+            {"do":"alias-add","address":"in@elsewhere.example","targets":["bob@example.org"]}
+                {"answer":"refused","message":"the domain elsewhere.example is not one of ours","remedy":"add it first: waxseal domain add elsewhere.example"}
+            {"do":"alias-add","address":"none@example.org","targets":[]}
+                {"answer":"refused","message":"an alias leads to 1 to 999 addresses","remedy":"name them after the alias"}
+            {"do":"alias-add","address":"more@example.org","targets":["info@example.org"]}
+                {"answer":"done","said":"mail for more@example.org goes to info@example.org now"}
+            {"do":"alias-list"}
+                {"answer":"aliases","aliases":[{"address":"info@example.org","targets":["bob@example.org"]},{"address":"more@example.org","targets":["info@example.org"]}]}
+            {"do":"alias-remove","address":"info@example.org"}
+                {"answer":"done","said":"the alias info@example.org is gone"}
+            {"do":"alias-remove","address":"info@example.org"}
+                {"answer":"refused","message":"there is no alias info@example.org","remedy":"see the list: waxseal alias list"}
+            {"do":"alias-list"}
+                {"answer":"aliases","aliases":[{"address":"more@example.org","targets":["info@example.org"]}]}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_runs_is_shown() {
+    let here = Here::with_bob().await;
+    here.check(
+        &[
+            r#"{"do":"status"}"#,
+            r#"{"do":"connection-list"}"#,
+            r#"{"do":"connection-terminate","id":7}"#,
+            r#"{"do":"connection-terminate","id":8}"#,
+            r#"{"do":"store-check"}"#,
+            r#"{"do":"store-check","repair":true}"#,
+        ],
+        expect![[r#"
+            {"do":"status"}
+                {"answer":"status","version":"0.1.0","domains":1,"accounts":1,"queued":0,"virtual_servers":[{"name":"internet","protocol":"smtp","bindings":["[::]:25"],"state":"running","connections":1}]}
+            {"do":"connection-list"}
+                {"answer":"connections","connections":[{"id":7,"virtual_server":"internet","peer":"192.0.2.1:4711","since":0,"account":"","tls":"","doing":"waits"}]}
+            {"do":"connection-terminate","id":7}
+                {"answer":"done","said":"connection 7 is being ended"}
+            {"do":"connection-terminate","id":8}
+                {"answer":"refused","message":"there is no connection 8","remedy":"see the list: waxseal sessions"}
+            {"do":"store-check"}
+                {"answer":"checked","contents":0,"octets":0,"orphans":0,"faults":[],"repaired":false}
+            {"do":"store-check","repair":true}
+                {"answer":"checked","contents":0,"octets":0,"orphans":0,"faults":[],"repaired":true}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn stories_are_found_by_id_message_id_and_address() {
+    let here = Here::with_bob().await;
+    let at = Timestamp(1_763_826_172_000);
+    let mut story = Story::new(QueueId(77));
+    story.hop(at, What::Spool { size: 5, message_id: Some("<One@example.org>".into()) });
+    let recipients = vec!["Bob@example.org".to_owned()];
+    story.hop(at, What::Enqueue { reverse_path: "eve\u{7}@x.example".into(), recipients });
+    let changes = vec![story.explanation(at)];
+    here.admin.store.commit(Commit { content: Vec::new(), changes }).await.unwrap();
+    let first = here.ask(r#"{"do":"trace","what":"000000000002d"}"#).await;
+    expect![[r#"{"answer":"story","told":"000000000002D\n  2025-11-22 15:42:52.000  spool         5 octets, Message-ID <One@example.org>\n  2025-11-22 15:42:52.000  enqueue       from <eve\\x07@x.example> to <Bob@example.org>\n","records":[{"queue_id":"000000000002D","at":1763826172000,"story":{"hops":[{"at":1763826172000,"hop":"spool","message_id":"<One@example.org>","size":5},{"at":1763826172000,"hop":"enqueue","recipients":["Bob@example.org"],"reverse_path":"eve\u0007@x.example"}],"queue_id":"000000000002D","version":1}}]}"#]].assert_eq(&first);
+    for what in ["<one@example.org>", "One@example.org", " bob@EXAMPLE.org ", "000000000002D"] {
+        assert_eq!(here.ask(&format!(r#"{{"do":"trace","what":"{what}"}}"#)).await, first, "{what}");
+    }
+    here.check(&[r#"{"do":"trace","what":"nobody@example.org"}"#], expect![[r#"
+        {"do":"trace","what":"nobody@example.org"}
+            {"answer":"refused","message":"the journal knows nothing of nobody@example.org","remedy":"name a queue id, a Message-ID or an address of its envelope; old stories go after the time that [journal] keep says"}
+    "#]]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_local_socket_carries_requests() {
+    use std::io::{Read, Write};
+    use std::os::unix::fs::PermissionsExt;
+
+    let here = here(Workers::threads(1));
+    let path = here.dir.path().join(socket::NAME);
+    let call = |request: Request| {
+        let path = path.clone();
+        here.admin.world.workers.run(move || socket::call(&path, &request).map_err(|error| error.to_string()))
+    };
+    assert_eq!(call(Request::DomainList).await, Err("the server does not run".into()));
+
+    let serving =
+        here.admin.world.workers.spawn(socket::serve(socket::listen(&path).unwrap(), here.admin.clone()));
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let added = call(Request::DomainAdd { name: "example.org".into() }).await;
+    assert!(matches!(added, Ok(Response::Done { .. })), "{added:?}");
+    let Ok(Response::Domains { domains }) = call(Request::DomainList).await else { panic!() };
+    assert_eq!(domains[0].name, "example.org");
+
+    let raw = |bytes: Vec<u8>| {
+        let path = path.clone();
+        here.admin.world.workers.run(move || {
+            let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+            // The server may close before it has read all of a request that is too long.
+            let _ = stream.write_all(&bytes);
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer);
+            answer
+        })
+    };
+    expect![[r#"
+        {"answer":"refused","message":"this server does not understand the request (column 0)","remedy":"use the `waxseal` that runs as the server"}
+        {"answer":"domains","domains":[{"name":"example.org","accounts":0,"aliases":0}]}
+    "#]].assert_eq(
+        &raw(b"{\"do\":\"account-add\",\"password\":{\"given\":5}}\n{\"do\":\"domain-list\"}\n".to_vec())
+            .await,
+    );
+    expect![[r#"
+        {"answer":"refused","message":"the request is too long, or has no end","remedy":""}
+    "#]]
+    .assert_eq(&raw(b"{\"do\":\"domain-list\"}".to_vec()).await);
+    assert_eq!(raw(Vec::new()).await, "");
+    let too_long = raw(vec![b' '; admin::limits::REQUEST_OCTETS_MAX + 2]).await;
+    assert!(too_long.is_empty() || too_long.contains("too long"), "{too_long}");
+
+    serving.abort();
+    let _ = serving.await;
+    assert_eq!(call(Request::DomainList).await, Err("the server does not run".into()));
+    socket::listen(&path).expect("what an earlier run left is removed");
+}
+
+#[test]
+fn no_password_is_shown() {
+    let request: Request =
+        serde_json::from_str(r#"{"do":"account-password","address":"a@b","password":{"given":"secret"}}"#)
+            .unwrap();
+    assert!(!format!("{request:?}").contains("secret"));
+}
