@@ -1,1 +1,68 @@
-fn main() {}
+//! Development commands: `cargo xtask ci | setup | tidy | play FILE`.
+
+// A program for a terminal.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+mod ci;
+mod run;
+mod setup;
+mod tidy;
+
+/// Development commands of Waxseal.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything that must pass before a commit is taken; stops at the first failure.
+    Ci {
+        /// Only the steps whose names contain one of these words.
+        only: Vec<String>,
+    },
+    /// Installs what the tests need, or names it.
+    Setup,
+    /// Checks rules that no compiler checks.
+    Tidy,
+    /// Plays one transcript in memory and shows the dialogue.
+    Play {
+        /// A file under tests/transcripts.
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Ci { only } => ci::run(&only),
+        Command::Setup => setup::run(),
+        Command::Tidy => tidy::run(&root()),
+        Command::Play { file } => play(&file),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The checkout.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the checkout").into()
+}
+
+fn play(file: &Path) -> Result<()> {
+    let file = file.canonicalize().with_context(|| format!("{}", file.display()))?;
+    let file = file.to_str().context("the path is not UTF-8")?;
+    run::cargo(&["run", "--quiet", "--package", "waxseal-testkit", "--example", "play", "--", file], &[])
+}

@@ -1,0 +1,107 @@
+//! `cargo xtask setup`: what the tests need beside the Rust tool chain. Nothing is skipped in silence.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::run;
+
+/// A Debian package.
+struct Package {
+    name: &'static str,
+    /// A program that it brings.
+    program: &'static str,
+    /// Why the tests need it.
+    reason: &'static str,
+}
+
+const PACKAGES: &[Package] = &[
+    Package { name: "curl", program: "curl", reason: "sends over SMTP and reads over POP3 and IMAP" },
+    Package { name: "swaks", program: "swaks", reason: "speaks SMTP as administrators try it" },
+    Package { name: "mutt", program: "mutt", reason: "a mail program that reads IMAP and sends" },
+    Package {
+        name: "python3",
+        program: "python3",
+        reason: "smtplib, poplib and imaplib, clients that others wrote",
+    },
+    Package { name: "strace", program: "strace", reason: "shows that each 250 follows its syncs" },
+    Package { name: "postgresql", program: "initdb", reason: "the store's contract suite runs on it too" },
+];
+
+/// Installs what is missing as root, else names it; then looks for cargo-nextest.
+pub(crate) fn run() -> Result<()> {
+    packages()?;
+    nextest();
+    Ok(())
+}
+
+fn packages() -> Result<()> {
+    let missing: Vec<&Package> = PACKAGES.iter().filter(|package| !is_there(package.program)).collect();
+    if missing.is_empty() {
+        println!("every package that the tests need is there");
+        return Ok(());
+    }
+    for package in &missing {
+        println!("missing: {} ({})", package.name, package.reason);
+    }
+    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
+    let install = install_arguments(&names);
+    if !is_root() || !is_there("apt-get") {
+        bail!("run this as root, then try again:\n    apt-get update && apt-get {}", install.join(" "));
+    }
+    let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
+    run::program("apt-get", &["update", "--quiet"], &quiet)?;
+    run::program("apt-get", &install, &quiet)?;
+    match missing.iter().find(|package| !is_there(package.program)) {
+        Some(package) => {
+            bail!("{} is installed, but there is no program `{}`", package.name, package.program)
+        }
+        None => Ok(()),
+    }
+}
+
+fn install_arguments<'a>(names: &[&'a str]) -> Vec<&'a str> {
+    [&["install", "--yes", "--quiet", "--no-install-recommends"], names].concat()
+}
+
+fn is_root() -> bool {
+    run::output("id", &["-u"]).is_some_and(|id| id.trim() == "0")
+}
+
+/// Whether a program is in the search path, or where Debian keeps PostgreSQL's.
+fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let postgresql = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let folders = std::env::split_paths(&path).chain(postgresql.map(|version| version.path().join("bin")));
+    folders.chain([Path::new("/usr/sbin").into()]).any(|folder| folder.join(program).is_file())
+}
+
+/// The test runner. The same tests run without it, in fewer processes, so its absence is told and no more.
+fn nextest() {
+    if run::succeeds("cargo", &["nextest", "--version"]) {
+        return;
+    }
+    println!("cargo-nextest is missing; building it takes some minutes, once");
+    if let Err(error) = run::cargo(&["install", "cargo-nextest", "--locked"], &[]) {
+        println!("note: {error:#}; the tests will run under `cargo test`");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_named_once_and_with_a_reason() {
+        for (index, package) in PACKAGES.iter().enumerate() {
+            assert!(!package.reason.is_empty());
+            assert!(PACKAGES[..index].iter().all(|other| other.name != package.name), "{}", package.name);
+        }
+    }
+
+    #[test]
+    fn programs_are_found_in_the_search_path() {
+        assert!(is_there("cargo") && is_there("sh"));
+        assert!(!is_there("no-program-has-this-name"));
+    }
+}
