@@ -94,6 +94,16 @@ impl Context {
 /// After an orderly end of input in clear text ([`End::HalfClosed`]) what arrived before it is still worked off and
 /// answered: the session ends when it next waits for bytes with no question open.
 ///
+/// The future owns everything but the context; whoever spawns it lets the task own that:
+///
+/// ```no_run
+/// # use wire::{Context, Handler, Stream};
+/// # fn spawn<S, H>(world: &world::World, session: S, handler: H, stream: Stream, context: Context)
+/// # where S: protocol::Session + Send + 'static, H: Handler<S> + 'static {
+/// world.workers.spawn(async move { wire::drive(session, handler, stream, &context).await });
+/// # }
+/// ```
+///
 /// Dropping the future closes the connection at once, with neither `ended` called: what the handler owes it owes in
 /// its own drop, too. A decision that was open is dropped with it.
 pub fn drive<'a, S, H>(
@@ -345,8 +355,11 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
         if write_due.is_some_and(|due| due <= now) {
             return over(End::WriteDeadline);
         }
-        self.session.woken(now);
-        self.again()
+        if until.is_some_and(|until| until <= now) {
+            self.session.woken(now);
+            return self.again();
+        }
+        Poll::Ready(Continue(()))
     }
 
     fn again(&mut self) -> Poll<ControlFlow<Pause>> {

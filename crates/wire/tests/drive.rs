@@ -1,4 +1,5 @@
 //! The driver under a paused clock, with a toy session in memory: decisions, deadlines, and every way to end.
+#![allow(clippy::unwrap_used, reason = "a test may unwrap, and so may what helps it")]
 
 mod toy;
 

@@ -1,4 +1,5 @@
 //! Admission, its limits, and who makes room.
+#![allow(clippy::unwrap_used, reason = "a test may unwrap, and so may what helps it")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -27,6 +27,7 @@ pub enum Clock {
 
 impl Clock {
     /// A clock for a paused tokio runtime. Call it inside the runtime.
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub fn simulated(start: Timestamp) -> Self {
         Self::Simulated { start, began: tokio::time::Instant::now(), step: Arc::default() }
     }
