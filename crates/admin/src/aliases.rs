@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use directory::Resolution;
 use directory::limits::ALIAS_MEMBERS_MAX;
-use mail::Address;
+use mail::{Address, ForwardPath};
 use store::Change;
 
 use crate::response::{AliasRow, Refusal, Response};
@@ -38,8 +39,6 @@ impl Admin {
         Ok(Response::Done { said: format!("the alias {alias} is gone") })
     }
 
-    /// What an alias may lead to: addresses that are there already. (A loop can still come about, when an alias is removed
-    /// and made anew; the directory ends it.)
     async fn targets(&self, texts: &[String]) -> Result<Vec<String>, Refusal> {
         if texts.is_empty() || texts.len() >= ALIAS_MEMBERS_MAX {
             let message = format!("an alias leads to 1 to {} addresses", ALIAS_MEMBERS_MAX - 1);
@@ -54,22 +53,19 @@ impl Admin {
         Ok(targets.into_iter().collect())
     }
 
+    /// What an alias leads to must receive mail already.
     async fn require_target(&self, target: &Address) -> Result<(), Refusal> {
-        let text = target.to_string();
-        if self.store.account_by_address(&text).await?.is_some() || self.store.alias(&text).await?.is_some() {
-            return Ok(());
+        match self.directory.resolve(&ForwardPath::Address(target.clone())).await? {
+            Resolution::Recipients(_) => Ok(()),
+            Resolution::UnknownHere | Resolution::Unattended => {
+                let remedy = format!("add it first: waxseal account add {target}");
+                Err(Refusal::new(format!("{target} leads to no account"), remedy))
+            }
+            Resolution::NotLocal => {
+                let message =
+                    format!("{target} is not of a domain of ours, and nothing is sent to other domains yet");
+                Err(Refusal::new(message, "choose an address of ours"))
+            }
         }
-        let ours = match target.domain() {
-            Some(domain) => self.store.has_domain(domain.as_str()).await?,
-            None => false,
-        };
-        Err(if ours {
-            let remedy = format!("add it first: waxseal account add {target}");
-            Refusal::new(format!("there is neither account nor alias {target}"), remedy)
-        } else {
-            let message =
-                format!("{target} is not of a domain of ours, and nothing is sent to other domains yet");
-            Refusal::new(message, "choose an address of ours")
-        })
     }
 }

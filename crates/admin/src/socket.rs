@@ -4,15 +4,15 @@
 //! other way to lock an administrator out or a stranger in.
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::limits::{
     ACCEPT_PAUSE, CALL_TIME_OUT, REQUEST_OCTETS_MAX, RESPONSE_OCTETS_MAX, SOCKET_CONNECTIONS_MAX,
@@ -20,14 +20,11 @@ use crate::limits::{
 };
 use crate::{Admin, Refusal, Request, Response};
 
-/// The socket's name in the data directory.
-pub const NAME: &str = "admin.socket";
-
 /// Listens at a path. A socket that an earlier run left there is removed: only one process has the data directory.
 ///
 /// # Errors
 /// The system's.
-pub fn listen(path: &Path) -> io::Result<UnixListener> {
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -37,17 +34,22 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves until it is dropped; connections then end after the request they are at.
-pub async fn serve(listener: UnixListener, admin: Arc<Admin>) {
+/// Serves until told to stop, or dropped. A request under way is answered.
+pub async fn serve(listener: UnixListener, admin: Arc<Admin>, mut stop: watch::Receiver<bool>) {
     let permits = Arc::new(Semaphore::new(SOCKET_CONNECTIONS_MAX));
     loop {
         let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
             Ok((stream, _)) => {
-                let admin = admin.clone();
+                let (admin, stop) = (admin.clone(), stop.clone());
                 admin.world.workers.clone().spawn(async move {
                     let _permit = permit;
-                    converse(stream, &admin).await;
+                    converse(stream, &admin, stop).await;
                 });
             }
             Err(error) => {
@@ -59,30 +61,35 @@ pub async fn serve(listener: UnixListener, admin: Arc<Admin>) {
 }
 
 /// Requests and responses in turn, until the peer has no more, is silent for too long, or breaks the form.
-async fn converse(stream: UnixStream, admin: &Admin) {
+async fn converse(stream: UnixStream, admin: &Admin, mut stop: watch::Receiver<bool>) {
     let (reader, mut writer) = stream.into_split();
-    let mut reader = tokio::io::BufReader::new(reader);
+    let mut reader = BufReader::new(reader);
     loop {
         let mut line = Vec::new();
-        let limit = REQUEST_OCTETS_MAX as u64 + 1;
-        let mut bounded = (&mut reader).take(limit);
+        let mut bounded = (&mut reader).take(REQUEST_OCTETS_MAX as u64 + 1);
         let read = tokio::select! {
             biased;
             read = bounded.read_until(b'\n', &mut line) => read,
             () = admin.world.clock.sleep(SOCKET_TIME_OUT) => return,
+            _ = stop.wait_for(|stop| *stop) => return,
         };
         if read.is_err() || line.is_empty() {
             return;
         }
-        let complete = line.ends_with(b"\n");
-        let response = match complete.then(|| parse(&line)) {
-            Some(Ok(request)) => admin.execute(request).await,
-            Some(Err(refusal)) => Response::Refused(refusal),
-            None => Response::Refused(Refusal::new("the request is too long, or has no end", "")),
-        };
-        if writer.write_all(&in_a_line(&response)).await.is_err() || !complete {
+        let response = respond(admin, &line).await;
+        if writer.write_all(&in_a_line(&response)).await.is_err() || !line.ends_with(b"\n") {
             return;
         }
+    }
+}
+
+async fn respond(admin: &Admin, line: &[u8]) -> Response {
+    if !line.ends_with(b"\n") {
+        return Response::Refused(Refusal::new("the request is too long, or has no end", ""));
+    }
+    match parse(line) {
+        Ok(request) => admin.execute(request).await,
+        Err(refusal) => Response::Refused(refusal),
     }
 }
 
@@ -146,6 +153,6 @@ fn exchange(mut stream: BlockingStream, request: &Request) -> io::Result<Vec<u8>
     line.push(b'\n');
     stream.write_all(&line)?;
     let mut answer = Vec::new();
-    BufReader::new(stream.take(RESPONSE_OCTETS_MAX as u64 + 1)).read_until(b'\n', &mut answer)?;
+    io::BufReader::new(stream.take(RESPONSE_OCTETS_MAX as u64 + 1)).read_until(b'\n', &mut answer)?;
     Ok(answer)
 }
