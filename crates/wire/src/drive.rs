@@ -1,6 +1,8 @@
 //! Joins one session to one stream. The same loop serves SMTP, LMTP, POP3, IMAP and ManageSieve.
 //!
-//!     input (answer | order | bytes | news | time) --> session --> next() until Await or Close --> one write
+//! ```text
+//! input (answer | order | bytes | news | time) --> session --> next() until Await or Close --> one write
+//! ```
 //!
 //! The driver decides nothing about the protocol and knows nothing about mail. What it owes each connection:
 //!

@@ -1,6 +1,8 @@
 //! What waits to be written to one peer.
 //!
-//!     replies --push--> first | rest --one vectored write--> stream
+//! ```text
+//! replies --push--> first | rest --one vectored write--> stream
+//! ```
 //!
 //! A single reply is written from where the session made it, without a copy; those that follow it before the next
 //! write are joined in a buffer borrowed from the thread, given back when it is empty.

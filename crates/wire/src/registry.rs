@@ -1,7 +1,9 @@
 //! The registry of live connections: who is connected, since when, doing what; how many may be; and the way to end
 //! them.
 //!
-//!     admit --> Entry (one a connection; leaves on drop) --> Live (shared with handler and administrator)
+//! ```text
+//! admit --> Entry (one a connection; leaves on drop) --> Live (shared with handler and administrator)
+//! ```
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
