@@ -5,10 +5,12 @@
 
 mod apply;
 pub mod change;
+mod check;
 pub mod content;
 mod disk;
 mod encode;
 pub mod error;
+mod journal;
 pub mod limits;
 mod log;
 mod maintain;
@@ -26,9 +28,11 @@ mod writer;
 pub use change::{
     AccountRef, Applied, Change, Commit, ContentRef, FlagMode, MailboxRef, NewContent, QueueEntry, Receipt,
 };
+pub use check::{CheckReport, Progress};
 pub use content::{ContentId, Orphan, Staged};
 pub use disk::{Disk, Faults};
 pub use error::{Error, OpenError};
+pub use maintain::Maintained;
 pub use stage::Stager;
 pub use store::{Options, Records, Store};
 pub use watch::{News, Watch};

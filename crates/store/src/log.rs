@@ -247,6 +247,13 @@ impl Log {
         lock(&self.staged).keys().next().map_or(growing, |first| first.segment.min(growing))
     }
 
+    /// Whether nothing more is written to this segment, and nothing in it waits for its commit.
+    pub(crate) fn is_settled(&self, number: u32) -> bool {
+        let (from, to) =
+            (ContentId { segment: number, offset: 0 }, ContentId { segment: number, offset: u64::MAX });
+        number != self.growing_number() && lock(&self.staged).range(from..=to).next().is_none()
+    }
+
     /// The lowest number that was never used.
     pub(crate) fn next_number(&self) -> u32 {
         lock(&self.growing).next

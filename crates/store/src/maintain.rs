@@ -124,14 +124,14 @@ impl Store {
     async fn remove_empty_segments(&self) -> Result<usize, Error> {
         self.chore(|writer, _| {
             writer.chore(|sql, log, _| {
-                let unsettled = log.unsettled_from();
-                let empty: Vec<u32> = sql::rows(
+                let mut empty: Vec<u32> = sql::rows(
                     sql,
-                    "SELECT segment FROM segments WHERE live = 0 AND segment < ?1 AND NOT EXISTS
+                    "SELECT segment FROM segments WHERE live = 0 AND NOT EXISTS
                      (SELECT 1 FROM content WHERE content.segment = segments.segment)",
-                    values![unsettled],
+                    &[],
                     |row| narrow(row.int(0)?),
                 )?;
+                empty.retain(|&number| log.is_settled(number));
                 for &number in &empty {
                     // The file first: without its row nobody would look for it again.
                     log.remove(number)?;
@@ -209,15 +209,20 @@ pub(crate) fn find_orphans(sql: &mut dyn Sql, log: &Log) -> Result<Vec<Orphan>, 
     let mut orphans = Vec::new();
     for number in log.numbers()?.into_iter().filter(|&number| i64::from(number) >= from && number != growing)
     {
-        let settled = sql::number(sql, "SELECT settled FROM segments WHERE segment = ?1", values![number])?;
-        let named: Vec<u64> = sql::rows(
-            sql,
-            "SELECT start FROM content WHERE segment = ?1 AND start >= ?2",
-            values![number, settled],
-            |row| narrow(row.int(0)?),
-        )?;
-        let named: BTreeSet<u64> = named.into_iter().collect();
-        orphans.extend(log.orphans(number, narrow(settled)?, &named)?);
+        orphans.extend(look_through(sql, log, number)?);
+    }
+    Ok(orphans)
+}
+
+/// The orphans of one segment. One without orphans and without content is removed: a run that kept nothing leaves it.
+fn look_through(sql: &mut dyn Sql, log: &Log, number: u32) -> Result<Vec<Orphan>, Error> {
+    let settled = sql::number(sql, "SELECT settled FROM segments WHERE segment = ?1", values![number])?;
+    let text = "SELECT start FROM content WHERE segment = ?1 AND start >= ?2";
+    let named: Vec<u64> = sql::rows(sql, text, values![number, settled], |row| narrow(row.int(0)?))?;
+    let named: BTreeSet<u64> = named.into_iter().collect();
+    let orphans = log.orphans(number, narrow(settled)?, &named)?;
+    if settled == 0 && orphans.is_empty() && named.is_empty() {
+        log.remove(number)?;
     }
     Ok(orphans)
 }

@@ -5,6 +5,8 @@ mod journal;
 mod mailboxes;
 mod queue;
 
+pub(crate) use journal::first_queue_id;
+
 use bytes::Bytes;
 use mail::{Flag, MailboxPath, ModSeq, QueueId, Timestamp, Uid, UidSet};
 

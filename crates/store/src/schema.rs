@@ -61,6 +61,7 @@ CREATE TABLE journal (
 CREATE INDEX journal_queue_id ON journal (queue_id);
 CREATE TABLE journal_keys (
     key TEXT NOT NULL, queue_id INTEGER NOT NULL, PRIMARY KEY (key, queue_id)) WITHOUT ROWID, STRICT;
+CREATE INDEX journal_keys_queue_id ON journal_keys (queue_id);
 ";
 
 /// Brings the schema to [`VERSION`].

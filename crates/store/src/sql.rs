@@ -179,6 +179,10 @@ pub(crate) trait Sql: Send {
     fn checkpoint(&mut self) -> Result<(), Failure> {
         Ok(())
     }
+    /// What the database says of itself when it is damaged. PostgreSQL's own tools look after PostgreSQL.
+    fn integrity(&mut self) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
 }
 
 /// Every row of an answer.

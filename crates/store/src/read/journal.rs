@@ -60,7 +60,7 @@ fn by_key(
 }
 
 /// The lowest queue id of this moment: 42 bits of milliseconds, then a counter of 20 bits.
-fn first_queue_id(at: Timestamp) -> i64 {
+pub(crate) fn first_queue_id(at: Timestamp) -> i64 {
     const MILLISECONDS_MAX: i64 = (1 << 42) - 1;
     at.0.clamp(0, MILLISECONDS_MAX) << 20
 }

@@ -85,6 +85,13 @@ impl Sql for Sqlite {
         self.wal_pages.store(0, Ordering::Relaxed);
         Ok(())
     }
+
+    fn integrity(&mut self) -> Result<Vec<String>, Failure> {
+        let mut statement = self.connection.prepare("PRAGMA integrity_check")?;
+        let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
 }
 
 impl ToSql for Value<'_> {
