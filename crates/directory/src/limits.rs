@@ -20,8 +20,8 @@ pub const REMEMBERED_MAX: usize = 16_384;
 /// cost one hash, and guessing at one account cannot fill the pool of workers.
 pub const SIGN_IN_QUEUES: usize = 64;
 
-/// Resolutions kept in memory. Anybody can ask for an address, so it must have an end.
-pub const RESOLUTIONS_MAX: usize = 65_536;
+/// Resolutions kept in memory, some hundred octets each. Anybody can ask for an address, so it must have an end.
+pub const RESOLUTIONS_MAX: usize = 16_384;
 
 /// Aliases that lead to aliases: deeper than this is taken for a mistake.
 pub const ALIAS_DEPTH_MAX: usize = 10;

@@ -134,20 +134,55 @@ mod tests {
     fn the_announced_size_has_a_limit() {
         let sender =
             |size_announced| SenderFacts { reverse_path: String::new(), size_announced, size_max: 1000 };
-        for (size, expected) in
-            [(None, expect!["accepted"]), (Some(1000), expect!["accepted"]), (Some(1001), expect!["552 5.3.4 the message is larger than this server takes; announced-size: the announced size is above the limit (announced 1001, limit 1000)"])]
-        {
+        for (size, expected) in [
+            (None, expect!["accepted"]),
+            (Some(1000), expect!["accepted"]),
+            (
+                Some(1001),
+                expect![
+                    "552 5.3.4 the message is larger than this server takes; announced-size: the announced size is above the limit (announced 1001, limit 1000)"
+                ],
+            ),
+        ] {
             check(Stage::Sender, &Facts { sender: Some(sender(size)), ..facts() }, expected);
         }
     }
 
     #[test]
     fn recipients_are_ours_or_refused() {
-        check_recipient(Standing::Local(2), None, expect!["accepted; recipient: the recipient is ours (mailboxes 2)"]);
-        check_recipient(Standing::Unknown, None, expect!["550 5.1.1 no such recipient here; recipient: neither account nor alias has this address"]);
-        check_recipient(Standing::Unattended, None, expect!["451 4.2.1 nobody reads postmaster's mail here yet; try again later; recipient: postmaster is always accepted, but there is no account yet"]);
-        check_recipient(Standing::Unavailable, None, expect!["451 4.3.0 recipients cannot be looked up now; try again later; recipient: the directory could not be asked"]);
-        check_recipient(Standing::NotLocal, None, expect!["550 5.7.1 relaying denied: this server takes mail for its own domains; relay: the recipient's domain is not one of ours"]);
+        check_recipient(
+            Standing::Local(2),
+            None,
+            expect!["accepted; recipient: the recipient is ours (mailboxes 2)"],
+        );
+        check_recipient(
+            Standing::Unknown,
+            None,
+            expect![
+                "550 5.1.1 no such recipient here; recipient: neither account nor alias has this address"
+            ],
+        );
+        check_recipient(
+            Standing::Unattended,
+            None,
+            expect![
+                "451 4.2.1 nobody reads postmaster's mail here yet; try again later; recipient: postmaster is always accepted, but there is no account yet"
+            ],
+        );
+        check_recipient(
+            Standing::Unavailable,
+            None,
+            expect![
+                "451 4.3.0 recipients cannot be looked up now; try again later; recipient: the directory could not be asked"
+            ],
+        );
+        check_recipient(
+            Standing::NotLocal,
+            None,
+            expect![
+                "550 5.7.1 relaying denied: this server takes mail for its own domains; relay: the recipient's domain is not one of ours"
+            ],
+        );
     }
 
     #[test]
@@ -164,18 +199,60 @@ mod tests {
             account: Some("bob@example.org".into()),
         };
         let facts = Facts { recipient: Some(recipient), hello: Some(hello), ..facts() };
-        check(Stage::Recipient, &facts, expect!["550 5.7.1 relaying denied: this server sends no mail to other domains, even for those signed in; relay: the recipient's domain is not one of ours (signed-in bob@example.org)"]);
+        check(
+            Stage::Recipient,
+            &facts,
+            expect![
+                "550 5.7.1 relaying denied: this server sends no mail to other domains, even for those signed in; relay: the recipient's domain is not one of ours (signed-in bob@example.org)"
+            ],
+        );
     }
 
     #[test]
     fn magic_recipients_fail_on_purpose() {
-        check_recipient(Standing::Local(1), Some(Magic::Refused), expect!["550 5.1.1 no such recipient here; magic-recipient: refused@ is refused on purpose"]);
-        check_recipient(Standing::Unknown, Some(Magic::Deferred { tries_before: 0 }), expect!["451 4.7.1 not yet; try again later; magic-recipient: deferred@ is deferred on purpose until the third try (tries-before 0)"]);
-        check_recipient(Standing::Unknown, Some(Magic::Deferred { tries_before: 1 }), expect!["451 4.7.1 not yet; try again later; magic-recipient: deferred@ is deferred on purpose until the third try (tries-before 1)"]);
-        check_recipient(Standing::Unknown, Some(Magic::Deferred { tries_before: 2 }), expect!["accepted; magic-recipient: deferred@ is deferred on purpose until the third try (tries-before 2)"]);
-        check_recipient(Standing::Unknown, Some(Magic::Slow), expect!["accepted; magic-recipient: slow@ is delivered late on purpose"]);
-        check_recipient(Standing::Unknown, Some(Magic::Bounces), expect!["accepted; magic-recipient: bounces@ is reported on purpose"]);
-        check_recipient(Standing::NotLocal, Some(Magic::Bounces), expect!["550 5.7.1 relaying denied: this server takes mail for its own domains; relay: the recipient's domain is not one of ours"]);
+        check_recipient(
+            Standing::Local(1),
+            Some(Magic::Refused),
+            expect!["550 5.1.1 no such recipient here; magic-recipient: refused@ is refused on purpose"],
+        );
+        check_recipient(
+            Standing::Unknown,
+            Some(Magic::Deferred { tries_before: 0 }),
+            expect![
+                "451 4.7.1 not yet; try again later; magic-recipient: deferred@ is deferred on purpose until the third try (tries-before 0)"
+            ],
+        );
+        check_recipient(
+            Standing::Unknown,
+            Some(Magic::Deferred { tries_before: 1 }),
+            expect![
+                "451 4.7.1 not yet; try again later; magic-recipient: deferred@ is deferred on purpose until the third try (tries-before 1)"
+            ],
+        );
+        check_recipient(
+            Standing::Unknown,
+            Some(Magic::Deferred { tries_before: 2 }),
+            expect![
+                "accepted; magic-recipient: deferred@ is deferred on purpose until the third try (tries-before 2)"
+            ],
+        );
+        check_recipient(
+            Standing::Unknown,
+            Some(Magic::Slow),
+            expect!["accepted; magic-recipient: slow@ is delivered late on purpose"],
+        );
+        check_recipient(
+            Standing::Unknown,
+            Some(Magic::Bounces),
+            expect!["accepted; magic-recipient: bounces@ is reported on purpose"],
+        );
+        check_recipient(
+            Standing::NotLocal,
+            Some(Magic::Bounces),
+            expect![
+                "550 5.7.1 relaying denied: this server takes mail for its own domains; relay: the recipient's domain is not one of ours"
+            ],
+        );
     }
 
     #[test]
@@ -185,8 +262,20 @@ mod tests {
             ..facts()
         };
         check(Stage::Content, &content(1000, RECEIVED_MAX), expect!["accepted"]);
-        check(Stage::Content, &content(1001, 0), expect!["552 5.3.4 the message is larger than this server takes; content-size: the content is larger than the limit (limit 1000, size 1001)"]);
-        check(Stage::Content, &content(1, RECEIVED_MAX + 1), expect!["554 5.4.6 too many hops: this message goes in circles; loop: the header has more Received fields than a message can need (limit 100, received 101)"]);
+        check(
+            Stage::Content,
+            &content(1001, 0),
+            expect![
+                "552 5.3.4 the message is larger than this server takes; content-size: the content is larger than the limit (limit 1000, size 1001)"
+            ],
+        );
+        check(
+            Stage::Content,
+            &content(1, RECEIVED_MAX + 1),
+            expect![
+                "554 5.4.6 too many hops: this message goes in circles; loop: the header has more Received fields than a message can need (limit 100, received 101)"
+            ],
+        );
     }
 
     #[test]

@@ -3,6 +3,15 @@
 //! A story is JSON with a version, so that next year's binary can read it: fields that it does not know are passed over,
 //! a hop that it does not know is shown as such. No content and no credential has a place in it. One transaction may
 //! have several stories (its acceptance, later attempts); [`tell`] joins them.
+//!
+//! ```
+//! use policy::{Story, What, story};
+//!
+//! let mut story = Story::new("000000000002D".parse().unwrap());
+//! let message_id = Some("<one@example.org>".to_owned());
+//! story.hop(mail::Timestamp(0), What::Spool { size: 1234, message_id });
+//! assert_eq!(story::keys(&story.to_json()), ["one@example.org"]);
+//! ```
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -285,3 +285,24 @@ fn what_is_no_toml_is_one_mistake() {
     "#]],
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_harms(text: String) {
+        let _ = resolve(&text);
+    }
+
+    #[test]
+    fn no_change_of_a_good_text_harms(at in 0usize..800, cut in 0usize..20, new in "[\\[\\]{}=\"'.,#\\n a-z0-9:]{0,6}") {
+        let mut text: Vec<char> = DEFAULT_TEXT.chars().collect();
+        let start = at.min(text.len());
+        let end = (start + cut).min(text.len());
+        text.splice(start..end, new.chars());
+        let text: String = text.into_iter().collect();
+        let lines = text.lines().count().max(1) + 1;
+        for mistake in resolve(&text).err().into_iter().flatten() {
+            proptest::prop_assert!((1..=lines).contains(&mistake.line), "{mistake}");
+            proptest::prop_assert!(!mistake.to_string().chars().any(char::is_control), "{mistake}");
+        }
+    }
+}
