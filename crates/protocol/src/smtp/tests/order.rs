@@ -169,6 +169,19 @@ fn commands_without_a_message_beyond_the_limit_close() {
 }
 
 #[test]
+fn a_message_makes_room_for_more_commands() {
+    let mut d = Dialogue::greeted(config());
+    for _ in 0..2 {
+        for _ in 0..limits::SMTP_IDLE_COMMANDS_MAX - 10 {
+            d.check("NOOP", "250 2.0.0");
+        }
+        d.check("MAIL FROM:<>\nRCPT TO:<bob@example.org>\nDATA", "250 2.1.0, 250 2.1.0, 354");
+        d.check(".", "250 2.0.0");
+    }
+    assert!(!d.closed);
+}
+
+#[test]
 fn guessing_of_recipients_is_bounded() {
     let mut d = Dialogue::greeted(config());
     d.check("MAIL FROM:<a@example.com>", "250 2.1.0");
