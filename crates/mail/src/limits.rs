@@ -17,3 +17,21 @@ pub const KEYWORD_OCTETS_MAX: usize = 64;
 pub const MAILBOX_PATH_OCTETS_MAX: usize = 1_000;
 /// Levels of a mailbox's path: more than people make, few enough that LIST of each parent stays cheap.
 pub const MAILBOX_PATH_DEPTH_MAX: usize = 32;
+
+/// What is read of the headers of one message, those of its parts included, octets. Real ones with long chains of ARC and
+/// Received stay below 100 KiB; what lies behind is not looked at, so that memory is bounded by this and not by content.
+pub const HEADER_OCTETS_MAX: usize = 1 << 20;
+/// Fields of one header. Each costs a few words of memory.
+pub const FIELDS_MAX: usize = 2_000;
+/// Parts of one message. Each stands in BODYSTRUCTURE; digests of mailing lists come to a few hundred.
+pub const PARTS_MAX: usize = 1_000;
+/// Depth of multiparts and messages within messages. Forwarding adds two, and nobody forwards 25 times; dropping and
+/// comparing a `Part` recurses this deep.
+pub const PARTS_DEPTH_MAX: usize = 50;
+/// Parameters of one field. RFC 2231 cuts long ones into pieces; floods of them are an attack (CVE-2026-27859).
+pub const PARAMETERS_MAX: usize = 64;
+/// Addresses of one field that ENVELOPE shows: more than any real message has, and 200 octets of memory each at most
+/// beside their text.
+pub const ADDRESSES_MAX: usize = 5_000;
+/// Text of one email that is decoded and searched, octets: as much as a long book.
+pub const SEARCHED_OCTETS_MAX: usize = 8 << 20;

@@ -1,0 +1,313 @@
+//! Text as people read it: encoded words of header fields (RFC 2047), and bodies with their transfer encoding (RFC 2045 §6)
+//! and charset taken off. For search and for display, where a best guess is better than none; never for what is sent on.
+//!
+//! Charsets known: UTF-8, US-ASCII, ISO-8859-1 (read as Windows-1252, as browsers do) and ISO-8859-15. Of others only
+//! ASCII is taken, the rest becomes U+FFFD.
+
+use super::header::Header;
+use super::structure::{Part, Structure};
+use crate::limits;
+
+/// A field's value with its encoded words decoded; what is none stays, read as UTF-8.
+///
+/// ```
+/// assert_eq!(mail::message::decode::words(b"=?ISO-8859-1?Q?Gr=FC=DFe?= =?utf-8?b?4pi6?= !"), "Grüße☺ !");
+/// ```
+pub fn words(value: &[u8]) -> String {
+    let mut out = String::with_capacity(value.len());
+    // Consecutive words of one charset are decoded together: some writers cut characters in two.
+    let mut pending: Option<(Charset, Vec<u8>)> = None;
+    let mut rest = value;
+    while !rest.is_empty() {
+        let start = memchr::memmem::find(rest, b"=?").unwrap_or(rest.len());
+        let (plain, from) = rest.split_at(start);
+        let word = encoded_word(from);
+        // RFC 2047 §6.2: blanks between two encoded words are left out.
+        let joins = word.is_some() && pending.is_some() && plain.trim_ascii().is_empty();
+        if !joins {
+            flush(&mut out, pending.take());
+            out.push_str(&String::from_utf8_lossy(plain));
+        }
+        match word {
+            Some(word) => {
+                match &mut pending {
+                    Some((charset, octets)) if *charset == word.charset => octets.extend(word.octets),
+                    _ => flush(&mut out, pending.replace((word.charset, word.octets))),
+                }
+                rest = word.rest;
+            }
+            None => {
+                flush(&mut out, pending.take());
+                let skipped = from.len().min(2);
+                out.push_str(&String::from_utf8_lossy(&from[..skipped]));
+                rest = &from[skipped..];
+            }
+        }
+    }
+    flush(&mut out, pending);
+    out
+}
+
+fn flush(out: &mut String, word: Option<(Charset, Vec<u8>)>) {
+    if let Some((charset, octets)) = word {
+        charset.decode_into(out, &octets);
+    }
+}
+
+struct EncodedWord<'a> {
+    charset: Charset,
+    octets: Vec<u8>,
+    rest: &'a [u8],
+}
+
+/// RFC 2047 §2: `=?charset?encoding?text?=`, the charset perhaps with a language (RFC 2231 §5).
+fn encoded_word(text: &[u8]) -> Option<EncodedWord<'_>> {
+    let text = text.strip_prefix(b"=?")?;
+    let (charset, text) = split_at_octet(text, b'?')?;
+    let (encoding, text) = split_at_octet(text, b'?')?;
+    let (encoded, text) = split_at_octet(text, b'?')?;
+    let rest = text.strip_prefix(b"=")?;
+    let octets = match encoding {
+        b"B" | b"b" => base64(encoded),
+        b"Q" | b"q" => {
+            quoted_printable(&encoded.iter().map(|&o| if o == b'_' { b' ' } else { o }).collect::<Vec<_>>())
+        }
+        _ => return None,
+    };
+    let charset = charset.split(|&octet| octet == b'*').next().unwrap_or_default();
+    Some(EncodedWord { charset: Charset::named(charset), octets, rest })
+}
+
+fn split_at_octet(text: &[u8], octet: u8) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memchr(octet, text)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// All text of a message's body: its parts of type text, and the headers of the messages in it. At most
+/// `SEARCHED_OCTETS_MAX` octets of it are looked at.
+pub fn text(message: &[u8]) -> String {
+    let structure = Structure::parse(message);
+    let mut out = String::new();
+    let mut room = limits::SEARCHED_OCTETS_MAX;
+    let mut todo = vec![&structure.root];
+    while let Some(part) = todo.pop().filter(|_| room > 0) {
+        if part.parts.is_empty() {
+            if part.is("text") {
+                let read = &message[part.body.clone()];
+                let read = &read[..read.len().min(room)];
+                room -= read.len();
+                out.push_str(&decoded(part, read));
+                out.push('\n');
+            }
+            continue;
+        }
+        if let (true, Some(inner)) = (part.is_message(), part.parts.first()) {
+            let read = &message[inner.header.clone()];
+            let read = &read[..read.len().min(room)];
+            room -= read.len();
+            push_header(&mut out, &Header::parse(read));
+        }
+        todo.extend(part.parts.iter().rev());
+    }
+    out
+}
+
+fn push_header(out: &mut String, header: &Header<'_>) {
+    for field in header.fields() {
+        out.push_str(&String::from_utf8_lossy(field.name));
+        out.push_str(": ");
+        out.push_str(&words(&field.unfolded()));
+        out.push('\n');
+    }
+}
+
+/// The text of a part, of which the body is given as it stands in the message.
+pub fn decoded(part: &Part, body: &[u8]) -> String {
+    let charset = part.parameter("charset").map_or(Charset::Utf8, Charset::named);
+    let mut out = String::with_capacity(body.len());
+    match part.encoding.as_str() {
+        "BASE64" => charset.decode_into(&mut out, &base64(body)),
+        "QUOTED-PRINTABLE" => charset.decode_into(&mut out, &quoted_printable(body)),
+        _ => charset.decode_into(&mut out, body),
+    }
+    out
+}
+
+/// RFC 2045 §6.8: whatever is not of the alphabet is skipped; padding too, because some join encoded pieces.
+fn base64(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut count) = (0u32, 0);
+    for &octet in text {
+        let value = match octet {
+            b'A'..=b'Z' => octet - b'A',
+            b'a'..=b'z' => octet - b'a' + 26,
+            b'0'..=b'9' => octet - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            // The bits left over before padding stand for nothing.
+            b'=' => {
+                count = 0;
+                continue;
+            }
+            _ => continue,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    out
+}
+
+/// RFC 2045 §6.7: `=` and two digits, or `=` at the end of a line, which joins it to the next. A wrong `=` stays.
+fn quoted_printable(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&octet, after)) = rest.split_first() {
+        rest = after;
+        if octet != b'=' {
+            out.push(octet);
+            continue;
+        }
+        match after {
+            [high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                out.push(hex(*high) << 4 | hex(*low));
+                rest = after;
+            }
+            [b'\r', b'\n', after @ ..] | [b'\n', after @ ..] => rest = after,
+            _ => out.push(octet),
+        }
+    }
+    out
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => digit.to_ascii_lowercase() - b'a' + 10,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Charset {
+    /// With US-ASCII in it.
+    Utf8,
+    /// With ISO-8859-1 in it.
+    Windows1252,
+    Latin9,
+    /// Of which ASCII alone is taken.
+    Unknown,
+}
+
+/// What Windows-1252 has at 0x80 to 0x9F.
+const WINDOWS_1252: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}',
+    '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
+impl Charset {
+    fn named(name: &[u8]) -> Self {
+        match name.to_ascii_lowercase().as_slice() {
+            b"utf-8" | b"utf8" | b"us-ascii" | b"ascii" => Self::Utf8,
+            b"iso-8859-1" | b"latin1" | b"windows-1252" | b"cp1252" => Self::Windows1252,
+            b"iso-8859-15" | b"latin9" => Self::Latin9,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn decode_into(self, out: &mut String, octets: &[u8]) {
+        match self {
+            Self::Utf8 => out.push_str(&String::from_utf8_lossy(octets)),
+            _ => out.extend(octets.iter().map(|&octet| self.character(octet))),
+        }
+    }
+
+    fn character(self, octet: u8) -> char {
+        match (self, octet) {
+            (_, 0..=0x7f) => octet.into(),
+            (Self::Windows1252, 0x80..=0x9f) => WINDOWS_1252[usize::from(octet - 0x80)],
+            (Self::Latin9, 0xa4) => '€',
+            (Self::Latin9, 0xa6) => 'Š',
+            (Self::Latin9, 0xa8) => 'š',
+            (Self::Latin9, 0xb4) => 'Ž',
+            (Self::Latin9, 0xb8) => 'ž',
+            (Self::Latin9, 0xbc) => 'Œ',
+            (Self::Latin9, 0xbd) => 'œ',
+            (Self::Latin9, 0xbe) => 'Ÿ',
+            (Self::Windows1252 | Self::Latin9, _) => octet.into(),
+            _ => char::REPLACEMENT_CHARACTER,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn words_are_decoded() {
+        for (value, expected) in [
+            // RFC 2047 §8.
+            ("(=?ISO-8859-1?Q?a?=)", "(a)"),
+            ("(=?ISO-8859-1?Q?a?= b)", "(a b)"),
+            ("(=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?=)", "(ab)"),
+            ("(=?ISO-8859-1?Q?a_b?=)", "(a b)"),
+            ("=?US-ASCII*en?q?x?=", "x"),
+            ("=?utf-8?B?w6Q=?=", "ä"),
+            ("=?utf-8?Q?=C3?= =?utf-8?Q?=A4?=", "ä"),
+            ("=?windows-1252?q?=80?= =?iso-8859-15?q?=A4?=", "€€"),
+            ("=?koi8-r?q?a=C1?=", "a\u{fffd}"),
+            ("plain ä", "plain ä"),
+            ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
+            ("=?utf-8?q?open", "=?utf-8?q?open"),
+            ("=?=?utf-8?q?a?=", "=?a"),
+            ("=?", "=?"),
+            ("=", "="),
+            ("", ""),
+        ] {
+            assert_eq!(words(value.as_bytes()), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn transfer_encodings_are_taken_off() {
+        for (text, expected) in
+            [("a=3D=\r\nb=\nc\r\n", "a=bc\r\n"), ("=C3=a4 = =X1 =4", "ä = =X1 =4"), ("=", "=")]
+        {
+            assert_eq!(String::from_utf8_lossy(&quoted_printable(text.as_bytes())), expected, "{text}");
+        }
+        assert_eq!(base64(b"SGVs\r\nbG8="), b"Hello");
+        assert_eq!(base64(b"SGVsbG8=SGVsbG8"), b"HelloHello");
+    }
+
+    #[test]
+    fn the_text_of_a_message_is_that_of_its_parts() {
+        let message = "Subject: outside\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\npreamble\r\n--b\r\n\
+            Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=FC=\r\n\u{df}e\r\n\
+            --b\r\nContent-Type: application/x\r\n\r\nhidden\r\n\
+            --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: =?utf-8?b?w6Q=?=\r\n\r\ninner\r\n\
+            --b\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nPGI+aGk8L2I+\r\n--b--\r\n";
+        let message: Vec<u8> = message.chars().map(|c| c as u8).collect();
+        assert_eq!(text(&message), "Grüße\nSubject: ä\ninner\n<b>hi</b>\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_harms(value in "[=?_ bqBQ\u{e4}A-C0-9utf-]{0,60}") {
+            let _ = words(value.as_bytes());
+            let _ = quoted_printable(value.as_bytes());
+            let _ = text(value.as_bytes());
+        }
+
+        #[test]
+        fn what_is_encoded_is_decoded(octets: Vec<u8>) {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(&octets);
+            prop_assert_eq!(super::base64(encoded.as_bytes()), octets);
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! MIME structure (RFC 2045, RFC 2046): the tree of parts with the places of their bytes.
+//!
+//! One pass over the lines with an explicit stack of open parts. A line that begins with `--` is compared with the
+//! boundaries of all open multiparts, the innermost first, so that a missing end is closed by what encloses it:
+//!
+//!     open: [ multipart --a | message/rfc822 | multipart --b | text/plain ]
+//!     "--b"    ends text/plain, begins the next part of b
+//!     "--a"    ends all of them but the first, begins the next part of a
+//!     "--a--"  the same, and what follows belongs to no part
+//!
+//! Time is linear in the message, with the depth as factor for lines that begin with `--`.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::envelope::EnvelopeFields;
+use super::field_syntax::{self, Parameters, Structured};
+use super::header::{Field, Header, Line, LineKind, Lines};
+use crate::limits;
+
+/// A MIME part: what BODYSTRUCTURE shows, and where its bytes lie. No value holds CR, LF or NUL.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Part {
+    /// Type, as written: `TEXT`. A token.
+    pub kind: String,
+    /// Subtype, as written: `PLAIN`. A token.
+    pub subtype: String,
+    /// Parameters of Content-Type.
+    pub parameters: Parameters,
+    /// Content-ID.
+    pub id: Option<Vec<u8>>,
+    /// Content-Description.
+    pub description: Option<Vec<u8>>,
+    /// Content-Transfer-Encoding, upper case; `7BIT` where missing. A token.
+    pub encoding: String,
+    /// Content-MD5.
+    pub md5: Option<Vec<u8>>,
+    /// Content-Disposition with parameters.
+    pub disposition: Option<(String, Parameters)>,
+    /// Content-Language.
+    pub language: Vec<Vec<u8>>,
+    /// Content-Location.
+    pub location: Option<Vec<u8>>,
+    /// Its header, from the first field to after the empty line; offsets into the message.
+    pub header: Range<usize>,
+    /// Its body.
+    pub body: Range<usize>,
+    /// Lines of the body: its line ends. The one before a boundary belongs to the boundary.
+    pub lines: u32,
+    /// Parts of a multipart, one at least; of a `message/rfc822` its one message. A multipart in which no part was found
+    /// is shown as `TEXT/PLAIN`.
+    pub parts: Vec<Part>,
+    /// The envelope of a `message/rfc822`'s message.
+    pub envelope: Option<Box<EnvelopeFields>>,
+}
+
+/// A message with all that can be known of its form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Structure {
+    /// The message: its header, its body and the parts of that.
+    pub root: Part,
+    /// Its envelope.
+    pub envelope: EnvelopeFields,
+    /// The first budget that it exceeded, if any; what lay beyond was taken for plain text or left out.
+    pub over_budget: Option<Budget>,
+}
+
+/// What `limits` bound in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// `HEADER_OCTETS_MAX` or `FIELDS_MAX`.
+    Header,
+    /// `PARAMETERS_MAX`.
+    Parameters,
+    /// `PARTS_MAX`.
+    Parts,
+    /// `PARTS_DEPTH_MAX`.
+    Depth,
+}
+
+/// The tree of parts alone. See [`Structure::parse`].
+pub fn structure(message: &[u8]) -> Part {
+    Structure::parse(message).root
+}
+
+impl Structure {
+    /// Reads a message of any form. Never fails.
+    ///
+    /// ```
+    /// let text = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nOne\r\n--b\r\n\r\nTwo\r\n--b--\r\n";
+    /// let root = mail::message::Structure::parse(text).root;
+    /// assert_eq!(&text[root.parts[1].body.clone()], b"Two");
+    /// ```
+    pub fn parse(message: &[u8]) -> Self {
+        let mut parser = Parser::new(message);
+        for line in Lines::new(message) {
+            parser.take(line);
+            parser.line_ends += u32::from(message[line.end..line.next].ends_with(b"\n"));
+        }
+        parser.finish()
+    }
+}
+
+/// What an open part is waiting for.
+enum State {
+    /// The end of its header.
+    Header,
+    /// Its own end.
+    Leaf,
+    /// A boundary; none any more once its last was seen.
+    Multipart { boundary: Option<Vec<u8>>, digest: bool },
+    /// The end of the message in it, which is open above it.
+    Message,
+}
+
+/// A part whose end was not seen yet.
+struct Open {
+    part: Part,
+    state: State,
+    /// Line ends of the message before its body.
+    lines_before: u32,
+}
+
+struct Parser<'a> {
+    message: &'a [u8],
+    /// From the message itself to the innermost part. Never empty.
+    open: Vec<Open>,
+    envelope: EnvelopeFields,
+    /// Line ends before the line under way.
+    line_ends: u32,
+    parts: usize,
+    header_octets: usize,
+    over_budget: Option<Budget>,
+}
+
+/// A boundary line: which of the open parts it belongs to, and whether it is that one's last.
+struct Delimiter {
+    index: usize,
+    last: bool,
+}
+
+impl<'a> Parser<'a> {
+    fn new(message: &'a [u8]) -> Self {
+        let mut parser = Self {
+            message,
+            open: Vec::new(),
+            envelope: EnvelopeFields::default(),
+            line_ends: 0,
+            parts: 0,
+            header_octets: 0,
+            over_budget: None,
+        };
+        parser.begin(0);
+        parser
+    }
+
+    fn exceed(&mut self, budget: Budget) {
+        self.over_budget.get_or_insert(budget);
+    }
+
+    fn top(&mut self) -> &mut Open {
+        self.open.last_mut().expect("the message itself is open to the end")
+    }
+
+    fn begin(&mut self, at: usize) {
+        self.parts += 1;
+        let part = Part { header: at..at, body: at..at, ..Part::default() };
+        self.open.push(Open { part, state: State::Header, lines_before: 0 });
+    }
+
+    fn take(&mut self, line: Line) {
+        // Each round ends a header, and a part ends only one: at most one round for each open part and its message.
+        loop {
+            if let Some(delimiter) = self.delimiter(line) {
+                return self.take_delimiter(&delimiter, line);
+            }
+            if !matches!(self.top().state, State::Header) {
+                return;
+            }
+            match self.line_in_header(line) {
+                LineKind::Empty => return self.end_header(line.next, self.line_ends + 1),
+                // The line is the first of the body, and may be a boundary of the multipart that has just begun.
+                LineKind::Other => self.end_header(line.start, self.line_ends),
+                _ => return,
+            }
+        }
+    }
+
+    /// A continuation needs a field before it in the same header.
+    fn line_in_header(&mut self, line: Line) -> LineKind {
+        let start = self.top().part.header.start;
+        let message = &self.message[start..];
+        Line { start: line.start - start, end: line.end - start, next: line.next - start }.kind(message)
+    }
+
+    /// RFC 2046 §5.1.1: a boundary line is `--`, the boundary, `--` if it is the last, and blanks; nothing else.
+    fn delimiter(&self, line: Line) -> Option<Delimiter> {
+        let text = self.message[line.start..line.end].strip_prefix(b"--")?.trim_ascii_end();
+        let open = self.open.iter().enumerate().rev();
+        open.filter_map(|(index, open)| match &open.state {
+            State::Multipart { boundary: Some(boundary), .. } => Some((index, boundary)),
+            _ => None,
+        })
+        .find_map(|(index, boundary)| match text.strip_prefix(boundary.as_slice())? {
+            b"" => Some(Delimiter { index, last: false }),
+            b"--" => Some(Delimiter { index, last: true }),
+            _ => None,
+        })
+    }
+
+    fn take_delimiter(&mut self, delimiter: &Delimiter, line: Line) {
+        // The line end before a boundary belongs to it.
+        let before = &self.message[..line.start];
+        let line_end = match before {
+            [.., b'\r', b'\n'] => 2,
+            [.., b'\n'] => 1,
+            _ => 0,
+        };
+        self.close_above(delimiter.index, line.start - line_end, self.line_ends.saturating_sub(1));
+        let full = self.parts >= limits::PARTS_MAX;
+        if delimiter.last || full {
+            if full && !delimiter.last {
+                self.exceed(Budget::Parts);
+            }
+            if let State::Multipart { boundary, .. } = &mut self.top().state {
+                *boundary = None;
+            }
+        } else {
+            self.begin(line.next);
+        }
+    }
+
+    /// Ends all parts that are open above this one.
+    fn close_above(&mut self, index: usize, end: usize, line_ends: u32) {
+        while self.open.len() > index + 1 {
+            if matches!(self.top().state, State::Header) {
+                let end = end.max(self.top().part.header.start);
+                self.end_header(end, line_ends);
+                // That may have opened a message.
+                continue;
+            }
+            let closed = self.open.pop().expect("there are more than one");
+            let part = closed.end(end, line_ends);
+            self.top().part.parts.push(part);
+        }
+    }
+
+    fn finish(mut self) -> Structure {
+        let (end, line_ends) = (self.message.len(), self.line_ends);
+        self.close_above(0, end, line_ends);
+        if matches!(self.top().state, State::Header) {
+            self.end_header(end, line_ends);
+            self.close_above(0, end, line_ends);
+        }
+        let root = self.open.pop().expect("the message itself is open to the end").end(end, line_ends);
+        Structure { root, envelope: self.envelope, over_budget: self.over_budget }
+    }
+
+    /// The header of the innermost part ends here, and its body begins.
+    fn end_header(&mut self, end: usize, line_ends: u32) {
+        let start = self.top().part.header.start;
+        let room = limits::HEADER_OCTETS_MAX - self.header_octets;
+        let read = &self.message[start..end.min(start + room)];
+        self.header_octets += read.len();
+        let header = Header::parse(read);
+        if header.over_budget() || read.len() < end - start {
+            self.exceed(Budget::Header);
+        }
+        self.note_envelope(&header);
+        let default = self.default_type();
+        let top = self.top();
+        top.part.header.end = end;
+        top.part.body = end..end;
+        top.lines_before = line_ends;
+        if top.part.describe(&header, default) {
+            self.exceed(Budget::Parameters);
+        }
+        self.enter_body(end);
+    }
+
+    /// The header is one of a message: the whole, or one within a `message/rfc822`.
+    fn note_envelope(&mut self, header: &Header<'_>) {
+        match self.open.iter_mut().rev().nth(1) {
+            None => self.envelope = EnvelopeFields::of(header),
+            Some(Open { part, state: State::Message, .. }) => {
+                part.envelope = Some(Box::new(EnvelopeFields::of(header)));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// RFC 2046 §5.1.5: parts of a digest are messages unless they say otherwise.
+    fn default_type(&self) -> DefaultType {
+        match self.open.iter().rev().nth(1) {
+            Some(Open { state: State::Multipart { digest: true, .. }, .. }) => DefaultType::Message,
+            _ => DefaultType::Text,
+        }
+    }
+
+    fn enter_body(&mut self, start: usize) {
+        let part = &self.top().part;
+        let boundary = part.boundary();
+        let (is_message, digest) = (part.is_message(), part.subtype.eq_ignore_ascii_case("digest"));
+        if !is_message && boundary.is_none() {
+            self.top().state = State::Leaf;
+        } else if self.open.len() > limits::PARTS_DEPTH_MAX {
+            self.exceed(Budget::Depth);
+            self.top().state = State::Leaf;
+        } else if is_message && self.parts >= limits::PARTS_MAX {
+            self.exceed(Budget::Parts);
+            self.top().state = State::Leaf;
+        } else if is_message {
+            self.top().state = State::Message;
+            self.begin(start);
+        } else {
+            self.top().state = State::Multipart { boundary, digest };
+        }
+    }
+}
+
+impl Open {
+    fn end(mut self, end: usize, line_ends: u32) -> Part {
+        self.part.body.end = end.max(self.part.body.start);
+        self.part.lines = line_ends.saturating_sub(self.lines_before);
+        if self.part.parts.is_empty() && (self.part.is_message() || self.part.is("multipart")) {
+            self.part.become_text();
+        }
+        self.part
+    }
+}
+
+/// The type of a part that does not say.
+#[derive(Clone, Copy)]
+enum DefaultType {
+    /// RFC 2045 §5.2.
+    Text,
+    /// RFC 2046 §5.1.5.
+    Message,
+}
+
+impl Part {
+    /// Whether this is its type.
+    pub fn is(&self, kind: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(kind)
+    }
+
+    /// Whether it is a multipart with its parts.
+    pub fn is_multipart(&self) -> bool {
+        self.is("multipart")
+    }
+
+    /// Whether it holds a message: `message/rfc822`, or `message/global` (RFC 6532 §3.7).
+    pub fn is_message(&self) -> bool {
+        let known = ["rfc822", "global"];
+        self.is("message") && known.iter().any(|known| self.subtype.eq_ignore_ascii_case(known))
+    }
+
+    /// The value of a parameter of Content-Type, its name compared without case.
+    pub fn parameter(&self, name: &str) -> Option<&[u8]> {
+        field_syntax::find(&self.parameters, name)
+    }
+
+    /// RFC 2046 §5.1.1: a boundary does not end with blanks.
+    fn boundary(&self) -> Option<Vec<u8>> {
+        let boundary = self.parameter("boundary").filter(|_| self.is_multipart())?.trim_ascii_end();
+        (!boundary.is_empty()).then(|| boundary.to_vec())
+    }
+
+    fn become_text(&mut self) {
+        self.kind = "TEXT".into();
+        self.subtype = "PLAIN".into();
+        self.parameters = Parameters::new();
+    }
+
+    /// Reads the fields of a MIME header; says whether one had too many parameters.
+    fn describe(&mut self, header: &Header<'_>, default: DefaultType) -> bool {
+        let text = |name| header.find(name).map(|field| field.unfolded().into_owned());
+        let structured = |name| header.find(name).map(|field| Structured::parse(&field.unfolded()));
+        let content_type = structured("Content-Type");
+        let disposition = structured("Content-Disposition");
+        let over_budget =
+            [&content_type, &disposition].iter().any(|read| read.as_ref().is_some_and(|r| r.over_budget));
+        self.set_type(content_type, default);
+        self.disposition = disposition
+            .filter(|read| field_syntax::is_token(&read.value))
+            .map(|read| (read.value, read.parameters));
+        let encoding = structured("Content-Transfer-Encoding").map(|read| read.value.to_ascii_uppercase());
+        self.encoding = encoding.filter(|encoding| field_syntax::is_token(encoding)).unwrap_or("7BIT".into());
+        self.id = text("Content-ID");
+        self.description = text("Content-Description");
+        self.md5 = text("Content-MD5");
+        self.location = text("Content-Location");
+        self.language = header.find("Content-Language").map(languages).unwrap_or_default();
+        over_budget
+    }
+
+    /// RFC 2045 §5.2: a type that is missing, or that breaks the grammar, is US-ASCII text.
+    fn set_type(&mut self, written: Option<Structured>, default: DefaultType) {
+        let Some(written) = written else {
+            self.become_text();
+            match default {
+                DefaultType::Text => self.parameters.push(("CHARSET".into(), b"US-ASCII".to_vec())),
+                DefaultType::Message => (self.kind, self.subtype) = ("MESSAGE".into(), "RFC822".into()),
+            }
+            return;
+        };
+        match written.value.split_once('/').map(|(kind, subtype)| (kind.trim(), subtype.trim())) {
+            Some((kind, subtype)) if field_syntax::is_token(kind) && field_syntax::is_token(subtype) => {
+                (self.kind, self.subtype) = (kind.into(), subtype.into());
+                self.parameters = written.parameters;
+            }
+            _ => {
+                self.become_text();
+                self.parameters = written.parameters;
+            }
+        }
+    }
+}
+
+/// RFC 3282 §2: tags, separated by commas.
+fn languages(field: &Field<'_>) -> Vec<Vec<u8>> {
+    let value = field.unfolded();
+    let value = field_syntax::without_comments(&value);
+    let tags = value.split(|&octet| octet == b',').map(|tag| tag.trim_ascii().to_vec());
+    tags.filter(|tag| !tag.is_empty()).take(limits::PARAMETERS_MAX).collect()
+}
