@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use mail::{Flag, MailboxPath, Timestamp, Uid};
 use store::change::Applied;
-use store::{Change, Commit, ContentRef, MailboxRef, NewContent};
+use store::{Change, Commit, ContentRef, MailboxRef, NewContent, Stager};
 
 use crate::Mailboxes;
 use crate::error::{Error, Result};
 
-/// An append under way. Dropped, nothing of it remains.
+/// An append under way. Dropped, nothing of it remains; so it must be when [`Append::push`] was not waited for.
 #[derive(Debug)]
 pub struct Append {
     mailboxes: Mailboxes,
@@ -24,7 +24,7 @@ enum Taken {
     /// Small enough to travel in the commit.
     Held(Vec<Bytes>),
     /// Written as it arrives.
-    Staged(store::Staging),
+    Staged(Box<Stager>),
 }
 
 /// Where an appended email lies: APPENDUID (RFC 4315 §3).
@@ -47,7 +47,7 @@ impl Mailboxes {
         let label = Bytes::from(format!("append to mailbox {}", mailbox.id));
         let taken = match size <= store::limits::INLINE_CONTENT_OCTETS_MAX as u64 {
             true => Taken::Held(Vec::new()),
-            false => Taken::Staged(self.store().stage(label.clone()).await?),
+            false => Taken::Staged(Box::new(self.store().stage(label.clone()))),
         };
         Ok(Append { mailboxes: self.clone(), mailbox: mailbox.id, label, taken })
     }
@@ -61,7 +61,7 @@ impl Append {
     pub async fn push(&mut self, piece: Bytes) -> Result<()> {
         match &mut self.taken {
             Taken::Held(pieces) => pieces.push(piece),
-            Taken::Staged(staging) => staging.write(piece).await?,
+            Taken::Staged(stager) => stager.write(piece).await?,
         }
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Append {
     pub async fn finish(self, flags: Vec<Flag>, date: Option<Timestamp>) -> Result<Appended> {
         let content = match self.taken {
             Taken::Held(pieces) => NewContent::Inline { label: self.label, bytes: joined(pieces) },
-            Taken::Staged(staging) => NewContent::Staged(staging.finish().await?),
+            Taken::Staged(stager) => NewContent::Staged(stager.finish().await?),
         };
         let file = Change::File {
             mailbox: MailboxRef::Known(self.mailbox),

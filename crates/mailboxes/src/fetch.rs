@@ -78,7 +78,9 @@ impl Row {
     /// Octets it holds, about.
     fn weight(&self) -> usize {
         let sections: usize = self.sections.iter().flatten().map(|(_, piece)| piece.len()).sum();
-        sections + self.envelope.as_deref().map_or(0, envelope_weight) + self.structure.as_deref().map_or(0, part_weight)
+        sections
+            + self.envelope.as_deref().map_or(0, envelope_weight)
+            + self.structure.as_deref().map_or(0, part_weight)
     }
 }
 
@@ -149,7 +151,8 @@ impl Open {
     }
 
     async fn mark_seen(&self, rows: &mut [Row]) -> Result<()> {
-        let unseen: UidSet = rows.iter().filter(|row| !row.flags.contains(&Flag::Seen)).map(|row| row.uid).collect();
+        let unseen: UidSet =
+            rows.iter().filter(|row| !row.flags.contains(&Flag::Seen)).map(|row| row.uid).collect();
         if unseen.is_empty() {
             return Ok(());
         }
@@ -238,7 +241,8 @@ impl<'a> Look<'a> {
             }
             Place::Selected(fields) => {
                 let range = cut(0..fields.len() as u64, partial);
-                let taken = range.start as usize..range.end.min(range.start.saturating_add(room as u64)) as usize;
+                let taken =
+                    range.start as usize..range.end.min(range.start.saturating_add(room as u64)) as usize;
                 Ok((range.end - range.start, fields.slice(taken)))
             }
         }
@@ -254,9 +258,11 @@ fn cut(range: Range<u64>, partial: Option<(u64, u64)>) -> Range<u64> {
 
 fn envelope_weight(envelope: &EnvelopeFields) -> usize {
     let texts = [&envelope.date, &envelope.subject, &envelope.in_reply_to, &envelope.message_id];
-    let lists = [&envelope.from, &envelope.sender, &envelope.reply_to, &envelope.to, &envelope.cc, &envelope.bcc];
+    let lists =
+        [&envelope.from, &envelope.sender, &envelope.reply_to, &envelope.to, &envelope.cc, &envelope.bcc];
     let length = |text: &Option<Vec<u8>>| text.as_ref().map_or(0, Vec::len);
-    let addresses = lists.into_iter().flatten().map(|a| 16 + length(&a.name) + length(&a.mailbox) + length(&a.host));
+    let addresses =
+        lists.into_iter().flatten().map(|a| 16 + length(&a.name) + length(&a.mailbox) + length(&a.host));
     texts.into_iter().map(length).sum::<usize>() + addresses.sum::<usize>()
 }
 
@@ -266,7 +272,8 @@ fn part_weight(part: &Part) -> usize {
     let mut weight = 0;
     let mut waiting = vec![part];
     while let Some(part) = waiting.pop() {
-        let parameters = part.parameters.iter().chain(part.disposition.iter().flat_map(|(_, parameters)| parameters));
+        let parameters =
+            part.parameters.iter().chain(part.disposition.iter().flat_map(|(_, parameters)| parameters));
         weight += BARE + parameters.map(|(name, value)| name.len() + value.len()).sum::<usize>();
         weight += part.envelope.as_deref().map_or(0, envelope_weight);
         waiting.extend(&part.parts);

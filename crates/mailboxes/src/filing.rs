@@ -195,7 +195,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(content: &str, expected: &str) {
-        assert_eq!(String::from_utf8_lossy(&without_return_path(content.as_bytes())), expected, "{content:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&without_return_path(content.as_bytes())),
+            expected,
+            "{content:?}"
+        );
     }
 
     #[test]
@@ -203,7 +207,10 @@ mod tests {
         check("", "");
         check("Subject: a\r\n\r\nb", "Subject: a\r\n\r\nb");
         check("Return-Path: <x@y>\r\nSubject: a\r\n\r\nb", "Subject: a\r\n\r\nb");
-        check("Subject: a\r\nRETURN-PATH : <x@y>\r\n\tand more\r\nTo: b\r\n\r\nc", "Subject: a\r\nTo: b\r\n\r\nc");
+        check(
+            "Subject: a\r\nRETURN-PATH : <x@y>\r\n\tand more\r\nTo: b\r\n\r\nc",
+            "Subject: a\r\nTo: b\r\n\r\nc",
+        );
         check("Return-path:<a>\r\nreturn-path: <b>\r\n\r\nbody", "\r\nbody");
         check("Return-Path: never ended", "");
     }

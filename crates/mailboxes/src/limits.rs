@@ -6,9 +6,9 @@ pub const ANSWER_OCTETS_MAX: usize = 64 * 1024;
 /// Rows that one answer holds: enough that a listing is limited by disk and not by round trips.
 pub const ANSWER_ROWS_MAX: usize = 256;
 
-/// Octets of a header that are read to find its end, its envelope or its fields. What lies behind counts as body; no
-/// honest header is a hundredth of this.
-pub const HEADER_OCTETS_MAX: usize = 1024 * 1024;
+/// Octets of a header that are read to find its end, its envelope or its fields: what `mail` reads of it, and a piece more.
+/// What lies behind counts as body; no honest header is a tenth of this.
+pub const HEADER_OCTETS_MAX: usize = mail::limits::HEADER_OCTETS_MAX + ANSWER_OCTETS_MAX;
 
 /// Octets of emails that are held at a time, by the whole process, while their structure is parsed or their text is
 /// searched. An email larger than all of it takes all of it and is alone.
@@ -32,6 +32,3 @@ pub const PARSED_AGAIN_OCTETS_MAX: u64 = 64 * 1024;
 
 /// How often a change of names is decided anew when another session was faster.
 pub const CONFLICTS_MAX: usize = 3;
-
-/// Octets of text that are decoded and searched in one email; what lies behind is not found.
-pub const SEARCHED_OCTETS_MAX: u64 = 16 * 1024 * 1024;

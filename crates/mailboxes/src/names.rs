@@ -57,7 +57,10 @@ impl<'a> Names<'a> {
         self.must_be_free(to)?;
         let mut changes = self.superiors(to)?;
         for record in moved {
-            let path = record.path.renamed(from, to).map_err(|_| Error::Cannot("The new name is too long or too deep"))?;
+            let path = record
+                .path
+                .renamed(from, to)
+                .map_err(|_| Error::Cannot("The new name is too long or too deep"))?;
             self.must_be_free(&path)?;
             changes.push(Change::RenameMailbox { mailbox: record.id, path });
         }
@@ -66,7 +69,11 @@ impl<'a> Names<'a> {
 
     /// The superior names of mailboxes that are no mailboxes themselves: `\Noselect`.
     pub(crate) fn implied(&self) -> BTreeSet<MailboxPath> {
-        self.by_path.keys().flat_map(|path| superiors(path)).filter(|path| !self.by_path.contains_key(path)).collect()
+        self.by_path
+            .keys()
+            .flat_map(|path| superiors(path))
+            .filter(|path| !self.by_path.contains_key(path))
+            .collect()
     }
 
     fn must_be_free(&self, path: &MailboxPath) -> Result<()> {
@@ -144,7 +151,11 @@ mod tests {
     fn create() {
         let records = records(&["INBOX", "a", "b/c"]);
         let check = |path: &str, expected: &str| {
-            assert_eq!(show(Names::new(9, &records, 70).create(&MailboxPath::parse(path).unwrap())), expected, "{path}");
+            assert_eq!(
+                show(Names::new(9, &records, 70).create(&MailboxPath::parse(path).unwrap())),
+                expected,
+                "{path}"
+            );
         };
         check("new", "add new 70");
         check("a/x/y", "add a/x 70, add a/x/y 70");
@@ -159,7 +170,11 @@ mod tests {
     fn delete() {
         let records = records(&["INBOX", "a", "a/b", "c/d"]);
         let check = |path: &str, expected: &str| {
-            assert_eq!(show(Names::new(9, &records, 70).delete(&MailboxPath::parse(path).unwrap())), expected, "{path}");
+            assert_eq!(
+                show(Names::new(9, &records, 70).delete(&MailboxPath::parse(path).unwrap())),
+                expected,
+                "{path}"
+            );
         };
         check("a", "remove 2");
         check("a/b", "remove 3");
@@ -172,7 +187,8 @@ mod tests {
     fn rename() {
         let records = records(&["INBOX", "a", "a/b", "ab", "c/d", "e", "e/b"]);
         let check = |from: &str, to: &str, expected: &str| {
-            let changes = Names::new(9, &records, 70).rename(&MailboxPath::parse(from).unwrap(), &MailboxPath::parse(to).unwrap());
+            let changes = Names::new(9, &records, 70)
+                .rename(&MailboxPath::parse(from).unwrap(), &MailboxPath::parse(to).unwrap());
             assert_eq!(show(changes), expected, "{from} {to}");
         };
         check("a", "z", "rename 2 z, rename 3 z/b");

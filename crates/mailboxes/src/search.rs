@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use mail::message::Header;
 use mail::{Flag, SearchKey, UidSet};
 use store::read::EmailRecord;
 
 use crate::email::Email;
 use crate::error::Result;
 use crate::limits;
-use crate::text::{Header, Needle, decoded_text};
+use crate::text::{Needle, decoded_text, field_holds, header_holds, sent};
 use crate::view::{Open, after};
 
 impl Open {
@@ -18,10 +19,10 @@ impl Open {
     /// # Errors
     /// The store's.
     pub async fn search(&self, key: &SearchKey) -> Result<UidSet> {
-        let all = self.store().uids(self.mailbox()).await?;
+        let all = self.uids().await?;
         let mut flagged = BTreeMap::new();
         for flag in flags(key) {
-            flagged.insert(flag.clone(), self.store().uids_with_flag(self.mailbox(), flag).await?);
+            flagged.insert(flag.clone(), self.store().uids_by_flag(self.mailbox(), flag, true).await?);
         }
         let sets = Sets { all: &all, flagged: &flagged };
         let Bounds { mut sure, possible } = sets.bounds(key);
@@ -45,7 +46,8 @@ impl Open {
             return Ok(verdict);
         }
         let email = Email { store: self.store(), record };
-        let header = Header::new(email.header().await?);
+        let header = email.header().await?;
+        let header = Header::parse(&header);
         known.header = Some(&header);
         if let Some(verdict) = known.judge(key) {
             return Ok(verdict);
@@ -57,7 +59,7 @@ impl Open {
 
     /// The decoded text of an email's body, within the process's budget.
     async fn text(&self, email: &Email<'_>) -> Result<String> {
-        let size = email.record.size.min(limits::SEARCHED_OCTETS_MAX);
+        let size = email.record.size.min(mail::limits::SEARCHED_OCTETS_MAX as u64);
         // What is read and what it is decoded to.
         let _permit = self.mailboxes().parsing_permit(2 * size).await;
         let content = email.read_all(0, size).await?;
@@ -124,7 +126,7 @@ impl Sets<'_> {
 #[derive(Clone, Copy)]
 struct Known<'a> {
     record: &'a EmailRecord,
-    header: Option<&'a Header>,
+    header: Option<&'a Header<'a>>,
     text: Option<&'a str>,
 }
 
@@ -135,7 +137,9 @@ impl Known<'_> {
         match key {
             SearchKey::All => Some(true),
             SearchKey::And(keys) => every(keys.iter().map(|key| self.judge(key))),
-            SearchKey::Or(a, b) => every([a, b].into_iter().map(|key| self.judge(key).map(|v| !v))).map(|v| !v),
+            SearchKey::Or(a, b) => {
+                every([a, b].into_iter().map(|key| self.judge(key).map(|v| !v))).map(|v| !v)
+            }
             SearchKey::Not(key) => self.judge(key).map(|verdict| !verdict),
             SearchKey::Uids(uids) => Some(uids.contains(record.uid)),
             SearchKey::Flag(flag) => Some(record.flags.contains(flag)),
@@ -143,13 +147,19 @@ impl Known<'_> {
             SearchKey::Smaller(octets) => Some(record.size < *octets),
             SearchKey::Before(midnight) => Some(record.date < *midnight),
             SearchKey::Since(midnight) => Some(record.date >= *midnight),
-            SearchKey::SentBefore(midnight) => self.header.map(|h| h.sent().is_some_and(|sent| sent < *midnight)),
-            SearchKey::SentSince(midnight) => self.header.map(|h| h.sent().is_some_and(|sent| sent >= *midnight)),
-            SearchKey::Header(name, text) => self.header.map(|header| header.holds(name, &Needle::new(text))),
+            SearchKey::SentBefore(midnight) => {
+                self.header.map(|header| sent(header).is_some_and(|sent| sent < *midnight))
+            }
+            SearchKey::SentSince(midnight) => {
+                self.header.map(|header| sent(header).is_some_and(|sent| sent >= *midnight))
+            }
+            SearchKey::Header(name, text) => {
+                self.header.map(|header| field_holds(header, name, &Needle::new(text)))
+            }
             SearchKey::Body(text) => self.text.map(|body| Needle::new(text).is_in(body)),
             SearchKey::Text(text) => {
                 let needle = Needle::new(text);
-                let in_header = self.header.map(|header| header.holds_anywhere(&needle));
+                let in_header = self.header.map(|header| header_holds(header, &needle));
                 let in_text = self.text.map(|body| needle.is_in(body));
                 every([in_header, in_text].map(|verdict| verdict.map(|v| !v)).into_iter()).map(|v| !v)
             }

@@ -154,10 +154,18 @@ mod tests {
 
     /// The example of RFC 3501 §6.4.5, with invented offsets.
     fn example() -> Part {
-        let inner3 =
-            node("MULTIPART", 42..45, 45..60, vec![leaf("TEXT", 46..47, 47..50), leaf("APPLICATION", 51..52, 52..58)]);
-        let alternative =
-            node("multipart", 94..95, 95..99, vec![leaf("TEXT", 95..96, 96..97), leaf("TEXT", 97..98, 98..99)]);
+        let inner3 = node(
+            "MULTIPART",
+            42..45,
+            45..60,
+            vec![leaf("TEXT", 46..47, 47..50), leaf("APPLICATION", 51..52, 52..58)],
+        );
+        let alternative = node(
+            "multipart",
+            94..95,
+            95..99,
+            vec![leaf("TEXT", 95..96, 96..97), leaf("TEXT", 97..98, 98..99)],
+        );
         let inner42 = node("MULTIPART", 82..88, 88..99, vec![leaf("TEXT", 89..90, 90..93), alternative]);
         let part4 = node(
             "MULTIPART",

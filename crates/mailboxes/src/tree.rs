@@ -19,7 +19,7 @@ pub struct Named {
     pub subscribed: bool,
     /// Special use (RFC 6154) without backslash: `Sent`.
     pub special_use: Option<String>,
-    /// Only a name: mailboxes lie below it, or it is subscribed and gone.
+    /// Only a name, because mailboxes lie below it.
     pub no_select: bool,
 }
 
@@ -41,14 +41,14 @@ pub struct Status {
 }
 
 impl Mailboxes {
-    /// Every name of the account, sorted.
+    /// Every name of the account, sorted. A subscription outlives its mailbox (RFC 3501 §6.3.6), but is not shown without it.
     ///
     /// # Errors
     /// The store's.
     pub async fn list(&self, account: i64) -> Result<Vec<Named>> {
         let mailboxes = self.store().mailboxes(account).await?;
         let subscribed = self.store().subscriptions(account).await?;
-        Ok(listed(account, &mailboxes, subscribed.into_iter().collect()))
+        Ok(listed(account, &mailboxes, &subscribed.into_iter().collect()))
     }
 
     /// The counters of a mailbox.
@@ -95,7 +95,7 @@ impl Mailboxes {
         let inbox = self.find(account, from).await?;
         self.create(account, to).await?;
         let target = self.find(account, to).await?;
-        let mut rest = self.store().uids(inbox.id).await?;
+        let mut rest = self.store().uids(inbox.id).await?.map(|(_, uids)| uids).unwrap_or_default();
         while !rest.is_empty() {
             let (slice, after) = rest.split_at(limits::UIDS_PER_COMMIT_MAX);
             self.commit(moving(inbox.id, slice, target.id)).await?;
@@ -115,7 +115,7 @@ impl Mailboxes {
 
     /// The mailbox of this path.
     pub(crate) async fn find(&self, account: i64, path: &MailboxPath) -> Result<MailboxRecord> {
-        self.store().mailbox(account, path).await?.ok_or(Error::NoSuchMailbox)
+        self.store().mailbox_by_path(account, path).await?.ok_or(Error::NoSuchMailbox)
     }
 
     pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<store::Receipt> {
@@ -123,7 +123,11 @@ impl Mailboxes {
     }
 
     /// Decides over the names as they are, and again if they changed before the commit.
-    async fn rearrange(&self, account: i64, decide: impl Fn(&Names<'_>) -> Result<Vec<Change>>) -> Result<()> {
+    async fn rearrange(
+        &self,
+        account: i64,
+        decide: impl Fn(&Names<'_>) -> Result<Vec<Change>>,
+    ) -> Result<()> {
         let mut attempts = limits::CONFLICTS_MAX;
         loop {
             let mailboxes = self.store().mailboxes(account).await?;
@@ -144,23 +148,21 @@ pub(crate) fn moving(from: i64, uids: UidSet, to: i64) -> Vec<Change> {
     ]
 }
 
-fn listed(account: i64, mailboxes: &[MailboxRecord], mut subscribed: BTreeSet<MailboxPath>) -> Vec<Named> {
+fn listed(account: i64, mailboxes: &[MailboxRecord], subscribed: &BTreeSet<MailboxPath>) -> Vec<Named> {
     let mut names: Vec<_> = mailboxes
         .iter()
         .map(|record| Named {
             path: record.path.clone(),
-            subscribed: subscribed.remove(&record.path),
+            subscribed: subscribed.contains(&record.path),
             special_use: record.special_use.clone(),
             no_select: false,
         })
         .collect();
-    let only_name = |path, subscribed| Named { path, subscribed, special_use: None, no_select: true };
-    for path in Names::new(account, mailboxes, 1).implied() {
-        let subscribed = subscribed.remove(&path);
-        names.push(only_name(path, subscribed));
-    }
-    // RFC 3501 §6.3.6: a subscription outlives its mailbox.
-    names.extend(subscribed.into_iter().map(|path| only_name(path, true)));
+    let implied = Names::new(account, mailboxes, 1).implied().into_iter();
+    names.extend(implied.map(|path| {
+        let subscribed = subscribed.contains(&path);
+        Named { path, subscribed, special_use: None, no_select: true }
+    }));
     names.sort_by(|a, b| a.path.cmp(&b.path));
     names
 }

@@ -10,7 +10,7 @@ use store::Store;
 use store::read::EmailRecord;
 
 use crate::email::Email;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fetch::Row;
 use crate::{Mailboxes, limits};
 
@@ -69,17 +69,16 @@ impl Mailboxes {
     /// # Errors
     /// [`crate::Error::NoSuchMailbox`], the store's.
     pub async fn open(&self, account: i64, path: &MailboxPath) -> Result<(Open, Opened)> {
-        let record = self.find(account, path).await?;
-        let uids = self.store().uids(record.id).await?;
-        let seen = self.store().uids_with_flag(record.id, &Flag::Seen).await?;
+        let number = self.find(account, path).await?.id;
+        let (record, uids) = self.store().uids(number).await?.ok_or(Error::NoSuchMailbox)?;
+        let unseen = self.store().uids_by_flag(number, &Flag::Seen, false).await?;
         let opened = Opened {
-            // What came since the record was read is told as news.
-            uids: uids.difference(&from(record.uid_next)),
             uid_validity: record.uid_validity,
             uid_next: record.uid_next,
-            first_unseen: uids.difference(&seen).first(),
+            first_unseen: unseen.intersection(&uids).first(),
             highest_modseq: record.highest_modseq,
-            keywords: self.store().keywords(record.id).await?,
+            keywords: self.store().keywords(number).await?,
+            uids,
         };
         let open = Open {
             mailboxes: self.clone(),
@@ -94,20 +93,27 @@ impl Mailboxes {
 }
 
 impl Open {
-    /// What changed after `since`, which the session knows from the last answer.
+    /// What changed after `since`, which the session knows from the last answer. If the mailbox was removed, all of its
+    /// emails vanished.
     ///
     /// # Errors
     /// The store's.
     pub async fn changes(&self, since: ModSeq) -> Result<Changes> {
-        let changed = self.store().changed_since(self.mailbox, since).await?;
         let told = self.told_up_to.load(Ordering::Relaxed);
-        let uids = self.store().uids(self.mailbox).await?;
-        let arrived = uids.intersection(&from(told));
-        let flags = self.rows_of(changed.flags.difference(&from(told))).await?;
-        if let Some(last) = arrived.last() {
-            self.told_up_to.store(last.0.saturating_add(1), Ordering::Relaxed);
+        let Some(changes) = self.store().changed_since(self.mailbox, since).await? else {
+            let vanished = from(1).difference(&from(told));
+            return Ok(Changes { highest_modseq: since, vanished, ..Changes::default() });
+        };
+        let (older, new): (Vec<_>, Vec<_>) = changes.changed.iter().partition(|record| record.uid.0 < told);
+        if let Some(last) = new.last() {
+            self.told_up_to.store(last.uid.0.saturating_add(1), Ordering::Relaxed);
         }
-        Ok(Changes { highest_modseq: changed.highest_modseq, vanished: changed.vanished, arrived, flags })
+        Ok(Changes {
+            highest_modseq: changes.highest_modseq,
+            vanished: changes.vanished,
+            arrived: new.into_iter().map(|record| record.uid).collect(),
+            flags: older.into_iter().map(Row::of).collect(),
+        })
     }
 
     /// The account whose mailbox it is.
@@ -128,8 +134,14 @@ impl Open {
         &self.mailboxes
     }
 
-    pub(crate) fn mailbox(&self) -> i64 {
+    /// The mailbox's number, by which news name it.
+    pub fn mailbox(&self) -> i64 {
         self.mailbox
+    }
+
+    /// The UIDs that are there now; none if the mailbox was removed.
+    pub(crate) async fn uids(&self) -> Result<UidSet> {
+        Ok(self.store().uids(self.mailbox).await?.map(|(_, uids)| uids).unwrap_or_default())
     }
 
     /// Rows of these with flags alone.

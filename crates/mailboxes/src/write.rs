@@ -28,7 +28,7 @@ impl Open {
     /// The store's. More than [`limits::UIDS_PER_COMMIT_MAX`] emails are changed in several commits, of which the first may
     /// have been done.
     pub async fn set_flags(&self, uids: &UidSet, mode: FlagMode, flags: &[Flag]) -> Result<Vec<Row>> {
-        let mut rest = uids.intersection(&self.store().uids(self.mailbox()).await?);
+        let mut rest = uids.intersection(&self.uids().await?);
         let mut changed = Vec::new();
         while !rest.is_empty() {
             let (slice, after) = rest.split_at(limits::UIDS_PER_COMMIT_MAX);
@@ -62,7 +62,7 @@ impl Open {
             return Err(Error::Cannot("The emails are in this mailbox already"));
         }
         let mut copied = Copied { validity: target.uid_validity, ..Copied::default() };
-        let mut rest = uids.intersection(&self.store().uids(self.mailbox()).await?);
+        let mut rest = uids.intersection(&self.uids().await?);
         while !rest.is_empty() {
             let (slice, after) = rest.split_at(limits::UIDS_PER_COMMIT_MAX);
             copied.add(self.mailboxes().commit(moving(self.mailbox(), slice, target.id)).await?);
@@ -76,7 +76,7 @@ impl Open {
     /// # Errors
     /// The store's. What is left can be removed by asking again.
     pub async fn expunge(&self, among: Option<&UidSet>) -> Result<()> {
-        let deleted = self.store().uids_with_flag(self.mailbox(), &Flag::Deleted).await?;
+        let deleted = self.store().uids_by_flag(self.mailbox(), &Flag::Deleted, true).await?;
         let gone = among.map_or_else(|| deleted.clone(), |among| deleted.intersection(among));
         self.remove(gone, true).await
     }
