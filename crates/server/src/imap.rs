@@ -1,0 +1,290 @@
+//! The application's side of an IMAP connection: the session's questions become calls of `mailboxes` and `directory`,
+//! and their results its answers.
+
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use mail::{Flag, MailboxPath, Timestamp, UidSet};
+use mailboxes::{Append, Error, Mailboxes, Named, Open, Result, Row};
+use protocol::imap::{
+    Answer, Changes, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Section, SectionText, Selected, Status,
+    StoreMode,
+};
+use protocol::imap::ServerSession;
+use protocol::sasl::{Credentials, SignIn};
+use store::Watch;
+use store::change::FlagMode;
+use wire::{Decision, Handler};
+
+use crate::replies;
+use crate::shared::{self, Shared};
+
+/// One IMAP connection.
+pub(crate) struct ImapHandler(Arc<Connection>);
+
+/// What the decisions of one connection share.
+struct Connection {
+    shared: Arc<Shared>,
+    live: Arc<shared::Connection>,
+    mailboxes: Mailboxes,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    account: Option<i64>,
+    selected: Option<Selection>,
+    append: Option<Append>,
+}
+
+/// The selected mailbox.
+struct Selection {
+    open: Arc<Open>,
+    watch: Watch,
+}
+
+impl ImapHandler {
+    pub(crate) fn new(shared: Arc<Shared>, live: Arc<shared::Connection>, mailboxes: Mailboxes) -> Self {
+        Self(Arc::new(Connection { shared, live, mailboxes, state: Mutex::default() }))
+    }
+}
+
+impl Handler<ServerSession> for ImapHandler {
+    fn decide(&mut self, question: Question) -> Decision<Answer> {
+        let connection = self.0.clone();
+        Decision::Later(Box::pin(async move {
+            connection.answer(question).await.unwrap_or_else(|error| {
+                if let Error::Store(error) = &error {
+                    tracing::warn!(%error, "an IMAP command was refused");
+                }
+                refusal(error)
+            })
+        }))
+    }
+
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<News> {
+        let mut state = self.0.state();
+        let Some(selected) = &mut state.selected else { return Poll::Pending };
+        loop {
+            let news = ready!(selected.watch.poll_changed(cx));
+            if news.contains_key(&selected.open.mailbox()) {
+                return Poll::Ready(News);
+            }
+        }
+    }
+
+    fn ended(&mut self, outcome: Outcome, end: protocol::End) {
+        tracing::debug!(commands = outcome.commands, misuses = ?outcome.misuses, ?end, "an IMAP connection ended");
+    }
+}
+
+/// What the session is told when a wish was not done.
+fn refusal(error: Error) -> Answer {
+    match error {
+        Error::NoSuchMailbox => Answer::NoSuchMailbox,
+        Error::Exists => Answer::Exists,
+        Error::Cannot(reason) => Answer::Cannot(reason),
+        Error::TooBig => Answer::TooBig,
+        Error::Store(_) => Answer::Unavailable,
+    }
+}
+
+impl Connection {
+    async fn answer(&self, question: Question) -> Result<Answer> {
+        match question {
+            Question::Authenticate(credentials) => Ok(Answer::SignIn(self.sign_in(credentials).await)),
+            Question::Mailboxes => self.list().await,
+            Question::Create(path) => done(self.mailboxes.create(self.account()?, &path).await),
+            Question::Delete(path) => done(self.mailboxes.delete(self.account()?, &path).await),
+            Question::Rename(from, to) => done(self.mailboxes.rename(self.account()?, &from, &to).await),
+            Question::Subscribe(path, yes) => done(self.mailboxes.subscribe(self.account()?, &path, yes).await),
+            Question::Status(path) => self.status(&path).await,
+            Question::Select(path) => self.select(&path).await,
+            Question::Unselect => Ok(self.unselect()),
+            Question::Changes { since } => Ok(Answer::Changes(changes(self.selected()?.changes(since).await?))),
+            Question::Fetch { uids, wants } => self.fetch(&uids, wants).await,
+            Question::Read { uid, section, offset } => {
+                Ok(Answer::Content(self.selected()?.read(uid, &section_of(section), offset).await?))
+            }
+            Question::Search(key) => Ok(Answer::Found(self.selected()?.search(&key).await?)),
+            Question::Store { uids, mode, flags } => self.store(&uids, mode, &flags).await,
+            Question::Copy { uids, to } => Ok(copied(self.selected()?.copy(&uids, &to).await?)),
+            Question::Move { uids, to } => Ok(copied(self.selected()?.move_to(&uids, &to).await?)),
+            Question::Expunge(among) => done(self.selected()?.expunge(among.as_ref()).await),
+            Question::AppendBegin { to, size } => self.append_begin(&to, size).await,
+            Question::AppendChunk(piece) => self.append_chunk(piece).await,
+            Question::AppendFinish { last, flags, date } => self.append_finish(last, flags, date).await,
+            Question::AppendAbandoned => Ok(self.append_abandoned()),
+        }
+    }
+
+    async fn sign_in(&self, credentials: Credentials) -> SignIn {
+        let signed_in = self.shared.directory.sign_in(replies::credentials(credentials)).await;
+        if let directory::SignIn::Accepted(principal) = &signed_in {
+            self.live.live.signed_in(principal.address.to_string());
+            self.state().account = Some(principal.account);
+        }
+        replies::sign_in(signed_in)
+    }
+
+    async fn list(&self) -> Result<Answer> {
+        let names = self.mailboxes.list(self.account()?).await?;
+        Ok(Answer::Mailboxes(names.into_iter().map(listed).collect()))
+    }
+
+    async fn status(&self, path: &MailboxPath) -> Result<Answer> {
+        let status = self.mailboxes.status(self.account()?, path).await?;
+        Ok(Answer::Status(Status {
+            messages: status.messages,
+            unseen: status.unseen,
+            recent: 0,
+            uid_next: status.uid_next,
+            uid_validity: status.uid_validity,
+            highest_modseq: status.highest_modseq,
+            size: status.size,
+        }))
+    }
+
+    async fn select(&self, path: &MailboxPath) -> Result<Answer> {
+        let account = self.account()?;
+        // RFC 3501 §6.3.1: a SELECT that fails leaves no mailbox selected.
+        self.unselect();
+        // Watched before it is read: what changes in between is told.
+        let watch = self.mailboxes.store().watch(account);
+        let (open, opened) = self.mailboxes.open(account, path).await?;
+        self.state().selected = Some(Selection { open: Arc::new(open), watch });
+        Ok(Answer::Selected(Selected {
+            uids: opened.uids,
+            uid_validity: opened.uid_validity,
+            uid_next: opened.uid_next,
+            first_unseen: opened.first_unseen,
+            highest_modseq: opened.highest_modseq,
+            keywords: opened.keywords,
+        }))
+    }
+
+    fn unselect(&self) -> Answer {
+        self.state().selected = None;
+        Answer::Done
+    }
+
+    async fn fetch(&self, uids: &UidSet, wants: FetchWants) -> Result<Answer> {
+        let facts = wants.facts;
+        let fetched = self.selected()?.fetch(uids, &wants_of(wants)).await?;
+        let rows = fetched.rows.into_iter().map(|row| fetch_row(row, facts)).collect();
+        Ok(Answer::Rows { rows, rest: fetched.rest })
+    }
+
+    async fn store(&self, uids: &UidSet, mode: StoreMode, flags: &[Flag]) -> Result<Answer> {
+        let mode = match mode {
+            StoreMode::Set => FlagMode::Set,
+            StoreMode::Add => FlagMode::Add,
+            StoreMode::Remove => FlagMode::Remove,
+        };
+        let rows = self.selected()?.set_flags(uids, mode, flags).await?;
+        Ok(Answer::Stored(rows.into_iter().map(|row| fetch_row(row, false)).collect()))
+    }
+
+    async fn append_begin(&self, to: &MailboxPath, size: u64) -> Result<Answer> {
+        let append = self.mailboxes.append(self.account()?, to, size).await?;
+        self.state().append = Some(append);
+        Ok(Answer::Done)
+    }
+
+    async fn append_chunk(&self, piece: Bytes) -> Result<Answer> {
+        let mut append = self.append_under_way()?;
+        append.push(piece).await?;
+        self.state().append = Some(append);
+        Ok(Answer::Done)
+    }
+
+    async fn append_finish(&self, last: Bytes, flags: Vec<Flag>, date: Option<Timestamp>) -> Result<Answer> {
+        let mut append = self.append_under_way()?;
+        append.push(last).await?;
+        let appended = append.finish(flags, date).await?;
+        Ok(Answer::Appended { validity: appended.validity, uid: appended.uid })
+    }
+
+    fn append_abandoned(&self) -> Answer {
+        self.state().append = None;
+        Answer::Done
+    }
+
+    fn append_under_way(&self) -> Result<Append> {
+        self.state().append.take().ok_or(Error::Cannot("No APPEND is under way"))
+    }
+
+    fn account(&self) -> Result<i64> {
+        self.state().account.ok_or(Error::Cannot("Sign in first"))
+    }
+
+    fn selected(&self) -> Result<Arc<Open>> {
+        self.state().selected.as_ref().map(|selected| selected.open.clone()).ok_or(Error::Cannot("Select a mailbox first"))
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+}
+
+fn done(result: Result<()>) -> Result<Answer> {
+    result.map(|()| Answer::Done)
+}
+
+fn listed(name: Named) -> Mailbox {
+    let special_use = name.special_use.as_deref().and_then(special_use);
+    Mailbox { path: name.path, subscribed: name.subscribed, special_use, no_select: name.no_select }
+}
+
+/// RFC 6154 §2.
+fn special_use(name: &str) -> Option<&'static str> {
+    const USES: [&str; 7] = ["\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash"];
+    USES.into_iter().find(|known| known[1..].eq_ignore_ascii_case(name))
+}
+
+fn changes(changes: mailboxes::Changes) -> Changes {
+    Changes {
+        highest_modseq: changes.highest_modseq,
+        vanished: changes.vanished,
+        arrived: changes.arrived,
+        flags: changes.flags.into_iter().map(|row| fetch_row(row, false)).collect(),
+    }
+}
+
+fn copied(copied: mailboxes::Copied) -> Answer {
+    Answer::Copied(Copied { validity: copied.validity, source: copied.source, target: copied.target })
+}
+
+fn fetch_row(row: Row, facts: bool) -> FetchRow {
+    FetchRow {
+        uid: row.uid,
+        flags: row.flags,
+        modseq: row.modseq,
+        facts: facts.then_some((row.date, row.size)),
+        envelope: row.envelope,
+        structure: row.structure,
+        sections: row.sections,
+    }
+}
+
+fn wants_of(wants: FetchWants) -> mailboxes::Wants {
+    mailboxes::Wants {
+        envelope: wants.envelope,
+        structure: wants.structure,
+        sections: wants.sections.into_iter().map(|wanted| (section_of(wanted.section), wanted.partial)).collect(),
+        mark_seen: wants.mark_seen,
+    }
+}
+
+fn section_of(section: Section) -> mailboxes::Section {
+    let text = match section.text {
+        SectionText::Whole => mailboxes::SectionText::Whole,
+        SectionText::Header => mailboxes::SectionText::Header,
+        SectionText::HeaderFields(names) => mailboxes::SectionText::Fields(names),
+        SectionText::HeaderFieldsNot(names) => mailboxes::SectionText::FieldsNot(names),
+        SectionText::Text => mailboxes::SectionText::Text,
+        SectionText::Mime => mailboxes::SectionText::Mime,
+    };
+    mailboxes::Section { part: section.part, text }
+}
