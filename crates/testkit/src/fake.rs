@@ -1,6 +1,6 @@
 //! A small application in memory: enough of a server behind a session for transcripts.
 //!
-//! It knows the accounts, domains and aliases of a fixture and one INBOX for each account. It answers at once and has no
+//! It knows the accounts, domains and aliases of a fixture, and their mailboxes. It answers at once and has no
 //! policy but this: mail comes in for addresses that exist, and nothing is relayed.
 
 use std::cell::RefCell;
@@ -9,12 +9,50 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{Address, Domain, ForwardPath, Host, LocalPart, Reply, Uid};
+use mail::{Address, Domain, ForwardPath, Host, LocalPart, MailboxPath, Reply, Uid};
 use protocol::sasl::{Credentials, SignIn};
-use protocol::{pop3, smtp};
+use protocol::{Session, imap, pop3, smtp};
 
 use crate::files;
 use crate::transcript::{Check, Fixture};
+
+mod imap_side;
+mod mailbox;
+
+pub use imap_side::ImapSide;
+use mailbox::{ARRIVAL, Email, Mailbox, VALIDITY};
+
+/// The application's side of a session.
+pub trait Side<S: Session> {
+    /// Decides a question.
+    fn decide(&mut self, question: S::Question) -> S::Answer;
+    /// What the session may be told now.
+    fn news(&mut self) -> Option<S::News> {
+        None
+    }
+}
+
+impl Side<smtp::ServerSession> for SmtpSide {
+    fn decide(&mut self, question: smtp::Question) -> smtp::Answer {
+        Self::decide(self, question)
+    }
+}
+
+impl Side<pop3::ServerSession> for Pop3Side {
+    fn decide(&mut self, question: pop3::Question) -> pop3::Answer {
+        Self::decide(self, question)
+    }
+}
+
+impl Side<imap::ServerSession> for ImapSide {
+    fn decide(&mut self, question: imap::Question) -> imap::Answer {
+        Self::decide(self, question)
+    }
+
+    fn news(&mut self) -> Option<imap::News> {
+        Self::news(self)
+    }
+}
 
 /// What the connections of one play share.
 #[derive(Debug, Default)]
@@ -32,14 +70,11 @@ pub type Shared = Rc<RefCell<Fake>>;
 #[derive(Debug)]
 struct Account {
     password: String,
-    inbox: BTreeMap<Uid, Bytes>,
-    uid_next: u32,
+    /// INBOX is always there.
+    mailboxes: BTreeMap<MailboxPath, Mailbox>,
     /// A POP3 session has the maildrop.
     locked: bool,
 }
-
-/// UIDVALIDITY of every INBOX here.
-const VALIDITY: u32 = 1;
 
 /// An alias may lead to an alias, so often.
 const ALIAS_STEPS_MAX: usize = 8;
@@ -50,8 +85,10 @@ impl Fake {
         let mut fake = Self::default();
         for (address, password) in &fixture.accounts {
             let address = fake.ours(address)?;
-            let account =
-                Account { password: password.clone(), inbox: BTreeMap::new(), uid_next: 1, locked: false };
+            let mut inbox = Mailbox::default();
+            inbox.subscribed = true;
+            let mailboxes = BTreeMap::from([(MailboxPath::inbox(), inbox)]);
+            let account = Account { password: password.clone(), mailboxes, locked: false };
             fake.accounts.insert(address, account);
         }
         for domain in &fixture.domains {
@@ -84,10 +121,12 @@ impl Fake {
         let Check::Mail(address, count) = check else { return Ok(()) }; // Stories are told by a whole server.
         let account =
             self.accounts.get(&parse(address)?).ok_or_else(|| format!("{address} has no account"))?;
-        if account.inbox.len() == *count {
-            return Ok(());
+        let there = account.mailboxes[&MailboxPath::inbox()].emails.len();
+        if there == *count {
+            Ok(())
+        } else {
+            Err(format!("INBOX of {address} holds {there} emails, not {count}"))
         }
-        Err(format!("INBOX of {address} holds {} emails, not {count}", account.inbox.len()))
     }
 
     /// Whether these credentials are right.
@@ -139,9 +178,12 @@ impl Fake {
 }
 
 impl Account {
+    fn inbox(&mut self) -> &mut Mailbox {
+        self.mailboxes.get_mut(&MailboxPath::inbox()).expect("INBOX is always there")
+    }
+
     fn file(&mut self, content: Bytes) {
-        self.inbox.insert(Uid(self.uid_next), content);
-        self.uid_next += 1;
+        self.inbox().file(Email::new(content, Vec::new(), ARRIVAL));
     }
 }
 
@@ -259,7 +301,7 @@ impl Pop3Side {
             }
             Question::Read { uid, offset } => Answer::Content(account.piece(uid, offset)),
             Question::Remove(uids) => {
-                account.inbox.retain(|uid, _| !uids.contains(uid));
+                account.inbox().remove(&uids);
                 Answer::Removed
             }
         }
@@ -279,14 +321,14 @@ impl Drop for Pop3Side {
 const PIECE_MAX: usize = 50;
 
 impl Account {
-    fn listed(&self) -> pop3::Answer {
-        let emails =
-            self.inbox.iter().map(|(&uid, content)| pop3::Listing { uid, size: content.len() as u64 });
+    fn listed(&mut self) -> pop3::Answer {
+        let emails = self.inbox().emails.iter();
+        let emails = emails.map(|(&uid, email)| pop3::Listing { uid, size: email.content.len() as u64 });
         pop3::Answer::Maildrop { validity: VALIDITY, emails: emails.collect::<Arc<[_]>>() }
     }
 
-    fn piece(&self, uid: Uid, offset: u64) -> Bytes {
-        let Some(content) = self.inbox.get(&uid) else { return Bytes::new() };
+    fn piece(&mut self, uid: Uid, offset: u64) -> Bytes {
+        let Some(Email { content, .. }) = self.inbox().emails.get(&uid) else { return Bytes::new() };
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
         content.slice(start..content.len().min(start + PIECE_MAX))
     }

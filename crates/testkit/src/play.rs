@@ -385,7 +385,7 @@ fn sends(act: &Act) -> bool {
 
 /// Whether repeated text of this length is cut at this place.
 fn cut_in_repeated(at: usize, length: usize) -> bool {
-    length <= CUT_ALL_MAX || at < 8 || at + 8 > length || at % PIECE == 0 && length / PIECE <= 64
+    length <= CUT_ALL_MAX || at < 8 || at + 8 > length || at.is_multiple_of(PIECE) && length / PIECE <= 64
 }
 
 #[cfg(test)]

@@ -30,6 +30,12 @@ impl SessionStage {
         Ok(Self { fake, fixture: fixture.clone(), now: Instant::now(), connections: BTreeMap::new() })
     }
 
+    /// Tells every connection what the last event changed for it.
+    fn tell(&mut self) -> Result<(), String> {
+        let now = self.now;
+        self.connections.values_mut().try_for_each(|connection| connection.tell(now))
+    }
+
     fn connection(&mut self, client: usize) -> &mut dyn Connection {
         self.connections.get_mut(&client).expect("the player opens first").as_mut()
     }
@@ -45,7 +51,8 @@ impl Stage for SessionStage {
 
     fn send(&mut self, client: usize, bytes: &[u8]) -> Result<(), String> {
         let now = self.now;
-        self.connection(client).receive(now, bytes)
+        self.connection(client).receive(now, bytes)?;
+        self.tell()
     }
 
     fn read(&mut self, client: usize, _: Patience) -> Result<Arrived, String> {
@@ -88,6 +95,7 @@ impl Stage for SessionStage {
             self.now = self.now.max(deadline);
             let now = self.now;
             self.connection(client).woken(now)?;
+            self.tell()?;
         }
         self.now = end;
         Ok(())

@@ -264,10 +264,10 @@ fn parse_act(text: &str) -> Result<Act, String> {
     }
 }
 
-/// The text after `C: `; an empty text may be written without the space.
+/// The text after `C: `. The space may be missing if the text is empty or begins with an escape.
 fn after_mark<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
     let rest = text.strip_prefix(mark)?;
-    if rest.is_empty() { Some(rest) } else { rest.strip_prefix(' ') }
+    if rest.is_empty() || rest.starts_with('\\') { Some(rest) } else { rest.strip_prefix(' ') }
 }
 
 fn parse_many(text: &str) -> Result<Act, String> {

@@ -4,13 +4,12 @@
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use testkit::files::{self, File};
-use testkit::{Cut, Played, Protocol, SessionStage, play};
+use testkit::{Cut, Played, SessionStage, play};
 
 fn main() {
     let arguments = Arguments::from_args();
     let files = files::transcripts().expect("the folder of transcripts can be read");
-    let played = files.into_iter().filter(|file| file.protocol != Protocol::Imap);
-    let trials = played.flat_map(|file| {
+    let trials = files.into_iter().flat_map(|file| {
         let cut = file.clone();
         [
             Trial::test(file.name.clone(), move || one(&file, Cut::Whole).map(drop)),

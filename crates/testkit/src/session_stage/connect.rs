@@ -5,10 +5,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::{pop3, smtp};
+use protocol::{imap, pop3, smtp};
 
 use super::link::{Connection, Link};
-use crate::fake::{Pop3Side, Shared, SmtpSide};
+use crate::fake::{ImapSide, Pop3Side, Shared, SmtpSide};
 use crate::transcript::{Fixture, Protocol};
 
 /// What the server calls itself.
@@ -25,15 +25,16 @@ pub(super) fn connect(
     match protocol {
         Protocol::Smtp | Protocol::Submission => {
             let session = smtp::ServerSession::new(Arc::new(options.smtp()), now);
-            let mut side = SmtpSide::new(fake.clone());
-            Ok(Box::new(Link::new(session, move |question| side.decide(question), now)))
+            Ok(Box::new(Link::new(session, SmtpSide::new(fake.clone()), now)))
         }
         Protocol::Pop3 => {
             let session = pop3::ServerSession::new(Arc::new(options.pop3()), now);
-            let mut side = Pop3Side::new(fake.clone());
-            Ok(Box::new(Link::new(session, move |question| side.decide(question), now)))
+            Ok(Box::new(Link::new(session, Pop3Side::new(fake.clone()), now)))
         }
-        Protocol::Imap => Err("IMAP plays on a whole server only".into()),
+        Protocol::Imap => {
+            let session = imap::ServerSession::new(Arc::new(options.imap()), now);
+            Ok(Box::new(Link::new(session, ImapSide::new(fake.clone()), now)))
+        }
     }
 }
 
@@ -108,6 +109,18 @@ impl Options {
             starttls: self.tls_offered,
             auth_without_tls: self.auth_without_tls,
             sign_in_failures_max: self.sign_in_failures_max,
+        }
+    }
+
+    fn imap(&self) -> imap::Config {
+        imap::Config {
+            host_name: HOST_NAME.into(),
+            timeout: Duration::from_secs(1800),
+            timeout_before_sign_in: Duration::from_secs(60),
+            starttls: self.tls_offered,
+            auth_without_tls: self.auth_without_tls,
+            sign_in_failures_max: self.sign_in_failures_max,
+            append_size_max: self.message_size_max,
         }
     }
 }

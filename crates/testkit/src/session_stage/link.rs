@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use protocol::{End, Session, Step, TlsFacts, Upgrade};
 
+use crate::fake::Side;
+
 /// A connection, whatever it speaks. An error is a defect of the session.
 pub(super) trait Connection {
     /// The client has connected; `tls`: with TLS from the first byte.
@@ -20,6 +22,8 @@ pub(super) trait Connection {
     fn woken(&mut self, now: Instant) -> Result<(), String>;
     /// The server stops.
     fn stopping(&mut self, now: Instant) -> Result<(), String>;
+    /// News is told, if there is any.
+    fn tell(&mut self, now: Instant) -> Result<(), String>;
     /// When [`woken`](Self::woken) is due; none if it is closed.
     fn deadline(&self) -> Option<Instant>;
     /// What the server sent since the last call.
@@ -31,10 +35,10 @@ pub(super) trait Connection {
 }
 
 /// A session with the application that answers it.
-pub(super) struct Link<S, F> {
+pub(super) struct Link<S, A> {
     session: S,
     /// Dropped when the connection is over, as a handler is.
-    decide: Option<F>,
+    side: Option<A>,
     phase: Phase,
     /// What the client sent and the session has not taken, because it did not read.
     input: Vec<u8>,
@@ -54,18 +58,10 @@ enum Phase {
 /// A session that takes this many steps for one input will take steps for ever.
 const STEPS_MAX: usize = 10_000_000;
 
-impl<S: Session, F: FnMut(S::Question) -> S::Answer> Link<S, F> {
-    pub(super) fn new(session: S, decide: F, now: Instant) -> Self {
+impl<S: Session, A: Side<S>> Link<S, A> {
+    pub(super) fn new(session: S, side: A, now: Instant) -> Self {
         let (input, output) = (Vec::new(), Vec::new());
-        Self {
-            session,
-            decide: Some(decide),
-            phase: Phase::Open,
-            input,
-            input_ended: false,
-            output,
-            until: now,
-        }
+        Self { session, side: Some(side), phase: Phase::Open, input, input_ended: false, output, until: now }
     }
 
     /// Does what the session says until it waits.
@@ -77,8 +73,8 @@ impl<S: Session, F: FnMut(S::Question) -> S::Answer> Link<S, F> {
             match self.session.next() {
                 Step::Send(bytes) => self.output.extend_from_slice(&bytes),
                 Step::Ask(question) => {
-                    let decide = self.decide.as_mut().expect("there until the connection is over");
-                    let answer = decide(question);
+                    let side = self.side.as_mut().expect("there until the connection is over");
+                    let answer = side.decide(question);
                     self.session.answer(now, answer);
                 }
                 Step::Upgrade(Upgrade::Tls) => self.phase = Phase::Handshake,
@@ -114,7 +110,7 @@ impl<S: Session, F: FnMut(S::Question) -> S::Answer> Link<S, F> {
         if self.phase != Phase::Closed {
             self.phase = Phase::Closed;
             self.session.ended(now, end);
-            self.decide = None;
+            self.side = None;
         }
     }
 
@@ -128,7 +124,7 @@ impl<S: Session, F: FnMut(S::Question) -> S::Answer> Link<S, F> {
     }
 }
 
-impl<S: Session, F: FnMut(S::Question) -> S::Answer> Connection for Link<S, F> {
+impl<S: Session, A: Side<S>> Connection for Link<S, A> {
     fn begin(&mut self, now: Instant, tls: bool) -> Result<(), String> {
         if tls {
             self.secure(now);
@@ -190,6 +186,14 @@ impl<S: Session, F: FnMut(S::Question) -> S::Answer> Connection for Link<S, F> {
     fn stopping(&mut self, now: Instant) -> Result<(), String> {
         if self.phase == Phase::Open {
             self.session.stopping(now);
+            self.pump(now)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, now: Instant) -> Result<(), String> {
+        if let (Phase::Open, Some(news)) = (self.phase, self.side.as_mut().and_then(A::news)) {
+            self.session.tell(now, news);
             self.pump(now)?;
         }
         Ok(())

@@ -19,6 +19,7 @@ fn what_the_client_sends() {
         ("C:", r"\r\n"),
         ("C: ", r"\r\n"),
         ("C:  x", r" x\r\n"),
+        (r"C:\x20x", r" x\r\n"),
         ("C~ NO", "NO"),
         (r"C~ \r\n\t\0\x80\\\$a\*", r"\r\n\t\x00\x80\\$a*"),
         ("C: <$a> $Forwarded ü", r"<A> $Forwarded ü\r\n"),
