@@ -1,4 +1,4 @@
-//! What can be asked of the administration. As JSON it is tagged: `{"do":"domain-add","name":"example.org"}`.
+//! What can be asked of the administration. As JSON it is tagged: `{"do":"domain-add","domain":"example.org"}`.
 
 use std::fmt;
 
@@ -11,14 +11,14 @@ pub enum Request {
     /// A domain becomes ours.
     DomainAdd {
         /// Its name; Unicode or A-labels.
-        name: String,
+        domain: String,
     },
     /// Our domains.
     DomainList,
     /// A domain is ours no more. It must have neither accounts nor aliases.
     DomainRemove {
         /// Its name.
-        name: String,
+        domain: String,
     },
     /// A new account, with the mailboxes that mail programs expect.
     AccountAdd {

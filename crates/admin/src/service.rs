@@ -13,19 +13,25 @@ use crate::running::Running;
 use crate::store_check::checked;
 
 /// The one service layer.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Admin {
-    /// Where everything is.
-    pub store: Store,
-    /// Who receives mail here.
-    pub directory: Directory,
-    /// Time and chance.
-    pub world: World,
-    /// What runs; [`crate::Down`] if nothing does.
-    pub running: Arc<dyn Running>,
+    pub(crate) store: Store,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) world: World,
+    pub(crate) running: Arc<dyn Running>,
 }
 
 impl Admin {
+    /// A service over a store and its directory, and over what runs on them ([`crate::Down`] if nothing does).
+    pub fn new(store: Store, directory: Arc<Directory>, world: World, running: Arc<dyn Running>) -> Self {
+        Self { store, directory, world, running }
+    }
+
+    /// The world that it works in.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     /// Does what is asked, or says why not. What is changed is on stable storage when this returns; if the caller stops
     /// waiting, a change under way goes on.
     pub async fn execute(&self, request: Request) -> Response {
@@ -37,9 +43,9 @@ impl Admin {
 
     async fn dispatch(&self, request: Request) -> Result<Response, Refusal> {
         match request {
-            Request::DomainAdd { name } => self.domain_add(&name).await,
+            Request::DomainAdd { domain } => self.domain_add(&domain).await,
             Request::DomainList => self.domain_list().await,
-            Request::DomainRemove { name } => self.domain_remove(&name).await,
+            Request::DomainRemove { domain } => self.domain_remove(&domain).await,
             Request::AccountAdd { address, name, password } => {
                 self.account_add(&address, name, password).await
             }

@@ -20,14 +20,11 @@ use crate::limits::{
 };
 use crate::{Admin, Refusal, Request, Response};
 
-/// The socket's name in the data directory.
-pub const NAME: &str = "admin.socket";
-
 /// Listens at a path. A socket that an earlier run left there is removed: only one process has the data directory.
 ///
 /// # Errors
 /// The system's.
-pub fn listen(path: &Path) -> io::Result<UnixListener> {
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -37,14 +34,17 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves until it is dropped; connections then end after the request they are at.
-pub async fn serve(listener: UnixListener, admin: Arc<Admin>) {
+/// Serves until told to stop, or dropped. A request under way is answered.
+pub async fn serve(listener: UnixListener, admin: Arc<Admin>, mut stop: watch::Receiver<bool>) {
     let permits = Arc::new(Semaphore::new(SOCKET_CONNECTIONS_MAX));
-    // Dropped with this future, which the connections see.
-    let (_serving, stop) = watch::channel(());
     loop {
         let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
             Ok((stream, _)) => {
                 let (admin, stop) = (admin.clone(), stop.clone());
                 admin.world.workers.clone().spawn(async move {
@@ -61,7 +61,7 @@ pub async fn serve(listener: UnixListener, admin: Arc<Admin>) {
 }
 
 /// Requests and responses in turn, until the peer has no more, is silent for too long, or breaks the form.
-async fn converse(stream: UnixStream, admin: &Admin, mut stop: watch::Receiver<()>) {
+async fn converse(stream: UnixStream, admin: &Admin, mut stop: watch::Receiver<bool>) {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     loop {
@@ -71,7 +71,7 @@ async fn converse(stream: UnixStream, admin: &Admin, mut stop: watch::Receiver<(
             biased;
             read = bounded.read_until(b'\n', &mut line) => read,
             () = admin.world.clock.sleep(SOCKET_TIME_OUT) => return,
-            _ = stop.changed() => return,
+            _ = stop.wait_for(|stop| *stop) => return,
         };
         if read.is_err() || line.is_empty() {
             return;

@@ -46,6 +46,9 @@ impl Running for Fake {
 
 struct Here {
     admin: Arc<Admin>,
+    directory: Arc<Directory>,
+    store: Store,
+    world: World,
     dir: tempfile::TempDir,
 }
 
@@ -54,8 +57,9 @@ fn here(workers: Workers) -> Here {
     let world = World { clock: Clock::Real, dice: Dice::seeded(1), workers };
     let options = Options { story_keys: policy::story::keys, ..Options::default() };
     let store = Store::open(&dir.path().join("data"), &world, options).unwrap();
-    let directory = Directory::new(store.clone(), world.clone());
-    Here { admin: Arc::new(Admin { store, directory, world, running: Arc::new(Fake) }), dir }
+    let directory = Arc::new(Directory::new(store.clone(), world.clone()));
+    let admin = Arc::new(Admin::new(store.clone(), directory.clone(), world.clone(), Arc::new(Fake)));
+    Here { admin, directory, store, world, dir }
 }
 
 impl Here {
@@ -76,7 +80,7 @@ impl Here {
 
     async fn with_bob() -> Self {
         let here = here(Workers::Inline);
-        here.ask(r#"{"do":"domain-add","name":"example.org"}"#).await;
+        here.ask(r#"{"do":"domain-add","domain":"example.org"}"#).await;
         here.ask(r#"{"do":"account-add","address":"bob@example.org","password":{"given":"secret"}}"#).await;
         here
     }
@@ -87,44 +91,44 @@ async fn domains_come_and_go() {
     let here = Here::with_bob().await;
     here.check(
         &[
-            r#"{"do":"domain-add","name":"BÜCHER.example"}"#,
-            r#"{"do":"domain-add","name":"example.org"}"#,
-            r#"{"do":"domain-add","name":"no domain\u001b[2J"}"#,
+            r#"{"do":"domain-add","domain":"BÜCHER.example"}"#,
+            r#"{"do":"domain-add","domain":"example.org"}"#,
+            r#"{"do":"domain-add","domain":"no domain\u001b[2J"}"#,
             r#"{"do":"domain-list"}"#,
-            r#"{"do":"domain-remove","name":"example.org"}"#,
-            r#"{"do":"domain-remove","name":"bücher.example"}"#,
-            r#"{"do":"domain-remove","name":"bücher.example"}"#,
+            r#"{"do":"domain-remove","domain":"example.org"}"#,
+            r#"{"do":"domain-remove","domain":"bücher.example"}"#,
+            r#"{"do":"domain-remove","domain":"bücher.example"}"#,
             r#"{"do":"alias-add","address":"b@example.org","targets":["bob@example.org"]}"#,
             r#"{"do":"account-remove","address":"bob@example.org"}"#,
-            r#"{"do":"domain-remove","name":"example.org"}"#,
+            r#"{"do":"domain-remove","domain":"example.org"}"#,
             r#"{"do":"alias-remove","address":"B@example.org"}"#,
-            r#"{"do":"domain-remove","name":"example.org"}"#,
+            r#"{"do":"domain-remove","domain":"example.org"}"#,
             r#"{"do":"domain-list"}"#,
         ],
         expect![[r#"
-            {"do":"domain-add","name":"BÜCHER.example"}
+            {"do":"domain-add","domain":"BÜCHER.example"}
                 {"answer":"done","said":"mail for xn--bcher-kva.example is taken now; its accounts: waxseal account add"}
-            {"do":"domain-add","name":"example.org"}
+            {"do":"domain-add","domain":"example.org"}
                 {"answer":"refused","message":"the domain example.org is ours already","remedy":""}
-            {"do":"domain-add","name":"no domain\u001b[2J"}
+            {"do":"domain-add","domain":"no domain\u001b[2J"}
                 {"answer":"refused","message":"\"no domain\\x1b[2J\" is no domain name","remedy":"write it as example.org"}
             {"do":"domain-list"}
                 {"answer":"domains","domains":[{"name":"example.org","accounts":1,"aliases":0},{"name":"xn--bcher-kva.example","accounts":0,"aliases":0}]}
-            {"do":"domain-remove","name":"example.org"}
+            {"do":"domain-remove","domain":"example.org"}
                 {"answer":"refused","message":"the domain example.org has accounts","remedy":"remove its accounts first: waxseal account remove bob@example.org"}
-            {"do":"domain-remove","name":"bücher.example"}
+            {"do":"domain-remove","domain":"bücher.example"}
                 {"answer":"done","said":"mail for xn--bcher-kva.example is refused now"}
-            {"do":"domain-remove","name":"bücher.example"}
+            {"do":"domain-remove","domain":"bücher.example"}
                 {"answer":"refused","message":"the domain xn--bcher-kva.example is not one of ours","remedy":"see the list: waxseal domain list"}
             {"do":"alias-add","address":"b@example.org","targets":["bob@example.org"]}
                 {"answer":"done","said":"mail for b@example.org goes to bob@example.org now"}
             {"do":"account-remove","address":"bob@example.org"}
                 {"answer":"done","said":"the account bob@example.org is gone, with its mailboxes and emails"}
-            {"do":"domain-remove","name":"example.org"}
+            {"do":"domain-remove","domain":"example.org"}
                 {"answer":"refused","message":"the domain example.org has aliases","remedy":"remove its aliases first: waxseal alias remove b@example.org"}
             {"do":"alias-remove","address":"B@example.org"}
                 {"answer":"done","said":"the alias b@example.org is gone"}
-            {"do":"domain-remove","name":"example.org"}
+            {"do":"domain-remove","domain":"example.org"}
                 {"answer":"done","said":"mail for example.org is refused now"}
             {"do":"domain-list"}
                 {"answer":"domains","domains":[]}
@@ -187,8 +191,8 @@ async fn accounts_come_and_go() {
 #[tokio::test]
 async fn a_new_account_has_its_mailboxes_and_can_sign_in() {
     let here = Here::with_bob().await;
-    let account = here.admin.store.account_by_address("bob@example.org").await.unwrap().unwrap();
-    let mailboxes = here.admin.store.mailboxes(account.id).await.unwrap();
+    let account = here.store.account_by_address("bob@example.org").await.unwrap().unwrap();
+    let mailboxes = here.store.mailboxes(account.id).await.unwrap();
     let paths: Vec<(&str, Option<&str>)> =
         mailboxes.iter().map(|mailbox| (mailbox.path.as_str(), mailbox.special_use.as_deref())).collect();
     let special = |name: &'static str| (name, Some(name));
@@ -203,14 +207,14 @@ async fn a_new_account_has_its_mailboxes_and_can_sign_in() {
             special("Trash")
         ]
     );
-    let subscribed = here.admin.store.subscriptions(account.id).await.unwrap();
+    let subscribed = here.store.subscriptions(account.id).await.unwrap();
     assert!(subscribed.contains(&MailboxPath::inbox()) && subscribed.len() == 6);
     let credentials = directory::Credentials {
         login: "bob".into(),
         authorization: String::new(),
         password: directory::Password("secret".into()),
     };
-    assert!(matches!(here.admin.directory.sign_in(credentials).await, directory::SignIn::Accepted(_)));
+    assert!(matches!(here.directory.sign_in(credentials).await, directory::SignIn::Accepted(_)));
 }
 
 #[tokio::test]
@@ -300,7 +304,7 @@ async fn stories_are_found_by_id_message_id_and_address() {
     let recipients = vec!["Bob@example.org".to_owned()];
     story.hop(at, What::Enqueue { reverse_path: "eve\u{7}@x.example".into(), recipients });
     let changes = vec![story.explanation(at)];
-    here.admin.store.commit(Commit { content: Vec::new(), changes }).await.unwrap();
+    here.store.commit(Commit { content: Vec::new(), changes }).await.unwrap();
     let first = here.ask(r#"{"do":"trace","what":"000000000002d"}"#).await;
     expect![[r#"{"answer":"story","told":"000000000002D\n  2025-11-22 15:42:52.000  spool         5 octets, Message-ID <One@example.org>\n  2025-11-22 15:42:52.000  enqueue       from <eve\\x07@x.example> to <Bob@example.org>\n","records":[{"queue_id":"000000000002D","at":1763826172000,"story":{"hops":[{"at":1763826172000,"hop":"spool","message_id":"<One@example.org>","size":5},{"at":1763826172000,"hop":"enqueue","recipients":["Bob@example.org"],"reverse_path":"eve\u0007@x.example"}],"queue_id":"000000000002D","version":1}}]}"#]].assert_eq(&first);
     for what in ["<one@example.org>", "One@example.org", " bob@EXAMPLE.org ", "000000000002D"] {
@@ -314,28 +318,29 @@ async fn stories_are_found_by_id_message_id_and_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_local_socket_carries_requests() {
-    use std::io::{BufRead, BufReader, Read, Write};
+    use std::io::{Read, Write};
     use std::os::unix::fs::PermissionsExt;
 
     let here = here(Workers::threads(1));
-    let path = here.dir.path().join(socket::NAME);
+    let path = here.dir.path().join("admin.socket");
     let call = |request: Request| {
         let path = path.clone();
-        here.admin.world.workers.run(move || socket::call(&path, &request).map_err(|error| error.to_string()))
+        here.world.workers.run(move || socket::call(&path, &request).map_err(|error| error.to_string()))
     };
     assert_eq!(call(Request::DomainList).await, Err("the server does not run".into()));
 
-    let listener = socket::listen(&path).unwrap();
-    let serving = here.admin.world.workers.spawn(socket::serve(listener, here.admin.clone()));
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let listener = socket::bind(&path).unwrap();
+    let serving = here.world.workers.spawn(socket::serve(listener, here.admin.clone(), stopped));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let added = call(Request::DomainAdd { name: "example.org".into() }).await;
+    let added = call(Request::DomainAdd { domain: "example.org".into() }).await;
     assert!(matches!(added, Ok(Response::Done { .. })), "{added:?}");
     let Ok(Response::Domains { domains }) = call(Request::DomainList).await else { panic!() };
     assert_eq!(domains[0].name, "example.org");
 
     let raw = |bytes: Vec<u8>| {
         let path = path.clone();
-        here.admin.world.workers.run(move || {
+        here.world.workers.run(move || {
             let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
             // The server may close before it has read all of a request that is too long.
             let _ = stream.write_all(&bytes);
@@ -360,20 +365,10 @@ async fn the_local_socket_carries_requests() {
     let too_long = raw(vec![b' '; admin::limits::REQUEST_OCTETS_MAX + 2]).await;
     assert!(too_long.is_empty() || too_long.contains("too long"), "{too_long}");
 
-    let path_of_idle = path.clone();
-    let idle = here.admin.world.workers.run(move || {
-        let mut idle = BufReader::new(std::os::unix::net::UnixStream::connect(&path_of_idle).unwrap());
-        idle.get_mut().write_all(b"{\"do\":\"domain-list\"}\n").unwrap();
-        idle.read_line(&mut String::new()).unwrap();
-        idle
-    });
-    let mut idle = idle.await;
-    serving.abort();
-    let _ = serving.await;
-    let ended = here.admin.world.workers.run(move || idle.read(&mut [0; 1]).unwrap());
-    assert_eq!(ended.await, 0, "connections end with it");
+    stop.send(true).unwrap();
+    serving.await.unwrap();
     assert_eq!(call(Request::DomainList).await, Err("the server does not run".into()));
-    socket::listen(&path).expect("what an earlier run left is removed");
+    socket::bind(&path).expect("what an earlier run left is removed");
 }
 
 #[test]

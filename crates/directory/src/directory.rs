@@ -11,13 +11,13 @@ use crate::limits::RESOLUTIONS_MAX;
 use crate::resolution::{Entry, Expansion, LocalRecipient, Resolution};
 use crate::sign_in::Doorkeeper;
 
-/// Who receives mail here, and who may sign in. Cheap to clone; clones share what is remembered.
-#[derive(Debug, Clone)]
+/// Who receives mail here, and who may sign in.
+#[derive(Debug)]
 pub struct Directory {
     pub(crate) store: Store,
     pub(crate) world: World,
-    known: Arc<Mutex<Known>>,
-    pub(crate) doorkeeper: Arc<Doorkeeper>,
+    known: Mutex<Known>,
+    pub(crate) doorkeeper: Doorkeeper,
 }
 
 /// What was looked up since the directory changed last.
@@ -32,8 +32,8 @@ struct Known {
 impl Directory {
     /// A directory over a store.
     pub fn new(store: Store, world: World) -> Self {
-        let doorkeeper = Arc::new(Doorkeeper::new(&world.dice));
-        Self { store, world, known: Arc::default(), doorkeeper }
+        let doorkeeper = Doorkeeper::new(&world.dice);
+        Self { store, world, known: Mutex::default(), doorkeeper }
     }
 
     /// What a recipient means, if that is in memory and still true.
