@@ -114,7 +114,7 @@ fn trim_by_age(sql: &mut dyn Sql, before: i64) -> Result<u64, Error> {
 fn trim_by_size(sql: &mut dyn Sql, octets_max: u64) -> Result<u64, Error> {
     let average = sql::number(
         sql,
-        "SELECT CAST(AVG(LENGTH(story)) AS BIGINT) FROM
+        "SELECT CAST(SUM(LENGTH(story)) / NULLIF(COUNT(*), 0) AS BIGINT) FROM
          (SELECT story FROM journal ORDER BY seq DESC LIMIT 1000) AS newest",
         &[],
     )?;

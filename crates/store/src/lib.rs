@@ -33,6 +33,9 @@ pub use content::{ContentId, Orphan, Staged};
 pub use disk::{Disk, Faults};
 pub use error::{Error, OpenError};
 pub use maintain::Maintained;
+pub use read::{
+    AccountRecord, AliasRecord, DomainRecord, EmailRecord, JournalRecord, MailboxChanges, MailboxRecord,
+};
 pub use stage::Stager;
 pub use store::{Options, Records, Store};
 pub use watch::{News, Watch};

@@ -93,7 +93,7 @@ impl Store {
         .await
     }
 
-    /// The keywords in use in a mailbox, each as it was first written.
+    /// The keywords in use in a mailbox, by name; of several spellings one.
     pub async fn keywords(&self, mailbox: i64) -> Result<Vec<Flag>, Error> {
         let text = "SELECT DISTINCT keywords FROM emails WHERE mailbox = ?1 AND keywords <> ''";
         let columns = self
@@ -104,7 +104,7 @@ impl Store {
             })
             .await?;
         let mut all: Vec<Flag> = columns.iter().flat_map(FlagColumns::flags).collect();
-        all.sort_by_key(|flag| flag.to_string().to_ascii_lowercase());
+        all.sort_by_key(|flag| (flag.to_string().to_ascii_lowercase(), flag.to_string()));
         all.dedup_by_key(|flag| flag.to_string().to_ascii_lowercase());
         Ok(all)
     }

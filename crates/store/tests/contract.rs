@@ -1,0 +1,351 @@
+//! The contract of every backend: the same commits, the same answers, on SQLite and on PostgreSQL.
+//!
+//! What a backend answered is written down as text, and the texts are compared; so every statement runs on both, with
+//! data. What the answers should be, the other tests say.
+
+#[path = "support/cluster.rs"]
+mod cluster;
+mod support;
+
+use std::fmt::Debug;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cluster::Cluster;
+use mail::{Flag, ModSeq, QueueId};
+use store::{
+    AccountRef, Change, Commit, ContentRef, FlagMode, MailboxRef, Options, QueueEntry, Records, Store,
+};
+use support::*;
+
+/// What a store answered, line by line.
+#[derive(Default)]
+struct Answers(Vec<String>);
+
+impl Answers {
+    fn note(&mut self, what: &str, answer: impl Debug) {
+        self.0.push(format!("{what}: {answer:?}"));
+    }
+}
+
+fn keys(story: &str) -> Vec<String> {
+    story.split(' ').map(str::to_owned).collect()
+}
+
+fn options(records: Records) -> Options {
+    Options { records, reclaim_after: Duration::ZERO, story_keys: keys, ..Options::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_backends_answer_the_same() {
+    let cluster = Cluster::start().await;
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sqlite = play(one.path(), Records::Sqlite).await;
+    let postgres = play(other.path(), Records::Postgres(cluster.target())).await;
+    for (sqlite, postgres) in sqlite.0.iter().zip(&postgres.0) {
+        assert_eq!(sqlite, postgres, "SQLite left, PostgreSQL right");
+    }
+    assert_eq!(sqlite.0.len(), postgres.0.len());
+    let all = sqlite.0.join("\n");
+    for word in ["Conflict", "Copied", "Flagged", "Expunged", "Filed", "Made"] {
+        assert!(all.contains(word), "the play shows {word}");
+    }
+}
+
+/// Opens (outside of the async tasks, as PostgreSQL wants it), plays every act, and opens again.
+async fn play(dir: &Path, records: Records) -> Answers {
+    let mut answers = Answers::default();
+    let store = open_with(dir, records.clone()).await;
+    directory(&store, &mut answers).await;
+    mailboxes(&store, &mut answers).await;
+    emails(&store, &mut answers).await;
+    queue(&store, &mut answers).await;
+    journal(&store, &mut answers).await;
+    together(&store, &mut answers).await;
+    answers.note("check", store.check(true, None).await);
+    answers.note("maintain", store.maintain().await);
+    answers.note("orphans", store.orphans());
+    drop_in_thread(store).await;
+    let store = open_with(dir, records).await;
+    look(&store, &mut answers).await;
+    change(&store, [Change::RemoveAccount { account: 1 }]).await.unwrap();
+    answers.note("maintain", store.maintain().await);
+    look(&store, &mut answers).await;
+    answers.note("settle", store.settle_orphans().await);
+    answers.note("check", store.check(false, None).await);
+    drop_in_thread(store).await;
+    answers
+}
+
+async fn open_with(dir: &Path, records: Records) -> Store {
+    let (dir, world) = (dir.to_owned(), world());
+    let workers = world.workers.clone();
+    workers.run(move || Store::open(&dir, &world, options(records)).unwrap()).await
+}
+
+async fn drop_in_thread(store: Store) {
+    world().workers.run(move || drop(store)).await;
+}
+
+/// Every read.
+async fn look(store: &Store, answers: &mut Answers) {
+    answers.note("domains", store.domains().await);
+    answers
+        .note("has domain", (store.has_domain("example.org").await, store.has_domain("example.com").await));
+    answers.note("accounts", store.accounts().await);
+    answers.note("aliases", store.aliases().await);
+    answers.note("account", (store.account(1).await, store.account(99).await));
+    answers.note("by address", store.account_by_address("a@example.org").await);
+    answers.note("alias", store.alias("postmaster@example.org").await);
+    for account in [1, 4] {
+        answers.note("subscriptions", store.subscriptions(account).await);
+        let mailboxes = store.mailboxes(account).await.unwrap();
+        for record in &mailboxes {
+            look_into(store, record.id, answers).await;
+        }
+        answers.note("mailboxes", mailboxes);
+    }
+    answers.note("by path", store.mailbox_by_path(1, &path("Work")).await);
+    look_at_queue(store, answers).await;
+}
+
+async fn look_into(store: &Store, mailbox: i64, answers: &mut Answers) {
+    answers.note("mailbox", store.mailbox(mailbox).await);
+    answers.note("uids", store.uids(mailbox).await);
+    answers.note("emails", store.emails(mailbox, &uids(1..=100), 1000).await);
+    answers.note("some", store.emails(mailbox, &uids([1, 3, 4, 9]), 2).await);
+    answers.note("keywords", store.keywords(mailbox).await);
+    for flag in [Flag::Seen, Flag::Deleted, Flag::Keyword("work".into())] {
+        for has in [true, false] {
+            answers.note("by flag", store.uids_by_flag(mailbox, &flag, has).await);
+        }
+    }
+    for since in [0, 1, 3, 5, 1000] {
+        answers.note("changed since", store.changed_since(mailbox, ModSeq(since)).await);
+    }
+    for email in store.emails(mailbox, &uids(1..=100), 1000).await.unwrap() {
+        answers.note("content", store.read_content(email.content, 0, 4096).await);
+    }
+}
+
+async fn look_at_queue(store: &Store, answers: &mut Answers) {
+    answers.note("due", store.queue_due(at(1500), 10).await);
+    answers.note("due, one", store.queue_due(at(9000), 1).await);
+    answers.note("next due", store.queue_next_due().await);
+    answers.note("entries", store.queue_entries(QueueId(1 << 20)).await);
+    answers.note("length", store.queue_length().await);
+    answers.note("story", store.story(QueueId(1 << 20)).await);
+    answers.note("stories", store.stories(at(0), at(3), 10).await);
+    answers.note("stories, two", store.stories(at(0), at(10), 2).await);
+    answers.note("by key", store.stories_by_key("a", 10).await);
+}
+
+/// Each change alone, and its answer.
+async fn each(store: &Store, answers: &mut Answers, changes: Vec<Change>) {
+    for one in changes {
+        let text = format!("{one:?}");
+        let kind = text.split([' ', '(']).next().unwrap_or_default().to_owned();
+        // The texts of conflicts are ours, whatever the backend.
+        answers.note(&kind, change(store, [one]).await);
+    }
+}
+
+async fn directory(store: &Store, answers: &mut Answers) {
+    let domain = |name: &str| Change::AddDomain { name: name.into(), at: at(1) };
+    let account = |address: &str| Change::AddAccount {
+        address: address.into(),
+        name: "Ä. Person".into(),
+        secret: "$argon2id$".into(),
+        at: at(2),
+    };
+    let alias = |address: &str, targets: &[&str]| Change::AddAlias {
+        address: address.into(),
+        targets: targets.iter().map(|target| (*target).to_owned()).collect(),
+        at: at(3),
+    };
+    let changes = vec![
+        domain("example.org"),
+        domain("example.org"),
+        domain("example.net"),
+        account("a@example.org"),
+        account("a@example.org"),
+        account("a@example.com"),
+        account("b@example.net"),
+        alias("postmaster@example.org", &["a@example.org", "b@example.net"]),
+        alias("b@example.net", &["a@example.org"]),
+        account("postmaster@example.org"),
+        Change::RemoveDomain { name: "example.net".into() },
+        Change::RemoveDomain { name: "example.com".into() },
+        Change::SetSecret { account: 1, secret: String::new(), at: at(4) },
+        Change::SetSecret { account: 99, secret: String::new(), at: at(4) },
+        Change::RemoveAccount { account: 2 },
+        Change::RemoveAccount { account: 2 },
+        Change::RemoveDomain { name: "example.net".into() },
+        Change::RemoveAlias { address: "postmaster@example.org".into() },
+        Change::RemoveAlias { address: "postmaster@example.org".into() },
+        alias("postmaster@example.org", &["a@example.org"]),
+    ];
+    each(store, answers, changes).await;
+    look(store, answers).await;
+}
+
+async fn mailboxes(store: &Store, answers: &mut Answers) {
+    let mailbox = |account: i64, text: &str, special_use: Option<&str>| Change::AddMailbox {
+        account: AccountRef::Known(account),
+        path: path(text),
+        uid_validity: 4_000_000_000,
+        special_use: special_use.map(str::to_owned),
+        subscribed: special_use.is_none(),
+    };
+    let subscribe = |text: &str, subscribed| Change::Subscribe { account: 1, path: path(text), subscribed };
+    let changes = vec![
+        mailbox(1, "INBOX", None),
+        mailbox(1, "Sent", Some("Sent")),
+        mailbox(1, "Sent", None),
+        mailbox(99, "INBOX", None),
+        mailbox(1, "Work", None),
+        mailbox(1, "Gone", None),
+        subscribe("Nowhere", true),
+        subscribe("Nowhere", true),
+        subscribe("Work", false),
+        subscribe("Work", false),
+        Change::RenameMailbox { mailbox: 4, path: path("Sent") },
+        Change::RenameMailbox { mailbox: 99, path: path("New") },
+        Change::RenameMailbox { mailbox: 6, path: path("Größe") },
+        Change::RemoveMailbox { mailbox: 99 },
+    ];
+    each(store, answers, changes).await;
+    look(store, answers).await;
+}
+
+async fn emails(store: &Store, answers: &mut Answers) {
+    let records = store.mailboxes(1).await.unwrap();
+    let id = |text: &str| records.iter().find(|record| record.path == path(text)).unwrap().id;
+    let (inbox, sent) = (id("INBOX"), id("Sent"));
+    for number in 0..6 {
+        let mut filing = file(inbox, 0);
+        if let Change::File { flags, .. } = &mut filing
+            && number % 2 == 0
+        {
+            flags.extend([Flag::Seen, Flag::Keyword("Work".into())]);
+        }
+        let commit =
+            Commit { content: vec![inline("l", format!("content {number}"))], changes: vec![filing] };
+        answers.note("file", store.commit(commit).await);
+    }
+    let shared =
+        Commit { content: vec![inline("l", "for two")], changes: vec![file(inbox, 0), file(sent, 0)] };
+    answers.note("file in two", store.commit(shared).await);
+    let unheld = Commit { content: vec![inline("l", "for nobody")], changes: vec![] };
+    answers.note("nobody's", store.commit(unheld).await);
+    let nowhere = Commit { content: vec![inline("l", "x")], changes: vec![file(inbox, 0), file(inbox, 1)] };
+    answers.note("no such content", store.commit(nowhere).await);
+    let flags = |uids, mode, flags: &[Flag], unless: Option<u64>| Change::SetFlags {
+        mailbox: inbox,
+        uids,
+        mode,
+        flags: flags.to_vec(),
+        unless_modified_after: unless.map(ModSeq),
+    };
+    let deleted = [Flag::Deleted, Flag::Keyword("WORK".into())];
+    let changes = vec![
+        flags(uids(1..=3), FlagMode::Add, &deleted, None),
+        flags(uids(1..=3), FlagMode::Add, &deleted, None),
+        flags(uids(2..=9), FlagMode::Set, &[Flag::Flagged], Some(7)),
+        flags(uids([5]), FlagMode::Remove, &[Flag::Seen, Flag::Keyword("work".into())], None),
+        flags(uids([50]), FlagMode::Remove, &[Flag::Seen], None),
+        Change::Copy { from: inbox, uids: uids(2..=4), to: sent },
+        Change::Copy { from: inbox, uids: uids(40..=50), to: sent },
+        Change::Copy { from: inbox, uids: uids(1..=2), to: inbox },
+        Change::Copy { from: inbox, uids: uids(1..=2), to: 99 },
+        Change::Expunge { mailbox: inbox, uids: uids(1..=5), only_deleted: true },
+        Change::Expunge { mailbox: inbox, uids: uids([6]), only_deleted: false },
+        Change::Expunge { mailbox: inbox, uids: uids([6]), only_deleted: false },
+        Change::Expunge { mailbox: 99, uids: uids([6]), only_deleted: false },
+    ];
+    each(store, answers, changes).await;
+    look(store, answers).await;
+    let gone = id("Größe");
+    change(store, [Change::Copy { from: inbox, uids: uids(1..=9), to: gone }]).await.unwrap();
+    each(store, answers, vec![Change::RemoveMailbox { mailbox: gone }]).await;
+    answers.note("check", store.check(false, None).await);
+}
+
+async fn queue(store: &Store, answers: &mut Answers) {
+    let first = QueueId(1 << 20);
+    let enqueue = |changes| Commit { content: vec![inline("l", "queued")], changes };
+    let entries = vec![
+        Change::Enqueue(entry(first.0, "example.com", 1000)),
+        Change::Enqueue(entry(first.0, "local", 2000)),
+        Change::Enqueue(entry(2 << 20, "local", 1000)),
+    ];
+    answers.note("enqueue", store.commit(enqueue(entries)).await);
+    let again = vec![Change::Enqueue(entry(first.0, "local", 1))];
+    answers.note("enqueue again", store.commit(enqueue(again)).await);
+    let unknown = QueueEntry { content: ContentRef::New(7), ..entry(9, "local", 1) };
+    answers.note("no content", change(store, [Change::Enqueue(unknown)]).await);
+    look(store, answers).await;
+    let defer = |destination: &str| Change::Defer {
+        queue_id: first,
+        destination: destination.into(),
+        due: at(5000),
+        attempts: 3,
+        last: "451 later".into(),
+    };
+    let dequeue = |destination: &str| Change::Dequeue { queue_id: first, destination: destination.into() };
+    let changes = vec![defer("example.com"), defer("nowhere"), dequeue("local"), dequeue("local")];
+    each(store, answers, changes).await;
+    look(store, answers).await;
+}
+
+async fn journal(store: &Store, answers: &mut Answers) {
+    let explain = |id: u64, story: &str| Change::Explain {
+        queue_id: QueueId(id << 20),
+        at: at(7),
+        story: story.into(),
+    };
+    let changes = vec![explain(1, "a b"), explain(2, "b ü"), explain(1, "c"), explain(5, "a")];
+    each(store, answers, changes).await;
+    look_at_queue(store, answers).await;
+    answers.note("index", store.index_journal().await);
+    each(store, answers, vec![explain(6, "a")]).await;
+    look_at_queue(store, answers).await;
+    answers.note("trim by age", store.trim_journal(at(2), 1 << 30).await);
+    look_at_queue(store, answers).await;
+    answers.note("trim by size", store.trim_journal(at(0), 2).await);
+    look_at_queue(store, answers).await;
+}
+
+/// Commits that wait together, one of which conflicts. The order in which they are taken is not ours to say, so what
+/// they leave is compared, not who got which UID.
+async fn together(store: &Store, answers: &mut Answers) {
+    let before = store.mailbox_by_path(1, &path("INBOX")).await.unwrap().unwrap();
+    let inbox = before.id;
+    let tasks: Vec<_> = (0..20)
+        .map(|number| {
+            let store = store.clone();
+            let mailbox = if number == 7 { 99 } else { inbox };
+            let content = vec![inline("l", Bytes::from_static(b"same"))];
+            let second = Change::File {
+                mailbox: MailboxRef::Known(mailbox),
+                content: ContentRef::New(0),
+                prefix: Bytes::new(),
+                flags: vec![],
+                date: at(1),
+            };
+            world().workers.spawn(async move {
+                store.commit(Commit { content, changes: vec![file(inbox, 0), second] }).await.is_ok()
+            })
+        })
+        .collect();
+    let mut done = Vec::new();
+    for task in tasks {
+        done.push(task.await.unwrap());
+    }
+    answers.note("together", done);
+    answers.note("mailbox", store.mailbox(inbox).await);
+    answers.note("check", store.check(false, None).await);
+    let expunge = Change::Expunge { mailbox: inbox, uids: uids(before.uid_next..=200), only_deleted: false };
+    each(store, answers, vec![expunge]).await;
+}
