@@ -318,7 +318,7 @@ async fn stories_are_found_by_id_message_id_and_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_local_socket_carries_requests() {
-    use std::io::{Read, Write};
+    use std::io::{BufRead, BufReader, Read, Write};
     use std::os::unix::fs::PermissionsExt;
 
     let here = here(Workers::threads(1));
@@ -365,8 +365,18 @@ async fn the_local_socket_carries_requests() {
     let too_long = raw(vec![b' '; admin::limits::REQUEST_OCTETS_MAX + 2]).await;
     assert!(too_long.is_empty() || too_long.contains("too long"), "{too_long}");
 
+    let path_of_idle = path.clone();
+    let idle = here.world.workers.run(move || {
+        let mut idle = BufReader::new(std::os::unix::net::UnixStream::connect(&path_of_idle).unwrap());
+        idle.get_mut().write_all(b"{\"do\":\"domain-list\"}\n").unwrap();
+        idle.read_line(&mut String::new()).unwrap();
+        idle
+    });
+    let mut idle = idle.await;
     stop.send(true).unwrap();
     serving.await.unwrap();
+    let ended = here.world.workers.run(move || idle.read(&mut [0; 1]).unwrap());
+    assert_eq!(ended.await, 0, "connections end with it");
     assert_eq!(call(Request::DomainList).await, Err("the server does not run".into()));
     socket::bind(&path).expect("what an earlier run left is removed");
 }
