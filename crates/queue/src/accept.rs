@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use mail::{Address, QueueId, ReversePath, Timestamp};
+use mailboxes::filing::Filing;
 use store::change::QueueEntry;
 use store::{Change, Commit, ContentRef, MailboxRef, NewContent};
 
@@ -80,8 +81,15 @@ pub(crate) fn file(
     address: &Address,
     date: Timestamp,
 ) -> Change {
-    let prefix = Bytes::from(mailboxes::filing::prefix(reverse_path, address));
-    Change::File { mailbox: MailboxRef::Known(mailbox), content, prefix, flags: Vec::new(), date }
+    mailboxes::filing::file(Filing {
+        mailbox: MailboxRef::Known(mailbox),
+        content,
+        reverse_path,
+        recipient: address,
+        trace: b"",
+        flags: &[],
+        accepted: date,
+    })
 }
 
 fn enlist(queued: &mut Vec<(Timestamp, Vec<String>)>, due: Timestamp, address: String) {
@@ -99,7 +107,7 @@ fn entries(
     reverse_path: &ReversePath,
     accepted: Timestamp,
 ) -> impl Iterator<Item = Change> {
-    let reverse_path = reverse_path.to_string();
+    let reverse_path = path_text(reverse_path);
     queued.into_iter().enumerate().map(move |(place, (due, recipients))| {
         Change::Enqueue(QueueEntry {
             queue_id,
@@ -114,6 +122,11 @@ fn entries(
             last: String::new(),
         })
     })
+}
+
+/// The reverse-path as the store keeps it: empty for null.
+pub(crate) fn path_text(path: &ReversePath) -> String {
+    path.address().map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ pub mod limits;
 pub mod queue_ids;
 pub mod report;
 pub mod runner;
+pub mod settle;
 pub mod trace_header;
 
 pub use accept::{ReceivedMessage, accept};
 pub use queue_ids::QueueIds;
+pub use runner::Runner;

@@ -87,11 +87,13 @@ pub enum DomainAction {
     Add {
         /// Its name, `example.org`.
         domain: String,
+        /// Where and how.
         #[command(flatten)]
         place: Where,
     },
     /// Print the domains.
     List {
+        /// Where and how.
         #[command(flatten)]
         place: Where,
     },
@@ -99,6 +101,7 @@ pub enum DomainAction {
     Remove {
         /// Its name.
         domain: String,
+        /// Where and how.
         #[command(flatten)]
         place: Where,
     },
@@ -133,13 +136,16 @@ pub enum AccountAction {
         /// The person's name.
         #[arg(long, default_value = "")]
         name: String,
+        /// Where the password comes from.
         #[command(flatten)]
         password: PasswordSource,
+        /// Where and how.
         #[command(flatten)]
         place: Where,
     },
     /// Print the accounts.
     List {
+        /// Where and how.
         #[command(flatten)]
         place: Where,
     },
@@ -147,8 +153,10 @@ pub enum AccountAction {
     Password {
         /// Whose.
         address: String,
+        /// Where the password comes from.
         #[command(flatten)]
         password: PasswordSource,
+        /// Where and how.
         #[command(flatten)]
         place: Where,
     },
@@ -159,6 +167,7 @@ pub enum AccountAction {
         /// Yes, with all its mail.
         #[arg(long)]
         yes: bool,
+        /// Where and how.
         #[command(flatten)]
         place: Where,
     },
@@ -182,11 +191,13 @@ pub enum AliasAction {
         /// Accounts or aliases here.
         #[arg(required = true)]
         targets: Vec<String>,
+        /// Where and how.
         #[command(flatten)]
         place: Where,
     },
     /// Print the aliases.
     List {
+        /// Where and how.
         #[command(flatten)]
         place: Where,
     },
@@ -194,6 +205,7 @@ pub enum AliasAction {
     Remove {
         /// Which.
         address: String,
+        /// Where and how.
         #[command(flatten)]
         place: Where,
     },
@@ -204,9 +216,7 @@ pub enum AliasAction {
 pub struct Trace {
     /// A queue id, a Message-ID (with or without angle brackets), or an address in the envelope.
     pub what: String,
-    /// How many messages, the newest first.
-    #[arg(long, default_value_t = 10)]
-    pub limit: usize,
+    /// Where and how.
     #[command(flatten)]
     pub place: Where,
 }
@@ -227,6 +237,7 @@ pub enum StoreAction {
         /// Mend what can be mended (counters, references, orphans).
         #[arg(long)]
         repair: bool,
+        /// Where and how.
         #[command(flatten)]
         place: Where,
     },

@@ -1,1 +1,17 @@
 //! The program: virtual servers, handlers, wiring, command line.
+
+pub mod certificate;
+pub mod certificates;
+pub mod cli;
+mod connect;
+mod files;
+mod imap;
+mod limits;
+mod pop3;
+mod replies;
+pub mod run;
+mod running;
+pub mod serve;
+mod shared;
+mod smtp;
+pub mod trial;

@@ -1,0 +1,195 @@
+//! Works the queue: takes what is due, has the agent attempt it, commits what that changes.
+//!
+//! One runner a process. An entry is attempted by one attempt at a time, because the runner waits for each round.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use directory::Directory;
+use mail::{Address, ForwardPath, ReversePath, Timestamp};
+use store::change::QueueEntry;
+use store::{Change, Commit, ContentRef, Error, NewContent, Store};
+use tokio::sync::{Notify, watch};
+use world::World;
+
+use crate::QueueIds;
+use crate::accept::{LOCAL, file, path_text};
+use crate::agent::local::{self, Magic};
+use crate::agent::{Diagnostic, Outcome};
+use crate::limits::{DUE_ENTRIES_MAX, LOCAL_EXPIRATION, REPORT_HEADER_OCTETS_MAX, SLEEP_MAX};
+use crate::report::{FailedRecipient, Report};
+use crate::settle::settle;
+
+/// The queue's worker.
+#[derive(Debug)]
+pub struct Runner {
+    /// Time and dice.
+    pub world: World,
+    /// Where the queue is.
+    pub store: Store,
+    /// Who receives mail here.
+    pub directory: Arc<Directory>,
+    /// Names for reports.
+    pub queue_ids: Arc<QueueIds>,
+    /// Told when there is a new entry.
+    pub changed: Arc<Notify>,
+    /// Our name in reports.
+    pub host_name: String,
+    /// Whether some recipients fail on purpose.
+    pub magic: Magic,
+}
+
+impl Runner {
+    /// Works until told to stop. An attempt under way is finished first; dropped in the middle of one, the entry stays in
+    /// the queue as it was.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let pause = match self.round().await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::error!(%error, "the queue cannot be worked");
+                    SLEEP_MAX
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = self.changed.notified() => {}
+                () = self.world.clock.sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Attempts everything that is due; how long there is nothing to do afterwards.
+    async fn round(&self) -> Result<Duration, Error> {
+        loop {
+            let now = self.world.clock.wall();
+            let due = self.store.queue_due(now, DUE_ENTRIES_MAX).await?;
+            if due.is_empty() {
+                let next = self.store.queue_next_due().await?;
+                return Ok(next.map_or(SLEEP_MAX, |next| until(now, next)));
+            }
+            for entry in due {
+                self.attempt(entry).await?;
+            }
+        }
+    }
+
+    async fn attempt(&self, entry: QueueEntry) -> Result<(), Error> {
+        let now = self.world.clock.wall();
+        if !entry.destination.starts_with(LOCAL) {
+            return self.keep_waiting(entry, now).await;
+        }
+        let mut outcomes = Vec::with_capacity(entry.recipients.len());
+        for text in &entry.recipients {
+            if let Ok(address) = text.parse::<Address>() {
+                let resolution = self.directory.resolve(&ForwardPath::Address(address.clone())).await?;
+                let outcome = local::attempt(&address, resolution, self.magic);
+                outcomes.push((address, outcome));
+            }
+        }
+        let reverse_path = reverse_path(&entry)?;
+        let settled = settle(&entry, &reverse_path, outcomes, now);
+        let mut commit = Commit { content: Vec::new(), changes: settled.changes };
+        commit.changes.push(settled.story.explanation(now));
+        if let (ReversePath::Address(sender), false) = (&reverse_path, settled.report.is_empty()) {
+            self.report(&entry, sender, &settled.report, now, &mut commit).await?;
+        }
+        self.store.commit(commit).await.map(drop)
+    }
+
+    /// Adds the report to the commit that gives up on its recipients: neither can be there without the other.
+    async fn report(
+        &self,
+        entry: &QueueEntry,
+        sender: &Address,
+        failed: &[FailedRecipient],
+        now: Timestamp,
+        commit: &mut Commit,
+    ) -> Result<(), Error> {
+        let ContentRef::Known(content) = entry.content else { return Ok(()) };
+        let header = self.store.read_content(content, 0, REPORT_HEADER_OCTETS_MAX).await?;
+        let queue_id = self.queue_ids.next(now);
+        let report = Report {
+            host_name: &self.host_name,
+            to: sender,
+            queue_id,
+            original: entry.queue_id,
+            arrived: entry.accepted,
+            at: now,
+            failed,
+            header: &header,
+        };
+        commit.content.push(NewContent::Inline { label: bytes::Bytes::new(), bytes: report.message().into() });
+        let content = ContentRef::New(commit.content.len() - 1);
+        let resolution = self.directory.resolve(&ForwardPath::Address(sender.clone())).await?;
+        let mut story = policy::Story::new(queue_id);
+        let what = policy::What::Enqueue { reverse_path: String::new(), recipients: vec![sender.to_string()] };
+        story.hop(now, what);
+        match local::attempt(sender, resolution, Magic::Off) {
+            Outcome::Delivered { mailboxes } => {
+                for (mailbox, address) in mailboxes {
+                    commit.changes.push(file(mailbox, content, &ReversePath::Null, &address, now));
+                    let (account, recipients) = (address.to_string(), vec![sender.to_string()]);
+                    story.hop(now, policy::What::File { account, mailbox: "INBOX".into(), recipients });
+                }
+            }
+            Outcome::Deferred(because) | Outcome::Failed(because) => {
+                commit.changes.push(Change::Enqueue(waiting_report(queue_id, sender, content, now)));
+                story.hop(now, waits(sender, &because));
+            }
+        }
+        commit.changes.push(story.explanation(now));
+        Ok(())
+    }
+
+    /// What must leave this host stays in the queue: nothing is relayed yet, and nothing is lost.
+    async fn keep_waiting(&self, entry: QueueEntry, now: Timestamp) -> Result<(), Error> {
+        let QueueEntry { queue_id, destination, attempts, last, .. } = entry;
+        let due = later(now);
+        let change = Change::Defer { queue_id, destination, due, attempts, last };
+        self.store.commit(Commit { content: Vec::new(), changes: vec![change] }).await.map(drop)
+    }
+}
+
+fn reverse_path(entry: &QueueEntry) -> Result<ReversePath, Error> {
+    if entry.reverse_path.is_empty() {
+        return Ok(ReversePath::Null);
+    }
+    let address = entry.reverse_path.parse();
+    address.map(ReversePath::Address).map_err(|_| Error::Corrupt(format!("the reverse-path of {}", entry.queue_id)))
+}
+
+/// A report to somebody elsewhere, until mail can be sent there.
+fn waiting_report(queue_id: mail::QueueId, to: &Address, content: ContentRef, now: Timestamp) -> QueueEntry {
+    QueueEntry {
+        queue_id,
+        destination: to.host.to_string(),
+        reverse_path: path_text(&ReversePath::Null),
+        recipients: vec![to.to_string()],
+        content,
+        prefix: bytes::Bytes::new(),
+        accepted: now,
+        due: later(now),
+        attempts: 0,
+        last: "mail to other hosts is not sent yet".into(),
+    }
+}
+
+fn waits(to: &Address, because: &Diagnostic) -> policy::What {
+    policy::What::Deliver {
+        destination: to.host.to_string(),
+        recipients: vec![to.to_string()],
+        outcome: policy::Delivered::Queued,
+        diagnostic: format!("{} {}; it waits in the queue", because.status, because.because),
+        due: None,
+    }
+}
+
+fn later(now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_add(i64::try_from(LOCAL_EXPIRATION.as_millis()).unwrap_or(i64::MAX)))
+}
+
+fn until(now: Timestamp, next: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(next.0.saturating_sub(now.0)).unwrap_or(0)).min(SLEEP_MAX)
+}

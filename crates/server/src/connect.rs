@@ -1,0 +1,131 @@
+//! From an admitted connection to the session and the handler that serve it.
+
+use std::sync::Arc;
+
+use protocol::{imap, pop3, smtp};
+use settings::{Protocol, Settings, Tls as TlsPolicy, VirtualServer as VirtualServerSettings};
+use wire::tls::Certificates;
+use wire::{Context, Entry, Stream, Tls, drive};
+
+use crate::imap::ImapHandler;
+use crate::limits::SIGN_IN_FAILURES_MAX;
+use crate::pop3::Pop3Handler;
+use crate::shared::{Connection, Shared, VirtualServer};
+use crate::smtp::SmtpHandler;
+
+/// One binding of a virtual server, ready to serve connections.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    shared: Arc<Shared>,
+    server: Arc<VirtualServer>,
+    tls: Tls,
+    /// For peers that may not, and for those that may sign in over clear text.
+    sessions: [SessionConfig; 2],
+    settings: Arc<Settings>,
+}
+
+/// What the sessions of a protocol are told.
+#[derive(Debug, Clone)]
+enum SessionConfig {
+    Smtp(Arc<smtp::Config>),
+    Pop3(Arc<pop3::Config>),
+    Imap(Arc<imap::Config>),
+}
+
+impl Endpoint {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        settings: Arc<Settings>,
+        server: &VirtualServerSettings,
+        tls: TlsPolicy,
+        certificates: &Arc<Certificates>,
+    ) -> Self {
+        let config = |auth_without_tls| session_config(&settings, server, tls, auth_without_tls);
+        let sessions = [config(false), config(true)];
+        let tls = match tls {
+            TlsPolicy::Off => Tls::Off,
+            TlsPolicy::Offered | TlsPolicy::Required => Tls::Offered(certificates.clone()),
+            TlsPolicy::Implicit => Tls::Implicit(certificates.clone()),
+        };
+        let server = Arc::new(VirtualServer {
+            name: server.name.as_str().into(),
+            message_size_max: server.message_size_limit.0,
+            magic: server.magic_recipients,
+        });
+        Self { shared, server, tls, sessions, settings }
+    }
+
+    /// Serves one connection to its end.
+    pub(crate) async fn serve(self: Arc<Self>, stream: Stream, entry: Entry) {
+        let live = entry.live().clone();
+        let ip = live.peer().ip();
+        let config = &self.sessions[usize::from(self.settings.authentication_without_tls.contain(ip))];
+        let connection = Arc::new(Connection {
+            peer: live.peer(),
+            trusted: self.settings.trusted_networks.contain(ip),
+            server: self.server.clone(),
+            live,
+        });
+        let context = Context::new(self.shared.world.clock.clone(), self.tls.clone(), entry);
+        let (now, shared, mailboxes) = (context.clock.now(), self.shared.clone(), self.shared.mailboxes.clone());
+        // Boxed, so that the task of an idle connection is as large as its own protocol needs.
+        match config {
+            SessionConfig::Smtp(config) => {
+                let session = smtp::ServerSession::new(config.clone(), now);
+                Box::pin(drive(session, SmtpHandler::new(shared, connection), stream, &context)).await;
+            }
+            SessionConfig::Pop3(config) => {
+                let session = pop3::ServerSession::new(config.clone(), now);
+                Box::pin(drive(session, Pop3Handler::new(shared, connection, mailboxes), stream, &context)).await;
+            }
+            SessionConfig::Imap(config) => {
+                let session = imap::ServerSession::new(config.clone(), now);
+                Box::pin(drive(session, ImapHandler::new(shared, connection, mailboxes), stream, &context)).await;
+            }
+        }
+    }
+}
+
+fn session_config(
+    settings: &Settings,
+    server: &VirtualServerSettings,
+    tls: TlsPolicy,
+    auth_without_tls: bool,
+) -> SessionConfig {
+    let host_name = settings.host_name.as_str().to_owned();
+    let starttls = matches!(tls, TlsPolicy::Offered | TlsPolicy::Required);
+    let timeout = server.connection_time_out.duration();
+    let timeout_before_sign_in = server.sign_in_time_out.duration();
+    match server.protocol {
+        Protocol::Smtp | Protocol::Submission => SessionConfig::Smtp(Arc::new(smtp::Config {
+            host_name,
+            banner: server.banner.clone(),
+            message_size_max: server.message_size_limit.0,
+            recipients_max: server.recipients_per_message as usize,
+            timeout,
+            starttls,
+            tls_required: tls == TlsPolicy::Required,
+            auth: !server.authentication.is_empty(),
+            auth_without_tls,
+            auth_required: server.protocol == Protocol::Submission,
+            messages_max: server.messages_per_connection as usize,
+        })),
+        Protocol::Pop3 => SessionConfig::Pop3(Arc::new(pop3::Config {
+            host_name,
+            timeout,
+            timeout_before_sign_in,
+            starttls,
+            auth_without_tls,
+            sign_in_failures_max: SIGN_IN_FAILURES_MAX,
+        })),
+        Protocol::Imap => SessionConfig::Imap(Arc::new(imap::Config {
+            host_name,
+            timeout,
+            timeout_before_sign_in,
+            starttls,
+            auth_without_tls,
+            sign_in_failures_max: SIGN_IN_FAILURES_MAX,
+            append_size_max: server.message_size_limit.0,
+        })),
+    }
+}

@@ -1,0 +1,21 @@
+//! Every bound of the program, with its reason.
+
+use std::time::Duration;
+
+/// Octets of content that all transactions together may hold in memory. A permit is taken before 354.
+pub(crate) const CONTENT_IN_MEMORY_MAX: usize = 256 * 1024 * 1024;
+
+/// What one permit stands for: the most that one transaction holds before its content is staged in the store.
+pub(crate) const CONTENT_PERMIT: usize = store::limits::INLINE_CONTENT_OCTETS_MAX;
+
+/// Addresses whose tries are counted for `deferred@`; `try` is for one person.
+pub(crate) const DEFERRALS_MAX: usize = 1_000;
+
+/// After SIGTERM what is under way has this long to end.
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// How often the journal is indexed and trimmed and freed content reclaimed.
+pub(crate) const HOUSEKEEPING_PAUSE: Duration = Duration::from_secs(5);
+
+/// Wrong passwords after which a connection ends: a person corrects a typing mistake, a guesser has to connect again.
+pub(crate) const SIGN_IN_FAILURES_MAX: usize = 3;

@@ -1,0 +1,53 @@
+//! What a failure of ours, or a decision of the directory, is in each protocol. One match each.
+
+use directory::{Password, Resolution};
+use mail::Reply;
+use protocol::sasl::{Credentials, SignIn};
+use store::Error;
+
+/// A failure of the store in SMTP. The detail is in the log.
+pub(crate) fn failed(error: &Error) -> Reply {
+    match error {
+        Error::Unavailable(_) | Error::Corrupt(_) => unavailable(),
+        // Something changed between RCPT and the commit, such as an account that was removed: the next try will know.
+        Error::Conflict(_) => Reply::new(451, (4, 3, 0), "something changed meanwhile, try again"),
+        Error::Full(_) => Reply::new(452, (4, 3, 1), "no room for mail at this moment, try again later"),
+    }
+}
+
+/// We could not, for reasons of our own.
+pub(crate) fn unavailable() -> Reply {
+    Reply::new(451, (4, 3, 0), "mail cannot be stored at this moment, try again later")
+}
+
+/// VRFY and EXPN for somebody who signed in (RFC 5321 §3.5.3).
+pub(crate) fn verified(resolved: Result<Resolution, Error>) -> Reply {
+    match resolved {
+        Ok(Resolution::Recipients(recipients)) => {
+            let lines: Vec<_> = recipients.iter().map(|recipient| format!("<{}>", recipient.address)).collect();
+            Reply::new(250, (2, 1, 5), lines.join("\n"))
+        }
+        Ok(Resolution::UnknownHere) => Reply::new(550, (5, 1, 1), "no such recipient here"),
+        Ok(Resolution::NotLocal) => Reply::new(551, (5, 1, 6), "not a recipient here"),
+        Ok(Resolution::Unattended) => Reply::new(252, (2, 1, 5), "postmaster, whom nobody reads yet"),
+        Err(error) => failed(&error),
+    }
+}
+
+/// What the directory is asked for a sign-in.
+pub(crate) fn credentials(presented: Credentials) -> directory::Credentials {
+    let Credentials { authorization, login, password, .. } = presented;
+    directory::Credentials { login, authorization, password: Password(password.0) }
+}
+
+/// What the session is told of a sign-in.
+pub(crate) fn sign_in(signed_in: directory::SignIn) -> SignIn {
+    match signed_in {
+        directory::SignIn::Accepted(principal) => SignIn::Accepted(principal.address),
+        directory::SignIn::Refused => SignIn::Refused,
+        directory::SignIn::Unavailable(error) => {
+            tracing::warn!(%error, "a sign-in could not be decided");
+            SignIn::Unavailable
+        }
+    }
+}

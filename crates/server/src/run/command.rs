@@ -1,0 +1,83 @@
+//! Commands that ask the administration: of the running server, or, when it is down, in this process.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use admin::socket::{CallError, call};
+use admin::{Admin, Down, Request, Response};
+use anyhow::{Context, Result, bail};
+use directory::Directory;
+
+use super::password;
+use super::show::{Answered, show};
+use crate::cli::{
+    Account, AccountAction, Alias, AliasAction, Command, Domain, DomainAction, Store, StoreAction, Trace, Where,
+};
+use crate::serve::{open_store, socket_path};
+
+pub(super) fn run(command: Command) -> Result<ExitCode> {
+    let (request, place) = request(command)?;
+    let answered = ask(&request, &place)?;
+    show(&answered, place.json)
+}
+
+/// What a command asks for, and of which data directory.
+fn request(command: Command) -> Result<(Request, Where)> {
+    Ok(match command {
+        Command::Domain(Domain { action }) => match action {
+            DomainAction::Add { domain, place } => (Request::DomainAdd { domain }, place),
+            DomainAction::List { place } => (Request::DomainList, place),
+            DomainAction::Remove { domain, place } => (Request::DomainRemove { domain }, place),
+        },
+        Command::Account(Account { action }) => account(action)?,
+        Command::Alias(Alias { action }) => match action {
+            AliasAction::Add { address, targets, place } => (Request::AliasAdd { address, targets }, place),
+            AliasAction::List { place } => (Request::AliasList, place),
+            AliasAction::Remove { address, place } => (Request::AliasRemove { address }, place),
+        },
+        Command::Trace(Trace { what, place }) => (Request::Trace { what }, place),
+        Command::Store(Store { action: StoreAction::Check { repair, place } }) => (Request::StoreCheck { repair }, place),
+        Command::Try(_) | Command::Serve(_) => bail!("this command asks nobody"),
+    })
+}
+
+fn account(action: AccountAction) -> Result<(Request, Where)> {
+    Ok(match action {
+        AccountAction::Add { address, name, password, place } => {
+            let password = password::ask(&password, &address)?;
+            (Request::AccountAdd { address, name, password }, place)
+        }
+        AccountAction::List { place } => (Request::AccountList, place),
+        AccountAction::Password { address, password, place } => {
+            let password = password::ask(&password, &address)?;
+            (Request::AccountPassword { address, password }, place)
+        }
+        AccountAction::Remove { address, yes: true, place } => (Request::AccountRemove { address }, place),
+        AccountAction::Remove { address, .. } => {
+            bail!("this removes {address} with all its mail, for ever; if that is meant, say --yes")
+        }
+    })
+}
+
+fn ask(request: &Request, place: &Where) -> Result<Answered> {
+    match call(&socket_path(&place.data), request) {
+        Ok(response) => Ok(Answered { response, by_server: true }),
+        Err(CallError::NotRunning) => Ok(Answered { response: ask_here(request, place)?, by_server: false }),
+        Err(error) => Err(error).with_context(|| format!("cannot ask the server of {}", place.data.display())),
+    }
+}
+
+/// The server is down: this process opens the data directory, which locks it, and does the work.
+fn ask_here(request: &Request, place: &Where) -> Result<Response> {
+    let makes = matches!(request, Request::DomainAdd { .. });
+    if !makes && !place.data.is_dir() {
+        bail!("there is no data directory {}; name it with --data DIR", place.data.display());
+    }
+    let world = super::real_world();
+    super::runtime()?.block_on(async {
+        let store = open_store(&place.data, &world)?;
+        let directory = Arc::new(Directory::new(store.clone(), world.clone()));
+        let admin = Admin::new(store, directory, world, Arc::new(Down));
+        Ok(admin.execute(request.clone()).await)
+    })
+}

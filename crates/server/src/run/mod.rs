@@ -1,0 +1,61 @@
+//! Does what the command line says.
+
+mod command;
+mod password;
+mod serve;
+mod show;
+
+use std::process::ExitCode;
+
+use admin::Response;
+use anyhow::{Context, Result};
+use settings::{LogFormat, LogLevel};
+use tokio::runtime::Runtime;
+use world::{Clock, Dice, Workers, World};
+
+use crate::cli::{Cli, Command};
+use crate::trial;
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// Why it could not be done, for the person at the terminal.
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Try(arguments) => {
+            serve::log(LogLevel::Warn, LogFormat::Text);
+            let stopped = async {
+                // Without signals the trial would end only by SIGKILL; it has said why then.
+                if let Err(error) = serve::stopped().await {
+                    tracing::error!(%error, "signals are not heard");
+                }
+            };
+            runtime()?.block_on(trial::run(arguments, real_world(), stopped))?;
+        }
+        Command::Serve(arguments) => {
+            let settings = serve::settings(&arguments)?;
+            serve::log(settings.log.level, settings.log.format);
+            runtime()?.block_on(serve::run(arguments, settings, real_world()))?;
+        }
+        command => return command::run(command),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The real world: as many slow workers as processors, so that password hashing cannot starve mail of more than its share.
+fn real_world() -> World {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    World { clock: Clock::Real, dice: Dice::Real, workers: Workers::threads(processors) }
+}
+
+fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// Why a request was not done, if it was not.
+pub(crate) fn refused(response: &Response) -> Option<String> {
+    match response {
+        Response::Refused(refusal) => Some(refusal.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,86 @@
+//! `waxseal serve`: settings, log, signals.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use settings::{LogFormat, LogLevel, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::Level;
+use world::World;
+
+use crate::cli::Serve;
+use crate::files;
+use crate::serve::Server;
+
+/// Runs the server until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Mistakes in the settings, all of them; whatever is in the way of a start.
+pub(super) async fn run(arguments: Serve, settings: Settings, world: World) -> Result<()> {
+    let server = Server::start(&arguments.data, settings, world).await?;
+    for (protocol, port) in server.ports() {
+        tracing::info!(protocol, port, "listening");
+    }
+    stopped().await?;
+    tracing::info!("stopping");
+    server.stop().await;
+    Ok(())
+}
+
+/// The settings of a file, or those of a server without a file.
+///
+/// # Errors
+/// As `FILE:LINE: what is wrong`, a line a mistake.
+pub(super) fn settings(arguments: &Serve) -> Result<Settings> {
+    let Some(file) = &arguments.settings else {
+        let text = format!("host-name = {:?}\n", host_name());
+        return settings::resolve(&text).map_err(|_| {
+            anyhow::anyhow!("the host name {:?} cannot be used; name one in a settings text, see --settings", host_name())
+        });
+    };
+    let bytes = files::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let Some(bytes) = bytes else { bail!("{} is not there", file.display()) };
+    let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))?;
+    settings::resolve(&text).map_err(|mistakes| anyhow::anyhow!(told(file, &mistakes)))
+}
+
+fn told(file: &Path, mistakes: &[settings::Mistake]) -> String {
+    let mut text = String::new();
+    for mistake in mistakes {
+        text.push_str(&format!("{}:{mistake}\n", file.display()));
+    }
+    let plural = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
+    format!("the settings cannot be used\n{text}{} {plural}; nothing was started", mistakes.len())
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Ends when the process is told to stop.
+pub(super) async fn stopped() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// The log goes to standard error. Values of peers are escaped where they are made.
+pub(super) fn log(level: LogLevel, format: LogFormat) {
+    let level = match level {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

@@ -1,0 +1,265 @@
+//! A running server: its store, its listeners, its tasks; started and stopped.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use admin::Admin;
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use directory::Directory;
+use mail::Timestamp;
+use mailboxes::Mailboxes;
+use queue::Runner;
+use settings::{Binding, Settings, VirtualServer};
+use store::Store;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use wire::registry::{Arrival, Limits, Registry};
+use wire::{Stream, accept};
+use world::World;
+use world::net::Listener;
+
+use crate::connect::Endpoint;
+use crate::limits::{HOUSEKEEPING_PAUSE, STOP_GRACE};
+use crate::running::Running;
+use crate::shared::Shared;
+use crate::{certificates, smtp};
+
+/// A server that is up.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    admin: Arc<Admin>,
+    registry: Arc<Registry>,
+    endpoints: BTreeMap<String, Arc<Endpoint>>,
+    ports: BTreeMap<String, u16>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    data: PathBuf,
+}
+
+/// Where the local socket of a data directory is.
+pub fn socket_path(data: &Path) -> PathBuf {
+    data.join("waxseal.sock")
+}
+
+/// Opens the store of a data directory as the server does.
+///
+/// # Errors
+/// Another process has it, or it cannot be read; the text says what to do.
+pub fn open_store(data: &Path, world: &World) -> Result<Store> {
+    let options = store::Options { story_keys: policy::story::keys, ..store::Options::default() };
+    Store::open(data, world, options).with_context(|| format!("cannot open the data directory {}", data.display()))
+}
+
+impl Server {
+    /// Opens the data directory, binds everything the settings name, and serves.
+    ///
+    /// # Errors
+    /// Whatever is in the way: the data directory, a certificate, a port. Nothing is left running then.
+    pub async fn start(data: &Path, settings: Settings, world: World) -> Result<Self> {
+        let mut server = Self::open(data, &settings, world)?;
+        server.explain_orphans().await?;
+        server.listen(&settings)?;
+        server.spawn_tasks(&settings)?;
+        Ok(server)
+    }
+
+    /// The same without listeners, socket and background tasks: connections come by [`attach`](Self::attach).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn open(data: &Path, settings: &Settings, world: World) -> Result<Self> {
+        let store = open_store(data, &world)?;
+        let certificates = Arc::new(certificates::load(data, settings)?);
+        let directory = Arc::new(Directory::new(store.clone(), world.clone()));
+        let registry = Registry::new(world.clock.clone());
+        let host_name = settings.host_name.as_str().to_owned();
+        let running = Arc::new(Running::new(registry.clone(), settings));
+        let admin = Arc::new(Admin::new(store.clone(), directory.clone(), world.clone(), running));
+        let mailboxes = Mailboxes::new(store.clone(), world.clone());
+        let shared = Arc::new(Shared::new(world, store, directory, mailboxes, host_name));
+        let mut endpoints = BTreeMap::new();
+        let whole = Arc::new(settings.clone());
+        for (server, binding) in bindings(settings) {
+            let endpoint = Endpoint::new(shared.clone(), whole.clone(), server, binding.tls, &certificates);
+            endpoints.insert(key(server, &binding), Arc::new(endpoint));
+        }
+        let (stop, _) = watch::channel(false);
+        let (ports, tasks, data) = (BTreeMap::new(), Vec::new(), data.to_owned());
+        Ok(Self { shared, admin, registry, endpoints, ports, stop, tasks, data })
+    }
+
+    /// The port of each protocol: the first binding of each, in clear text under its name, with implicit TLS under the
+    /// name with an `s`.
+    pub fn ports(&self) -> &BTreeMap<String, u16> {
+        &self.ports
+    }
+
+    /// What administers it.
+    pub fn admin(&self) -> &Arc<Admin> {
+        &self.admin
+    }
+
+    /// Serves one connection that came by another way than a listener, as if it had come to this virtual server.
+    ///
+    /// # Errors
+    /// No such virtual server, or a limit of connections.
+    pub fn attach(
+        &self,
+        virtual_server: &str,
+        stream: Stream,
+        peer: SocketAddr,
+    ) -> Result<impl Future<Output = ()> + Send + 'static> {
+        let endpoint = self.endpoints.iter().find(|(key, _)| key.starts_with(&format!("{virtual_server} ")));
+        let (_, endpoint) = endpoint.with_context(|| format!("there is no virtual server {virtual_server:?}"))?;
+        let arrival = Arrival {
+            peer,
+            virtual_server: virtual_server.into(),
+            protocol: "attached",
+            limits: Limits { total_max: usize::MAX, per_source_max: None },
+        };
+        let entry = self.registry.admit(arrival).map_err(|refused| anyhow::anyhow!("refused: {refused:?}"))?;
+        Ok(endpoint.clone().serve(stream, entry))
+    }
+
+    /// Tells every session to come to an end, as SIGTERM does.
+    pub fn tell_to_stop(&self) {
+        self.stop.send_replace(true);
+        self.registry.stop_all(None);
+    }
+
+    /// Stops: nothing new is taken, and what is under way ends within the grace period.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        for task in std::mem::take(&mut self.tasks) {
+            let _ = task.await;
+        }
+        let _ = std::fs::remove_file(socket_path(&self.data));
+        // With the last handle on the store goes its lock; what waits is written first.
+    }
+
+    /// Content that a crash left without a record: its story is told, its space is freed by the store.
+    async fn explain_orphans(&self) -> Result<()> {
+        let now = self.shared.world.clock.wall();
+        let explain = |orphan: &store::Orphan| {
+            smtp::label::Label::story(&orphan.label, orphan.size, orphan.complete, now).map(|story| story.explanation(now))
+        };
+        let changes: Vec<_> = self.shared.store.orphans().iter().filter_map(explain).collect();
+        if !changes.is_empty() {
+            tracing::warn!(transactions = changes.len(), "the server did not stop in good order; see their stories");
+            self.shared.store.commit(store::Commit { content: Vec::new(), changes }).await?;
+        }
+        self.shared.store.settle_orphans().await?;
+        Ok(())
+    }
+
+    fn listen(&mut self, settings: &Settings) -> Result<()> {
+        let mut listeners = Vec::new();
+        for (server, binding) in bindings(settings) {
+            let listener = Listener::bind(binding.address).with_context(|| {
+                format!("virtual server {:?} cannot listen on {}", server.name, binding.address)
+            })?;
+            let port = listener.address()?.port();
+            self.ports.entry(protocol_name(server, &binding)).or_insert(port);
+            listeners.push((server, binding, listener));
+        }
+        for (server, binding, listener) in listeners {
+            self.accept(settings, server, &binding, listener);
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, settings: &Settings, server: &VirtualServer, binding: &Binding, listener: Listener) {
+        let endpoint = self.endpoints[&key(server, binding)].clone();
+        let (trusted, limits) = (settings.trusted_networks.clone(), server.connections);
+        let binding = accept::Binding {
+            listener,
+            registry: self.registry.clone(),
+            virtual_server: server.name.as_str().into(),
+            protocol: server.protocol.name(),
+            limits: Box::new(move |ip| Limits {
+                total_max: limits.limit as usize,
+                per_source_max: (!trusted.contain(ip)).then_some(limits.per_source as usize),
+            }),
+            refusal: refusal(server, binding),
+        };
+        let (world, stop) = (self.shared.world.clone(), self.stop.subscribe());
+        let task = async move {
+            let connect = |stream, entry| endpoint.clone().serve(Stream::from(stream), entry);
+            accept::serve(&world, binding, stop, STOP_GRACE, connect).await;
+        };
+        self.tasks.push(self.shared.world.workers.spawn(task));
+    }
+
+    fn spawn_tasks(&mut self, settings: &Settings) -> Result<()> {
+        let shared = &self.shared;
+        let magic = settings.virtual_servers.iter().any(|server| server.magic_recipients);
+        let runner = Runner {
+            world: shared.world.clone(),
+            store: shared.store.clone(),
+            directory: shared.directory.clone(),
+            queue_ids: shared.queue_ids.clone(),
+            changed: shared.queue_changed.clone(),
+            host_name: shared.host_name.clone(),
+            magic: if magic { queue::agent::local::Magic::On } else { queue::agent::local::Magic::Off },
+        };
+        let path = socket_path(&self.data);
+        let socket = admin::socket::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
+        let workers = &shared.world.workers;
+        self.tasks.push(workers.spawn(runner.run(self.stop.subscribe())));
+        self.tasks.push(workers.spawn(keep_order(shared.clone(), settings.journal, self.stop.subscribe())));
+        self.tasks.push(workers.spawn(admin::socket::serve(socket, self.admin.clone(), self.stop.subscribe())));
+        Ok(())
+    }
+}
+
+/// Work behind the commits: the journal is indexed and trimmed, freed content reclaimed.
+async fn keep_order(shared: Arc<Shared>, bounds: settings::Journal, mut stop: watch::Receiver<bool>) {
+    loop {
+        let oldest = millis_before(shared.world.clock.wall(), bounds.keep.duration());
+        let indexed = shared.store.index_journal().await;
+        let trimmed = shared.store.trim_journal(oldest, bounds.size_limit.0).await;
+        let maintained = shared.store.maintain().await;
+        if let Some(error) = indexed.err().or(trimmed.err()).or(maintained.err()) {
+            tracing::warn!(%error, "the store could not be kept in order");
+        }
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = shared.world.clock.sleep(HOUSEKEEPING_PAUSE) => {}
+        }
+    }
+}
+
+fn millis_before(now: Timestamp, time: std::time::Duration) -> Timestamp {
+    Timestamp(now.0.saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
+}
+
+fn bindings(settings: &Settings) -> impl Iterator<Item = (&VirtualServer, Binding)> {
+    settings.virtual_servers.iter().flat_map(|server| server.bindings.iter().map(move |binding| (server, *binding)))
+}
+
+/// Names an endpoint: its virtual server, then its binding. Port 0 stands for a free port, so TLS is part of it.
+fn key(server: &VirtualServer, binding: &Binding) -> String {
+    format!("{} {} {:?}", server.name, binding.address, binding.tls)
+}
+
+/// `imap`, and `imaps` with implicit TLS.
+fn protocol_name(server: &VirtualServer, binding: &Binding) -> String {
+    let implicit = if binding.tls == settings::Tls::Implicit { "s" } else { "" };
+    format!("{}{implicit}", server.protocol.name())
+}
+
+/// What a connection beyond the limit is told, where a line in clear text can be understood.
+fn refusal(server: &VirtualServer, binding: &Binding) -> Bytes {
+    use settings::Protocol;
+    Bytes::from_static(match (binding.tls, server.protocol) {
+        (settings::Tls::Implicit, _) => b"",
+        (_, Protocol::Smtp | Protocol::Submission) => b"421 4.3.2 too many connections, try again later\r\n",
+        (_, Protocol::Pop3) => b"-ERR [SYS/TEMP] too many connections, try again later\r\n",
+        (_, Protocol::Imap) => b"* BYE [UNAVAILABLE] too many connections, try again later\r\n",
+    })
+}

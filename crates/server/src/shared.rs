@@ -1,0 +1,126 @@
+//! What all connections share, and what one connection is.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use directory::Directory;
+use mail::Address;
+use mailboxes::Mailboxes;
+use policy::{ConnectionFacts, Story};
+use queue::QueueIds;
+use store::{Commit, Store};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use wire::registry::Live;
+use world::World;
+
+use crate::limits::{CONTENT_IN_MEMORY_MAX, CONTENT_PERMIT, DEFERRALS_MAX};
+
+/// What all connections of a process share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) world: World,
+    pub(crate) store: Store,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) mailboxes: Mailboxes,
+    pub(crate) queue_ids: Arc<QueueIds>,
+    /// Told when the queue has a new entry.
+    pub(crate) queue_changed: Arc<Notify>,
+    pub(crate) host_name: String,
+    pub(crate) deferrals: Deferrals,
+    budget: Arc<Semaphore>,
+}
+
+impl Shared {
+    pub(crate) fn new(world: World, store: Store, directory: Arc<Directory>, mailboxes: Mailboxes, host_name: String) -> Self {
+        Self {
+            queue_ids: Arc::new(QueueIds::new(&world.dice)),
+            world,
+            store,
+            directory,
+            mailboxes,
+            queue_changed: Arc::default(),
+            host_name,
+            deferrals: Deferrals::default(),
+            budget: Arc::new(Semaphore::new(CONTENT_IN_MEMORY_MAX / CONTENT_PERMIT)),
+        }
+    }
+
+    /// Room for the content that one transaction holds in memory; `None` when there is none.
+    pub(crate) fn content_permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.budget.clone().try_acquire_owned().ok()
+    }
+
+    /// Keeps the story of a transaction that ended without mail. Nobody waits for it: what it tells of did not change
+    /// anything that was promised.
+    pub(crate) fn tell_journal(&self, story: Story) {
+        let (store, at) = (self.store.clone(), self.world.clock.wall());
+        let commit = Commit { content: Vec::new(), changes: vec![story.explanation(at)] };
+        self.world.workers.spawn(async move {
+            if let Err(error) = store.commit(commit).await {
+                tracing::warn!(queue_id = %story.queue_id, %error, "a story could not be kept");
+            }
+        });
+    }
+}
+
+/// How often `deferred@` was tried, by address.
+#[derive(Debug, Default)]
+pub(crate) struct Deferrals(Mutex<BTreeMap<Address, u32>>);
+
+impl Deferrals {
+    /// Counts a try and says how many there were before.
+    pub(crate) fn count(&self, address: &Address) -> u32 {
+        let mut tries = self.0.lock().expect("no holder panics");
+        if tries.len() >= DEFERRALS_MAX {
+            tries.clear();
+        }
+        let count = tries.entry(address.canonical()).or_default();
+        *count += 1;
+        *count - 1
+    }
+}
+
+/// The virtual server that a connection came to, as far as its handlers ask.
+#[derive(Debug)]
+pub(crate) struct VirtualServer {
+    pub(crate) name: Arc<str>,
+    /// Octets of one message.
+    pub(crate) message_size_max: u64,
+    /// Some recipients fail on purpose.
+    pub(crate) magic: bool,
+}
+
+/// One connection as its handler knows it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    pub(crate) trusted: bool,
+    pub(crate) server: Arc<VirtualServer>,
+    pub(crate) live: Arc<Live>,
+}
+
+impl Connection {
+    /// What policy is told of it.
+    pub(crate) fn facts(&self) -> ConnectionFacts {
+        ConnectionFacts {
+            peer: self.peer.ip(),
+            virtual_server: self.server.name.to_string(),
+            trusted: self.trusted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_are_counted_by_address_without_case() {
+        let deferrals = Deferrals::default();
+        let address = |text: &str| text.parse::<Address>().unwrap();
+        assert_eq!(deferrals.count(&address("deferred@example.org")), 0);
+        assert_eq!(deferrals.count(&address("DEFERRED@example.org")), 1);
+        assert_eq!(deferrals.count(&address("deferred@example.net")), 0);
+    }
+}

@@ -1,0 +1,282 @@
+//! Answers the questions of an SMTP session.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use mail::{Address, ForwardPath, Reply};
+use policy::{Magic, Verdict};
+use protocol::sasl::{Credentials, SignIn};
+use protocol::smtp::{Answer, Outcome, Question, Recipient, Sender, ServerSession};
+use protocol::{End, Session};
+use queue::ReceivedMessage;
+use store::{Change, Commit};
+use wire::{Decision, Handler};
+
+use super::transaction::{Peer, Transaction, reply};
+use crate::shared::{Connection, Shared};
+
+/// The application's side of one SMTP connection.
+#[derive(Debug)]
+pub(crate) struct SmtpHandler {
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    peer: Peer,
+    account: Arc<Mutex<Option<Address>>>,
+    /// The open transaction. A later decision takes it along and puts it back.
+    open: Open,
+}
+
+type Open = Arc<Mutex<Option<Transaction>>>;
+type Question_ = <ServerSession as Session>::Question;
+
+impl SmtpHandler {
+    pub(crate) fn new(shared: Arc<Shared>, connection: Arc<Connection>) -> Self {
+        let peer = Peer { address: connection.peer, facts: connection.facts() };
+        Self { shared, connection, peer, account: Arc::default(), open: Arc::default() }
+    }
+
+    /// MAIL.
+    fn sender(&mut self, sender: Sender) -> Reply {
+        let now = self.shared.world.clock.wall();
+        let queue_id = self.shared.queue_ids.next(now);
+        let size_max = self.connection.server.message_size_max;
+        let (mut transaction, verdict) = Transaction::open(queue_id, &self.peer, sender, size_max, now);
+        let reply = reply(verdict.clone(), Reply::new(250, (2, 1, 0), "sender noted"));
+        match verdict {
+            Verdict::Accept => *lock(&self.open) = Some(transaction),
+            _ => {
+                transaction.end(format!("MAIL was answered {}", reply.code), &[], now);
+                self.shared.tell_journal(transaction.story);
+            }
+        }
+        reply
+    }
+
+    /// RCPT: at once where the directory remembers the address.
+    fn recipient(&mut self, path: ForwardPath) -> Decision<Answer> {
+        let magic = self.magic(&path);
+        if let Some(resolution) = self.shared.directory.resolve_cached(&path) {
+            let reply = judge_recipient(&self.shared, &self.open, &path, Ok(resolution), magic);
+            return Decision::Now(Answer::Reply(reply));
+        }
+        let (shared, open) = (self.shared.clone(), self.open.clone());
+        Decision::Later(Box::pin(async move {
+            let resolved = shared.directory.resolve(&path).await;
+            Answer::Reply(judge_recipient(&shared, &open, &path, resolved, magic))
+        }))
+    }
+
+    fn magic(&self, path: &ForwardPath) -> Option<Magic> {
+        let address = self.connection.server.magic.then(|| path.address())??;
+        match address.local.as_str().to_ascii_lowercase().as_str() {
+            "refused" => Some(Magic::Refused),
+            "deferred" => Some(Magic::Deferred { tries_before: self.shared.deferrals.count(address) }),
+            "slow" => Some(Magic::Slow),
+            "bounces" => Some(Magic::Bounces),
+            _ => None,
+        }
+    }
+
+    /// DATA: content may come when the process-wide budget has room for what is held in memory.
+    fn begin(&mut self) -> Reply {
+        let Some(permit) = self.shared.content_permit() else {
+            return Reply::new(452, (4, 3, 1), "too much mail is coming in at this moment, try again soon");
+        };
+        if let Some(transaction) = &mut *lock(&self.open) {
+            transaction.permit = Some(permit);
+        }
+        Reply::plain(354, "send the content, end with a dot alone on a line")
+    }
+
+    /// A piece of content.
+    fn chunk(&mut self, piece: Bytes) -> Decision<Answer> {
+        let mut open = lock(&self.open);
+        let Some(transaction) = &mut *open else { return Decision::Now(Answer::Taken) };
+        if transaction.spool.fits(piece.len()) {
+            transaction.spool.keep(&piece);
+            return Decision::Now(Answer::Taken);
+        }
+        let Some(transaction) = open.take() else { return Decision::Now(Answer::Taken) };
+        drop(open);
+        let (shared, open) = (self.shared.clone(), self.open.clone());
+        Decision::Later(Box::pin(async move {
+            *lock(&open) = stage(&shared, transaction, piece).await;
+            Answer::Taken
+        }))
+    }
+
+    /// The end of content.
+    fn finish(&mut self, last: Bytes, size: u64) -> Decision<Answer> {
+        let Some(transaction) = lock(&self.open).take() else {
+            // Staging failed; the transaction's story has said so already.
+            return Decision::Now(Answer::Reply(crate::replies::unavailable()));
+        };
+        let (shared, size_max) = (self.shared.clone(), self.connection.server.message_size_max);
+        self.connection.live.count_message();
+        Decision::Later(Box::pin(async move { Answer::Reply(finish(&shared, transaction, last, size, size_max).await) }))
+    }
+
+    /// The transaction ended without content that was kept.
+    fn abandon(&mut self, how: &str) {
+        if let Some(mut transaction) = lock(&self.open).take() {
+            transaction.end(how.to_owned(), &[], self.shared.world.clock.wall());
+            self.shared.tell_journal(transaction.story);
+        }
+    }
+
+    fn authenticate(&mut self, credentials: Credentials) -> Decision<Answer> {
+        let (shared, connection, account) = (self.shared.clone(), self.connection.clone(), self.account.clone());
+        Decision::Later(Box::pin(async move {
+            let signed_in = shared.directory.sign_in(crate::replies::credentials(credentials)).await;
+            let answer = crate::replies::sign_in(signed_in);
+            if let SignIn::Accepted(address) = &answer {
+                connection.live.signed_in(address.to_string());
+                *account.lock().expect("no holder panics") = Some(address.clone());
+            }
+            Answer::SignIn(answer)
+        }))
+    }
+
+    /// VRFY and EXPN: the truth for those who signed in, nothing for strangers (RFC 5321 §7.3).
+    fn verify(&self, argument: &str) -> Decision<Answer> {
+        let signed_in = self.account.lock().expect("no holder panics").is_some();
+        let path = argument.trim_matches(['<', '>']).parse().map(ForwardPath::Address);
+        let (true, Ok(path)) = (signed_in, path) else {
+            // RFC 5321 §3.5.3: 252 where the server does not say.
+            let text = "not told to strangers; send the message and see";
+            return Decision::Now(Answer::Reply(Reply::new(252, (2, 1, 5), text)));
+        };
+        let shared = self.shared.clone();
+        Decision::Later(Box::pin(async move {
+            let resolved = shared.directory.resolve(&path).await;
+            Answer::Reply(crate::replies::verified(resolved))
+        }))
+    }
+}
+
+impl Handler<ServerSession> for SmtpHandler {
+    fn decide(&mut self, question: Question_) -> Decision<Answer> {
+        let reply = match question {
+            Question::Authenticate(credentials) => return self.authenticate(credentials),
+            Question::Sender(sender) => self.sender(*sender),
+            Question::Recipient(recipient) => {
+                let Recipient { path, .. } = *recipient;
+                return self.recipient(path);
+            }
+            Question::Begin => self.begin(),
+            Question::Chunk(piece) => return self.chunk(piece),
+            Question::Finish { last, size } => return self.finish(last, size),
+            Question::Refused(reply) => {
+                self.abandon(&format!("content was refused: {}", reply));
+                return Decision::Now(Answer::Taken);
+            }
+            Question::Abandoned => {
+                self.abandon("the client gave the transaction up before its content");
+                return Decision::Now(Answer::Taken);
+            }
+            Question::Verify(argument) | Question::Expand(argument) => return self.verify(&argument),
+        };
+        Decision::Now(Answer::Reply(reply))
+    }
+
+    fn ended(&mut self, outcome: Outcome, end: End) {
+        let Some(mut transaction) = lock(&self.open).take() else { return };
+        let how = match end {
+            End::Closed => format!("the connection ended {}", outcome.stopped),
+            End::HalfClosed | End::Cut => format!("the client cut the connection {}", outcome.stopped),
+            End::WriteDeadline => format!("the client did not take replies in time {}", outcome.stopped),
+            End::Terminated => format!("the server ended the connection {}", outcome.stopped),
+        };
+        transaction.end(how, &outcome.misuses, self.shared.world.clock.wall());
+        self.shared.tell_journal(transaction.story);
+    }
+}
+
+fn lock(open: &Open) -> MutexGuard<'_, Option<Transaction>> {
+    open.lock().expect("no holder panics")
+}
+
+fn judge_recipient(
+    shared: &Shared,
+    open: &Open,
+    path: &ForwardPath,
+    resolved: Result<directory::Resolution, store::Error>,
+    magic: Option<Magic>,
+) -> Reply {
+    let now = shared.world.clock.wall();
+    match &mut *lock(open) {
+        Some(transaction) => {
+            let verdict = transaction.recipient(path, resolved, magic, now);
+            reply(verdict, Reply::new(250, (2, 1, 5), "recipient noted"))
+        }
+        None => crate::replies::unavailable(),
+    }
+}
+
+/// Hands a piece on to the store. The transaction is over if that fails; what is left of the content is read and dropped.
+async fn stage(shared: &Shared, mut transaction: Transaction, piece: Bytes) -> Option<Transaction> {
+    transaction.read_header_of_spool();
+    let now = shared.world.clock.wall();
+    let (label, trace) = (transaction.label(), transaction.trace_header(&shared.host_name, now));
+    match std::mem::take(&mut transaction.spool).stage(&shared.store, piece, label, &trace).await {
+        Ok(spool) => {
+            transaction.spool = spool;
+            // What is held in memory now belongs to the store's own bound.
+            transaction.permit = None;
+            Some(transaction)
+        }
+        Err(error) => {
+            tracing::error!(queue_id = %transaction.queue_id, %error, "content cannot be stored");
+            transaction.end("the store could not take the content; 451 was sent".into(), &[], now);
+            shared.tell_journal(transaction.story);
+            None
+        }
+    }
+}
+
+/// Judges the content and, if it is acceptable, makes it ours. The reply is positive only after the commit.
+async fn finish(shared: &Shared, mut transaction: Transaction, last: Bytes, size: u64, size_max: u64) -> Reply {
+    let now = shared.world.clock.wall();
+    transaction.read_header_of_spool();
+    transaction.read_header(&last);
+    let verdict = transaction.content(size, size_max, now);
+    if verdict != Verdict::Accept {
+        let reply = reply(verdict, Reply::plain(250, ""));
+        transaction.end(format!("content was answered {}", reply.code), &[], now);
+        shared.tell_journal(transaction.story);
+        return reply;
+    }
+    let queue_id = transaction.queue_id;
+    match keep(shared, transaction, last, now).await {
+        Ok(queued) => {
+            if queued {
+                shared.queue_changed.notify_one();
+            }
+            Reply::new(250, (2, 0, 0), format!("{queue_id} kept"))
+        }
+        Err(error) => {
+            tracing::error!(%queue_id, %error, "a message was not accepted");
+            crate::replies::failed(&error)
+        }
+    }
+}
+
+/// The hop from a received message to a commit on stable storage. Whether something of it waits in the queue.
+async fn keep(
+    shared: &Shared,
+    mut transaction: Transaction,
+    last: Bytes,
+    now: mail::Timestamp,
+) -> Result<bool, store::Error> {
+    let trace = transaction.trace_header(&shared.host_name, now);
+    let label = transaction.label();
+    let content = std::mem::take(&mut transaction.spool).finish(last, label, &trace).await?;
+    let recipients = transaction.conclude(now);
+    let Transaction { queue_id, reverse_path, story, permit, .. } = transaction;
+    let received = ReceivedMessage { queue_id, reverse_path, content, recipients, at: now };
+    let commit: Commit = queue::accept(received, story.to_json());
+    let queued = commit.changes.iter().any(|change| matches!(change, Change::Enqueue(_)));
+    shared.store.commit(commit).await?;
+    drop(permit);
+    Ok(queued)
+}

@@ -1,0 +1,16 @@
+//! SMTP and submission: the application's side. Questions of the session become facts, judgements and one commit.
+//!
+//! ```text
+//! Sender    -> Transaction::open      facts, judgement
+//! Recipient -> Transaction::recipient directory, judgement
+//! Begin     -> a permit of the process-wide budget
+//! Chunk     -> Spool                  in memory while small, staged in the store above that
+//! Finish    -> judgement, queue::accept, store.commit, and only then 250
+//! ```
+
+mod handler;
+pub(crate) mod label;
+mod spool;
+mod transaction;
+
+pub(crate) use handler::SmtpHandler;
