@@ -16,6 +16,13 @@ pub(super) struct Listing {
     pub(super) pattern: Option<String>,
 }
 
+impl Listing {
+    /// The text of the tagged response.
+    pub(super) fn completed(&self) -> &'static str {
+        if self.subscribed { "LSUB completed" } else { "LIST completed" }
+    }
+}
+
 /// Writes the responses to LIST or LSUB.
 pub(super) fn write(listing: &Listing, mailboxes: &[Mailbox], out: &mut Vec<u8>) {
     let mut writer = Writer::new(out);

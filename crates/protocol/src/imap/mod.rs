@@ -11,23 +11,23 @@
 //! only keep that promise by writing on each SELECT, and IMAP4rev2 has dropped it (RFC 9051, appendix E). Here no email
 //! is `\Recent`: `* 0 RECENT` is true to a client, which may be one of several, and EXISTS and UIDNEXT tell what is new.
 
-mod session;
-mod server;
-mod command;
-mod intake;
-mod syntax;
-mod sequence;
-mod search;
-mod fetch;
-mod view;
 mod capability;
-mod list;
-mod structure;
-mod responses;
+mod command;
+mod fetch;
+mod intake;
 mod limits;
+mod list;
+mod responses;
+mod search;
+mod sequence;
+mod server;
+mod session;
+mod structure;
+mod syntax;
+mod view;
 
 pub use server::{
-    Answer, Changes, Config, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Section, SectionText, Selected,
-    Status, StoreMode, Wanted,
+    Answer, Changes, Config, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Section,
+    SectionText, Selected, Status, StoreMode, Wanted,
 };
 pub use session::ServerSession;

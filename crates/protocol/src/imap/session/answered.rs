@@ -54,7 +54,7 @@ impl ServerSession {
         match (then, answer) {
             (Then::List(listing), Answer::Mailboxes(mailboxes)) => {
                 list::write(&listing, &mailboxes, &mut self.out);
-                self.complete(job, Text::ok("LIST completed"), Poll::IfNews);
+                self.complete(job, Text::ok(listing.completed()), Poll::IfNews);
             }
             (Then::Status(path, items), Answer::Status(status)) => {
                 write_status(&path, &items, &status, &mut self.out);

@@ -6,6 +6,7 @@ use super::fetching::Fetching;
 use super::{Job, Missing, Mode, Poll, ServerSession, State, Then};
 use crate::imap::command::{Access, Command};
 use crate::imap::fetch;
+use crate::imap::list::{self, Listing};
 use crate::imap::responses::{Text, Writer};
 use crate::imap::sequence::Numbers;
 use crate::imap::server::{Question, StoreMode};
@@ -55,10 +56,10 @@ impl ServerSession {
         self.close();
     }
 
-    fn list(&mut self, job: Job, listing: crate::imap::list::Listing) {
+    fn list(&mut self, job: Job, listing: Listing) {
         if listing.pattern.is_none() {
-            crate::imap::list::write(&listing, &[], &mut self.out);
-            return self.complete(job, Text::ok("LIST completed"), Poll::IfNews);
+            list::write(&listing, &[], &mut self.out);
+            return self.complete(job, Text::ok(listing.completed()), Poll::IfNews);
         }
         self.ask(job, Then::List(listing), Question::Mailboxes);
     }
