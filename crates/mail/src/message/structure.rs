@@ -425,3 +425,193 @@ fn languages(field: &Field<'_>) -> Vec<Vec<u8>> {
     let tags = value.split(|&octet| octet == b',').map(|tag| tag.trim_ascii().to_vec());
     tags.filter(|tag| !tag.is_empty()).take(limits::PARAMETERS_MAX).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// `kind/subtype{body}` for each leaf, with `lines`; parts in brackets.
+    fn shown(message: &str) -> String {
+        fn show(message: &str, part: &Part) -> String {
+            let kind = format!("{}/{}", part.kind, part.subtype).to_lowercase();
+            if part.parts.is_empty() {
+                return format!("{kind}{{{}}}{}", &message[part.body.clone()], part.lines);
+            }
+            let parts: Vec<_> = part.parts.iter().map(|part| show(message, part)).collect();
+            format!("{kind}[{}]", parts.join(" "))
+        }
+        show(message, &structure(message.as_bytes()))
+    }
+
+    const MIXED: &str = "Content-Type: multipart/mixed; boundary=a\n\n";
+
+    #[test]
+    fn messages_without_parts() {
+        for (message, expected) in [
+            ("", "text/plain{}0"),
+            ("A: b\r\n\r\nOne\r\nTwo\r\n", "text/plain{One\r\nTwo\r\n}2"),
+            ("A: b", "text/plain{}0"),
+            ("no header\r\n", "text/plain{no header\r\n}1"),
+            ("Content-Type: x\n\ny", "text/plain{y}0"),
+            ("Content-Type: image/ gif (c) ; a=b\n\ny", "image/gif{y}0"),
+            ("Content-Type: multipart/mixed\n\n--a\n", "text/plain{--a\n}1"),
+            ("Content-Type: multipart/mixed; boundary=\"\"\n\n--\n", "text/plain{--\n}1"),
+            ("Content-Type: multipart/mixed; boundary=a\n\nnothing\n", "text/plain{nothing\n}1"),
+        ] {
+            assert_eq!(shown(message), expected, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn boundaries_part_bodies() {
+        for (body, expected) in [
+            ("--a\n\nOne\n--a\n\nTwo\n--a--\n", "[text/plain{One}0 text/plain{Two}0]"),
+            ("preamble\n--a\n\nOne\n\n--a--\nepilogue\n--a\n", "[text/plain{One\n}1]"),
+            ("--a \t\r\n\r\nOne\r\n--a-- \r\n", "[text/plain{One}0]"),
+            ("--a\n\nno end\n", "[text/plain{no end\n}1]"),
+            ("--a\n\n--ab\n--a-\n-- a\n--a--\n", "[text/plain{--ab\n--a-\n-- a}2]"),
+            ("--a\n--a\n\n--a--", "[text/plain{}0 text/plain{}0]"),
+            ("--a\nContent-Type: image/gif\n--a--", "[image/gif{}0]"),
+            ("--a\nno header\n--a--", "[text/plain{no header}0]"),
+            ("--a", "[text/plain{}0]"),
+        ] {
+            assert_eq!(shown(&format!("{MIXED}{body}")), format!("multipart/mixed{expected}"), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn multiparts_and_messages_lie_in_each_other() {
+        let inner = "--a\nContent-Type: multipart/alternative; boundary=ab\n\n--ab\n\nOne\n--ab\n\nTwo\n";
+        for (body, expected) in [
+            (
+                "--ab--\n--a\n\nThree\n--a--\n",
+                "[multipart/alternative[text/plain{One}0 text/plain{Two}0] text/plain{Three}0]",
+            ),
+            // The inner end is missing.
+            (
+                "--a\n\nThree\n--a--\n",
+                "[multipart/alternative[text/plain{One}0 text/plain{Two}0] text/plain{Three}0]",
+            ),
+            ("--a--\n--ab\n", "[multipart/alternative[text/plain{One}0 text/plain{Two}0]]"),
+        ] {
+            assert_eq!(
+                shown(&format!("{MIXED}{inner}{body}")),
+                format!("multipart/mixed{expected}"),
+                "{body:?}"
+            );
+        }
+        assert_eq!(
+            shown(
+                "Content-Type: message/rfc822\n\nContent-Type: multipart/digest; boundary=a\n\n--a\n\nSubject: s\n\nOne\n--a--\n"
+            ),
+            "message/rfc822[multipart/digest[message/rfc822[text/plain{One}0]]]"
+        );
+        assert_eq!(
+            shown(&format!("{MIXED}--a\nContent-Type: message/rfc822\n--a--")),
+            "multipart/mixed[message/rfc822[text/plain{}0]]"
+        );
+    }
+
+    #[test]
+    fn parts_are_described() {
+        let message = b"Content-Type: TEXT/html; charset=utf-8\nContent-Transfer-Encoding: base64 (c)\nContent-ID: <i>\n\
+            Content-Description: d\n e\nContent-MD5: m\nContent-Disposition: attachment; filename=\"f\"\n\
+            Content-Language: de, en\nContent-Location: l\n\nx\n";
+        let part = structure(message);
+        let text = |text: &str| Some(text.as_bytes().to_vec());
+        let expected = Part {
+            kind: "TEXT".into(),
+            subtype: "html".into(),
+            parameters: vec![("charset".into(), b"utf-8".to_vec())],
+            id: text("<i>"),
+            description: text("d e"),
+            encoding: "BASE64".into(),
+            md5: text("m"),
+            disposition: Some(("attachment".into(), vec![("filename".into(), b"f".to_vec())])),
+            language: vec![b"de".to_vec(), b"en".to_vec()],
+            location: text("l"),
+            header: 0..message.len() - 2,
+            body: message.len() - 2..message.len(),
+            lines: 1,
+            ..Part::default()
+        };
+        assert_eq!(part, expected);
+        let plain = structure(b"\nx");
+        assert_eq!((plain.parameter("Charset"), plain.encoding.as_str()), (Some(&b"US-ASCII"[..]), "7BIT"));
+    }
+
+    #[test]
+    fn envelopes_belong_to_messages() {
+        let text = format!(
+            "Subject: outer\n{MIXED}--a\nSubject: none\nContent-Type: message/rfc822\n\nSubject: inner\n\nx\n--a--\n"
+        );
+        let read = Structure::parse(text.as_bytes());
+        assert_eq!(read.envelope.subject.as_deref(), Some(&b"outer"[..]));
+        let inner = read.root.parts[0].envelope.as_deref().and_then(|envelope| envelope.subject.as_deref());
+        assert_eq!(inner, Some(&b"inner"[..]));
+        assert_eq!(read.over_budget, None);
+    }
+
+    fn depth(part: &Part) -> usize {
+        1 + part.parts.iter().map(depth).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn what_is_beyond_a_budget_is_text() {
+        // THREATS: deep nesting, once with a boundary of its own each, once with the same for all, once with messages.
+        let deep: String =
+            (0..5_000).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect();
+        let cyclic = "Content-Type: multipart/mixed; boundary=b\n\n--b\n".repeat(5_000);
+        let messages = "Content-Type: message/rfc822\n\n".repeat(5_000);
+        for text in [deep, cyclic, messages] {
+            let read = Structure::parse(text.as_bytes());
+            assert_eq!(read.over_budget, Some(Budget::Depth));
+            assert!(depth(&read.root) <= limits::PARTS_DEPTH_MAX + 2);
+        }
+
+        let many = Structure::parse(format!("{MIXED}{}", "--a\n\nx\n".repeat(5_000)).as_bytes());
+        assert_eq!((many.root.parts.len(), many.over_budget), (limits::PARTS_MAX - 1, Some(Budget::Parts)));
+
+        // THREATS: flood of RFC 2231 parameters.
+        let flood: String = (0..50_000).map(|n| format!("; a*{n}=b")).collect();
+        let read = Structure::parse(format!("Content-Type: text/plain{flood}\n\n").as_bytes());
+        assert_eq!(
+            (read.root.parameters.len(), read.over_budget),
+            (limits::PARAMETERS_MAX, Some(Budget::Parameters))
+        );
+
+        let long =
+            Structure::parse(format!("A: {}\n\nbody", "x".repeat(limits::HEADER_OCTETS_MAX)).as_bytes());
+        assert_eq!((long.root.body.len(), long.over_budget), (4, Some(Budget::Header)));
+    }
+
+    /// Parts lie within their parent's body, one after the other.
+    fn is_nested(part: &Part) -> bool {
+        let mut at = part.body.start;
+        part.header.end == part.body.start
+            && part.parts.iter().all(|child| {
+                let fits =
+                    child.header.start >= at && child.body.end <= part.body.end.max(child.header.start);
+                at = child.body.end;
+                fits && is_nested(child)
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn parts_lie_in_their_parents(lines in proptest::collection::vec("--[ab](--)?|Content-Type: multipart/(mixed|digest); boundary=[ab]|Content-Type: message/rfc822|[a-z ]{0,4}", 0..40), crlf: bool) {
+            let text = lines.join(if crlf { "\r\n" } else { "\n" });
+            let read = Structure::parse(text.as_bytes());
+            prop_assert!(is_nested(&read.root), "{:?}", read.root);
+            prop_assert_eq!((read.root.header.start, read.root.body.end), (0, text.len()));
+        }
+
+        #[test]
+        fn no_message_harms(message: Vec<u8>) {
+            let read = Structure::parse(&message);
+            prop_assert_eq!(read.root.body.end, message.len());
+        }
+    }
+}
