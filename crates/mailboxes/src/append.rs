@@ -7,6 +7,7 @@ use store::{Change, Commit, ContentRef, MailboxRef, NewContent, Stager};
 
 use crate::Mailboxes;
 use crate::error::{Error, Result};
+use crate::write::gone;
 
 /// An append under way. Dropped, nothing of it remains; so it must be when [`Append::push`] was not waited for.
 #[derive(Debug)]
@@ -69,8 +70,10 @@ impl Append {
     /// Files the email; when this returns, it is on stable storage. INTERNALDATE is now if there is no `date`.
     ///
     /// # Errors
-    /// [`Error::NoSuchMailbox`] if it was deleted meanwhile, the store's.
+    /// [`Error::NoSuchMailbox`] if it was deleted meanwhile, [`Error::Cannot`] if the mailbox would have too many keywords,
+    /// the store's.
     pub async fn finish(self, flags: Vec<Flag>, date: Option<Timestamp>) -> Result<Appended> {
+        self.mailboxes.room_for_keywords(self.mailbox, &flags).await?;
         let content = match self.taken {
             Taken::Held(pieces) => NewContent::Inline { label: self.label, bytes: joined(pieces) },
             Taken::Staged(stager) => NewContent::Staged(stager.finish().await?),
@@ -83,12 +86,8 @@ impl Append {
             date: date.unwrap_or_else(|| self.mailboxes.world.clock.wall()),
         };
         let commit = Commit { content: vec![content], changes: vec![file] };
-        match self.mailboxes.store().commit(commit).await {
-            Ok(receipt) => filed(&receipt).ok_or(Error::NoSuchMailbox),
-            // The mailbox is all that the commit needs.
-            Err(store::Error::Conflict(_)) => Err(Error::NoSuchMailbox),
-            Err(error) => Err(error.into()),
-        }
+        let receipt = self.mailboxes.store().commit(commit).await.map_err(|error| gone(error.into()))?;
+        filed(&receipt).ok_or(Error::NoSuchMailbox)
     }
 }
 

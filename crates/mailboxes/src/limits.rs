@@ -18,7 +18,7 @@ pub const PARSING_OCTETS_MAX: u32 = 128 * 1024 * 1024;
 /// seldom of more than a few in turn.
 pub const STRUCTURES_REMEMBERED_MAX: usize = 4;
 
-/// Mailboxes of an account: LIST sends them all.
+/// Mailboxes of an account, and subscriptions: LIST and LSUB send them all.
 pub const MAILBOXES_MAX: usize = 10_000;
 
 /// UIDs that one commit changes, so that the writer's other guests need not wait long.
@@ -32,3 +32,6 @@ pub const PARSED_AGAIN_OCTETS_MAX: u64 = 64 * 1024;
 
 /// How often a change of names is decided anew when another session was faster.
 pub const CONFLICTS_MAX: usize = 3;
+
+/// Different keywords in a mailbox. SELECT sends them all, and each email's row holds its own.
+pub const KEYWORDS_MAX: usize = 200;

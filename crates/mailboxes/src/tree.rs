@@ -107,8 +107,11 @@ impl Mailboxes {
     /// Subscribes to a path or ends that, whether or not there is a mailbox (RFC 3501 §6.3.6).
     ///
     /// # Errors
-    /// The store's.
+    /// [`Error::Cannot`] if there are [`limits::MAILBOXES_MAX`] already, the store's.
     pub async fn subscribe(&self, account: i64, path: &MailboxPath, subscribed: bool) -> Result<()> {
+        if subscribed && self.store().subscriptions(account).await?.len() >= limits::MAILBOXES_MAX {
+            return Err(Error::Cannot("There are too many subscriptions"));
+        }
         self.commit(vec![Change::Subscribe { account, path: path.clone(), subscribed }]).await?;
         Ok(())
     }

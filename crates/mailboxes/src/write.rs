@@ -1,14 +1,16 @@
 //! STORE, COPY, MOVE and EXPUNGE in an open mailbox (RFC 3501 §6.4, RFC 4315, RFC 6851).
 
+use std::collections::BTreeSet;
+
 use mail::{Flag, MailboxPath, ModSeq, UidSet};
 use store::Change;
 use store::change::{Applied, FlagMode};
 
 use crate::error::{Error, Result};
 use crate::fetch::Row;
-use crate::limits;
 use crate::tree::moving;
 use crate::view::Open;
+use crate::{Mailboxes, limits};
 
 /// What was copied, pairwise and ascending: COPYUID (RFC 4315 §3).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,9 +27,12 @@ impl Open {
     /// Sets, adds or removes flags of these emails, and gives them as they are afterwards.
     ///
     /// # Errors
-    /// The store's. More than [`limits::UIDS_PER_COMMIT_MAX`] emails are changed in several commits, of which the first may
-    /// have been done.
+    /// [`Error::Cannot`] if the mailbox would have too many keywords, the store's. More than
+    /// [`limits::UIDS_PER_COMMIT_MAX`] emails are changed in several commits, of which the first may have been done.
     pub async fn set_flags(&self, uids: &UidSet, mode: FlagMode, flags: &[Flag]) -> Result<Vec<Row>> {
+        if mode != FlagMode::Remove {
+            self.mailboxes().room_for_keywords(self.mailbox(), flags).await?;
+        }
         let mut rest = uids.intersection(&self.uids().await?);
         let mut changed = Vec::new();
         while !rest.is_empty() {
@@ -47,7 +52,7 @@ impl Open {
         let target = self.mailboxes().find(self.account(), to).await?;
         let copy = Change::Copy { from: self.mailbox(), uids: uids.clone(), to: target.id };
         let mut copied = Copied { validity: target.uid_validity, ..Copied::default() };
-        copied.add(self.mailboxes().commit(vec![copy]).await?);
+        copied.add(self.mailboxes().commit(vec![copy]).await.map_err(gone)?);
         Ok(copied)
     }
 
@@ -65,7 +70,8 @@ impl Open {
         let mut rest = uids.intersection(&self.uids().await?);
         while !rest.is_empty() {
             let (slice, after) = rest.split_at(limits::UIDS_PER_COMMIT_MAX);
-            copied.add(self.mailboxes().commit(moving(self.mailbox(), slice, target.id)).await?);
+            copied
+                .add(self.mailboxes().commit(moving(self.mailbox(), slice, target.id)).await.map_err(gone)?);
             rest = after;
         }
         Ok(copied)
@@ -106,6 +112,25 @@ impl Open {
     }
 }
 
+impl Mailboxes {
+    /// Whether a mailbox may have these flags beside those in use.
+    ///
+    /// # Errors
+    /// [`Error::Cannot`] if it would have more than [`limits::KEYWORDS_MAX`] keywords, the store's.
+    pub(crate) async fn room_for_keywords(&self, mailbox: i64, flags: &[Flag]) -> Result<()> {
+        if !flags.iter().any(|flag| matches!(flag, Flag::Keyword(_))) {
+            return Ok(());
+        }
+        let known = self.store().keywords(mailbox).await?;
+        let new: BTreeSet<_> =
+            flags.iter().filter(|flag| matches!(flag, Flag::Keyword(_)) && !known.contains(flag)).collect();
+        if !new.is_empty() && known.len() + new.len() > limits::KEYWORDS_MAX {
+            return Err(Error::Cannot("There are too many keywords"));
+        }
+        Ok(())
+    }
+}
+
 impl Copied {
     fn add(&mut self, receipt: store::Receipt) {
         for applied in receipt.results {
@@ -115,5 +140,13 @@ impl Copied {
                 self.target = self.target.union(&target);
             }
         }
+    }
+}
+
+/// A commit that needs nothing but mailboxes conflicts if one of them was removed meanwhile.
+pub(crate) fn gone(error: Error) -> Error {
+    match error {
+        Error::Store(store::Error::Conflict(_)) => Error::NoSuchMailbox,
+        other => other,
     }
 }

@@ -434,6 +434,42 @@ fn flags_are_set_and_emails_copied_moved_and_expunged() {
 }
 
 #[test]
+fn keywords_are_bounded() {
+    run(async |place: Place| {
+        let uid = place.deliver(PLAIN).await;
+        let open = place.inbox().await;
+        let keywords = |range: std::ops::Range<usize>| -> Vec<Flag> {
+            range.map(|number| Flag::Keyword(format!("k{number}"))).collect()
+        };
+        open.set_flags(&uid.into(), FlagMode::Add, &keywords(0..limits::KEYWORDS_MAX)).await.unwrap();
+        let more = keywords(0..limits::KEYWORDS_MAX + 1);
+        assert!(matches!(open.set_flags(&uid.into(), FlagMode::Add, &more).await, Err(Error::Cannot(_))));
+        assert!(matches!(place.append("INBOX", "A: b\r\n\r\n", more.clone()).await, Err(Error::Cannot(_))));
+        open.set_flags(&uid.into(), FlagMode::Add, &keywords(1..3)).await.unwrap();
+        open.set_flags(&uid.into(), FlagMode::Remove, &more).await.unwrap();
+        assert_eq!(fetch_one(&open, uid, Wants::default()).await.flags, []);
+    });
+}
+
+#[test]
+fn a_mailbox_that_is_removed_while_it_is_open_is_empty() {
+    run(async |place: Place| {
+        place.append("INBOX", PLAIN, vec![]).await.unwrap();
+        place.mailboxes.create(place.account, &path("brief")).await.unwrap();
+        place.append("brief", PLAIN, vec![]).await.unwrap();
+        let (open, opened) = place.mailboxes.open(place.account, &path("brief")).await.unwrap();
+        place.mailboxes.delete(place.account, &path("brief")).await.unwrap();
+        let changes = open.changes(opened.highest_modseq).await.unwrap();
+        assert_eq!(changes.vanished, uids(&[1]));
+        assert!(open.fetch(&uids(&[1]), &Wants::default()).await.unwrap().rows.is_empty());
+        assert!(open.set_flags(&uids(&[1]), FlagMode::Add, &[Flag::Seen]).await.unwrap().is_empty());
+        assert!(open.search(&SearchKey::All).await.unwrap().is_empty());
+        assert_eq!(open.copy(&uids(&[1]), &MailboxPath::inbox()).await, Err(Error::NoSuchMailbox));
+        open.expunge(None).await.unwrap();
+    });
+}
+
+#[test]
 fn append_keeps_flags_and_date_and_wants_a_mailbox() {
     run(async |place: Place| {
         let mut append = place.mailboxes.append(place.account, &MailboxPath::inbox(), 8).await.unwrap();
