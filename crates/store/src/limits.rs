@@ -36,3 +36,5 @@ pub const INDEX_ROWS_MAX: i64 = 1_000;
 pub const RECLAIM_ROWS_MAX: i64 = 1_000;
 /// Rows of a mailbox's history of changes that are kept; whoever asks for older ones gets the whole mailbox.
 pub const HISTORY_ROWS_MAX: i64 = 10_000;
+/// How often the writer yields to those who were just told: some ten microseconds, where two syncs take hundreds.
+pub const YIELDS_MAX: usize = 32;

@@ -211,6 +211,9 @@ pub(crate) fn find_orphans(sql: &mut dyn Sql, log: &Log) -> Result<Vec<Orphan>, 
     {
         orphans.extend(look_through(sql, log, number)?);
     }
+    if orphans.is_empty() {
+        schema::set_state(sql, "unsettled_from", growing.into())?;
+    }
     Ok(orphans)
 }
 

@@ -32,9 +32,9 @@ impl Readers {
         let kept = self.idle.lock().expect("no holder panics").pop();
         let mut sql = kept.map_or_else(&self.open, Ok)?;
         let begin = sql.dialect().begin_read();
-        sql.script(begin)?;
+        sql.execute(begin, &[])?;
         let answer = question(&mut *sql)?;
-        sql.script("COMMIT")?;
+        sql.execute("COMMIT", &[])?;
         self.idle.lock().expect("no holder panics").push(sql);
         Ok(answer)
     }

@@ -151,6 +151,7 @@ impl Store {
         let (shared, waiting) = (self.inner.shared.clone(), self.inner.waiting.clone());
         let workers = self.inner.shared.workers.clone();
         let thread = workers.thread("store-writer", move || {
+            let _ended = Ended(&waiting);
             shared.writer.lock().expect("the writer does not panic").serve(&waiting);
         })?;
         *self.inner.thread.lock().expect("no holder panics") = thread;
@@ -252,6 +253,15 @@ impl Store {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.inner.shared
+    }
+}
+
+/// Says so when the writer ends, however it does.
+struct Ended<'a>(&'a Waiting);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 

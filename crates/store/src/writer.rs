@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use mail::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -17,7 +17,7 @@ use world::Clock;
 use crate::apply::{Apply, Books, Placed, Touched};
 use crate::change::{Commit, NewContent, Receipt};
 use crate::content::ContentId;
-use crate::limits::{BATCH_COMMITS_MAX, BATCH_OCTETS_MAX, IDLE_CHECKPOINT, WAL_PAGES_MAX};
+use crate::limits::{BATCH_COMMITS_MAX, BATCH_OCTETS_MAX, IDLE_CHECKPOINT, WAL_PAGES_MAX, YIELDS_MAX};
 use crate::log::Log;
 use crate::segment::RECORD_OCTETS;
 use crate::sql::{Failure, Sql};
@@ -47,6 +47,10 @@ struct WaitingState {
     jobs: VecDeque<Job>,
     chores: VecDeque<Chore>,
     closing: bool,
+    /// How many commits the last batch had.
+    last: usize,
+    /// The writer has ended; nobody would answer.
+    ended: bool,
 }
 
 /// What the writer does next.
@@ -58,14 +62,45 @@ enum Next {
 }
 
 impl Waiting {
+    /// Hands over a commit. If the writer has ended, the job is dropped, which answers it.
     pub(crate) fn push(&self, job: Job) {
-        self.state.lock().expect("no holder panics").jobs.push_back(job);
-        self.wake.notify_one();
+        let mut state = self.state.lock().expect("no holder panics");
+        if !state.ended {
+            state.jobs.push_back(job);
+            self.wake.notify_one();
+        }
     }
 
+    /// Hands over other work; dropped likewise.
     pub(crate) fn push_chore(&self, chore: Chore) {
-        self.state.lock().expect("no holder panics").chores.push_back(chore);
-        self.wake.notify_one();
+        let mut state = self.state.lock().expect("no holder panics");
+        if !state.ended {
+            state.chores.push_back(chore);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Those who were just told may be about to come again, all together: lets them run, without waiting, as long as
+    /// fewer are here than the last time. Else the first of them would have a batch, and two syncs, to itself.
+    fn let_others_come<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, WaitingState>,
+    ) -> MutexGuard<'a, WaitingState> {
+        for _ in 0..YIELDS_MAX {
+            if state.jobs.len() >= state.last {
+                break;
+            }
+            drop(state);
+            std::thread::yield_now();
+            state = self.state.lock().expect("no holder panics");
+        }
+        state
+    }
+
+    /// The writer ends, perhaps by a panic: whoever waits is answered by the drop of what they wait for.
+    pub(crate) fn end(&self) {
+        let mut state = self.state.lock().expect("no holder panics");
+        *state = WaitingState { ended: true, ..WaitingState::default() };
     }
 
     pub(crate) fn close(&self) {
@@ -77,7 +112,10 @@ impl Waiting {
         let mut state = self.state.lock().expect("no holder panics");
         loop {
             if !state.jobs.is_empty() {
-                return Next::Batch(take_batch(&mut state.jobs));
+                state = self.let_others_come(state);
+                let batch = take_batch(&mut state.jobs);
+                state.last = batch.len();
+                return Next::Batch(batch);
             }
             if let Some(chore) = state.chores.pop_front() {
                 return Next::Chore(chore);
@@ -284,7 +322,7 @@ impl Writer {
         work: impl FnOnce(&mut Apply<'_>) -> Result<T, Error>,
     ) -> Result<(T, Touched), Error> {
         let begin = self.sql.dialect().begin();
-        self.sql.script(begin)?;
+        self.sql.execute(begin, &[])?;
         let mut apply = Apply {
             sql: &mut *self.sql,
             books: Books::begin(self.next_id, self.next_story),
@@ -311,7 +349,7 @@ impl Writer {
     /// COMMIT, with its sync. What a failed one left on disk is not known before a restart has looked, unless there was
     /// no room.
     fn make_durable(&mut self) -> Result<(), Error> {
-        let Err(failure) = self.sql.script("COMMIT") else { return Ok(()) };
+        let Err(failure) = self.sql.execute("COMMIT", &[]) else { return Ok(()) };
         self.roll_back();
         if let Failure::Full(detail) = failure {
             return Err(Error::Full(detail));

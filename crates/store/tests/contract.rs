@@ -3,6 +3,8 @@
 //! What a backend answered is written down as text, and the texts are compared; so every statement runs on both, with
 //! data. What the answers should be, the other tests say.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 #[path = "support/cluster.rs"]
 mod cluster;
 mod support;

@@ -1,4 +1,5 @@
 //! What the store promises about crashes, locks and failing disks.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 
