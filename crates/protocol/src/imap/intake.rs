@@ -75,6 +75,11 @@ impl Intake {
         self.taken
     }
 
+    /// Counts octets that were read beside commands: responses of SASL.
+    pub(super) fn count(&mut self, octets: usize) {
+        self.taken += octets as u64;
+    }
+
     /// Octets of this command's refused literals.
     pub(super) fn discarded(&self) -> u64 {
         self.discarded

@@ -243,10 +243,7 @@ impl ServerSession {
         let Some(event) = self.intake.next(&mut self.lines) else { return false };
         match event {
             Event::Broken(misuse) => self.broken(misuse),
-            _ if self.is_over_budget() => {
-                self.misuses.note(Misuse::TooMuchBeforeSignIn);
-                self.bye("Too much input before sign-in");
-            }
+            _ if self.is_over_budget() => self.over_budget(),
             Event::Announced(announced) => self.announced(announced),
             Event::Complete => self.dispatch(),
         }
@@ -255,6 +252,11 @@ impl ServerSession {
 
     fn is_over_budget(&self) -> bool {
         !self.is_signed_in() && self.intake.taken() > limits::OCTETS_BEFORE_SIGN_IN_MAX
+    }
+
+    fn over_budget(&mut self) {
+        self.misuses.note(Misuse::TooMuchBeforeSignIn);
+        self.bye("Too much input before sign-in");
     }
 
     fn is_signed_in(&self) -> bool {

@@ -70,10 +70,14 @@ impl ServerSession {
                 return false;
             }
             Some(Line::Bad(misuse)) => self.broken(misuse),
-            Some(Line::Text(line)) => match exchange.take(&line) {
-                Ok(progress) => self.sasl_progress(job, exchange, progress),
-                Err(stop) => self.sasl_stopped(job, stop),
-            },
+            Some(Line::Text(line)) => {
+                self.intake.count(line.len() + 2);
+                match exchange.take(&line) {
+                    _ if self.is_over_budget() => self.over_budget(),
+                    Ok(progress) => self.sasl_progress(job, exchange, progress),
+                    Err(stop) => self.sasl_stopped(job, stop),
+                }
+            }
         }
         true
     }
