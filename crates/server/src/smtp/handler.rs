@@ -270,7 +270,7 @@ async fn keep(
 ) -> Result<bool, store::Error> {
     let trace = transaction.trace_header(&shared.host_name, now);
     let label = transaction.label();
-    let content = std::mem::take(&mut transaction.spool).finish(last, label, &trace).await?;
+    let content = std::mem::take(&mut transaction.spool).finish(&shared.store, last, label, &trace).await?;
     let recipients = transaction.conclude(now);
     let Transaction { queue_id, reverse_path, story, permit, .. } = transaction;
     let received = ReceivedMessage { queue_id, reverse_path, content, recipients, at: now };

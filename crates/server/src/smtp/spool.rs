@@ -59,15 +59,28 @@ impl Spool {
     }
 
     /// The content as the commit takes it.
-    pub(super) async fn finish(self, last: Bytes, label: Bytes, trace: &str) -> Result<NewContent, Error> {
-        match self {
-            Self::Small(before) => Ok(NewContent::Inline { label, bytes: joined(trace, &before, &last) }),
-            Self::Large { mut stager, mut filter } => {
-                write(&mut stager, &mut filter, last).await?;
-                stager.write(filter.finish().into()).await?;
-                Ok(NewContent::Staged(stager.finish().await?))
+    pub(super) async fn finish(
+        self,
+        store: &Store,
+        last: Bytes,
+        label: Bytes,
+        trace: &str,
+    ) -> Result<NewContent, Error> {
+        let staged = match self {
+            Self::Small(before) if trace.len() + before.len() + last.len() <= INLINE_CONTENT_OCTETS_MAX => {
+                return Ok(NewContent::Inline { label, bytes: joined(trace, &before, &last) });
             }
-        }
+            // What fitted in memory so far may not fit any more with the last piece and the trace header.
+            unfinished => unfinished.stage(store, last, label, trace).await?,
+        };
+        staged.close().await
+    }
+
+    /// The end of what the store has.
+    async fn close(self) -> Result<NewContent, Error> {
+        let Self::Large { mut stager, mut filter } = self else { unreachable!("it was staged just now") };
+        stager.write(filter.finish().into()).await?;
+        Ok(NewContent::Staged(stager.finish().await?))
     }
 }
 
