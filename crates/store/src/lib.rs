@@ -1,29 +1,53 @@
 //! What is remembered: accounts, emails, queue, journal and content.
 //!
 //! Writes are values: [`Store::commit`] takes a [`Commit`] and answers with a [`Receipt`] once content and records are on
-//! stable storage. One writer serves all who wait with one group commit.
+//! stable storage. One writer serves all who wait with one group commit:
+//!
+//! ```text
+//! commit ─► writer ─► log        content of all who wait: one write, one fdatasync of its segment
+//!                  ─► apply ─► sql   their changes: one transaction, one sync of SQLite's write-ahead log
+//!                  ─► receipts, then news to watchers
+//! ```
+//!
+//! Content comes first: a crash leaves at worst content that no record names ([`Store::orphans`]). Reads go past the
+//! writer, on connections of their own; none outlives one call. SQL lives in this crate alone, in one text for SQLite and
+//! PostgreSQL.
+
+// What callers say and hear.
+pub mod change;
+pub mod content;
+pub mod error;
+pub mod limits;
+pub mod read;
+
+// The way of a commit.
+mod store;
+
+mod stage;
+
+mod writer;
 
 mod apply;
-pub mod change;
-mod check;
-pub mod content;
+
+mod watch;
+
+// Content.
 mod disk;
-mod encode;
-pub mod error;
-mod journal;
-pub mod limits;
 mod log;
-mod maintain;
-mod place;
-pub mod read;
+pub mod segment;
+
+// Records.
+mod encode;
 mod readers;
 mod schema;
-pub mod segment;
 mod sql;
-mod stage;
-mod store;
-mod watch;
-mod writer;
+
+// What is done now and then.
+mod check;
+mod journal;
+mod maintain;
+
+mod place;
 
 pub use change::{
     AccountRef, Applied, Change, Commit, ContentRef, FlagMode, MailboxRef, NewContent, QueueEntry, Receipt,

@@ -64,6 +64,36 @@ pub enum Records {
 }
 
 /// What is remembered. Cheap to clone; when the last clone is dropped, what waits is written and the directory is freed.
+///
+/// ```
+/// use mail::MailboxPath;
+/// use store::{AccountRef, Change, Commit, ContentRef, MailboxRef, NewContent, Options, Store};
+/// use world::{Clock, Dice, Workers, World};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// # let directory = tempfile::tempdir().unwrap();
+/// let world = World { clock: Clock::Real, dice: Dice::Real, workers: Workers::threads(2) };
+/// let store = Store::open(directory.path(), &world, Options::default()).unwrap();
+/// let at = world.clock.wall();
+/// let (address, name, secret) = ("ada@example.org".to_owned(), "Ada".to_owned(), String::new());
+/// let (account, path, uid_validity) = (AccountRef::New(1), MailboxPath::inbox(), 1);
+/// let (mailbox, content) = (MailboxRef::New(2), ContentRef::New(0));
+/// let receipt = store
+///     .commit(Commit {
+///         content: vec![NewContent::Inline { label: "probe".into(), bytes: "Subject: hello\r\n\r\n".into() }],
+///         changes: vec![
+///             Change::AddDomain { name: "example.org".into(), at },
+///             Change::AddAccount { address, name, secret, at },
+///             Change::AddMailbox { account, path, uid_validity, special_use: None, subscribed: true },
+///             Change::File { mailbox, content, prefix: "Return-Path: <>\r\n".into(), flags: vec![], date: at },
+///         ],
+///     })
+///     .await
+///     .unwrap();
+/// // Now it is on stable storage.
+/// assert_eq!(store.read_content(receipt.content[0], 9, 5).await.unwrap(), "hello");
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,

@@ -49,7 +49,7 @@ impl Cluster {
     }
 
     async fn wait(&self, programs: &Path) {
-        for _ in 0..200 {
+        for _ in 0..1200 {
             let ready =
                 command(&programs.join("pg_isready")).arg("-h").arg(self.dir.path()).output().unwrap();
             if ready.status.success() {
@@ -57,7 +57,7 @@ impl Cluster {
             }
             world::Clock::Real.sleep(Duration::from_millis(50)).await;
         }
-        panic!("PostgreSQL did not start within ten seconds");
+        panic!("PostgreSQL did not start within a minute");
     }
 }
 
