@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use mail::{Flag, MailboxPath, Timestamp, UidSet};
 use mailboxes::{Append, Error, Mailboxes, Named, Open, Result, Row};
-use protocol::imap::{
-    Answer, Changes, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Section, SectionText, Selected, Status,
-    StoreMode,
-};
 use protocol::imap::ServerSession;
+use protocol::imap::{
+    Answer, Changes, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Section, SectionText,
+    Selected, Status, StoreMode,
+};
 use protocol::sasl::{Credentials, SignIn};
 use store::Watch;
 use store::change::FlagMode;
@@ -98,11 +98,15 @@ impl Connection {
             Question::Create(path) => done(self.mailboxes.create(self.account()?, &path).await),
             Question::Delete(path) => done(self.mailboxes.delete(self.account()?, &path).await),
             Question::Rename(from, to) => done(self.mailboxes.rename(self.account()?, &from, &to).await),
-            Question::Subscribe(path, yes) => done(self.mailboxes.subscribe(self.account()?, &path, yes).await),
+            Question::Subscribe(path, yes) => {
+                done(self.mailboxes.subscribe(self.account()?, &path, yes).await)
+            }
             Question::Status(path) => self.status(&path).await,
             Question::Select(path) => self.select(&path).await,
             Question::Unselect => Ok(self.unselect()),
-            Question::Changes { since } => Ok(Answer::Changes(changes(self.selected()?.changes(since).await?))),
+            Question::Changes { since } => {
+                Ok(Answer::Changes(changes(self.selected()?.changes(since).await?)))
+            }
             Question::Fetch { uids, wants } => self.fetch(&uids, wants).await,
             Question::Read { uid, section, offset } => {
                 Ok(Answer::Content(self.selected()?.read(uid, &section_of(section), offset).await?))
@@ -220,7 +224,11 @@ impl Connection {
     }
 
     fn selected(&self) -> Result<Arc<Open>> {
-        self.state().selected.as_ref().map(|selected| selected.open.clone()).ok_or(Error::Cannot("Select a mailbox first"))
+        self.state()
+            .selected
+            .as_ref()
+            .map(|selected| selected.open.clone())
+            .ok_or(Error::Cannot("Select a mailbox first"))
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -272,7 +280,11 @@ fn wants_of(wants: FetchWants) -> mailboxes::Wants {
     mailboxes::Wants {
         envelope: wants.envelope,
         structure: wants.structure,
-        sections: wants.sections.into_iter().map(|wanted| (section_of(wanted.section), wanted.partial)).collect(),
+        sections: wants
+            .sections
+            .into_iter()
+            .map(|wanted| (section_of(wanted.section), wanted.partial))
+            .collect(),
         mark_seen: wants.mark_seen,
     }
 }
@@ -287,4 +299,223 @@ fn section_of(section: Section) -> mailboxes::Section {
         SectionText::Mime => mailboxes::SectionText::Mime,
     };
     mailboxes::Section { part: section.part, text }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::task::Waker;
+
+    use protocol::imap::Wanted;
+    use protocol::sasl::Password;
+    use store::{AccountRef, Change, Commit, Options, Store};
+    use wire::registry::{Arrival, Limits, Registry};
+    use world::{Clock, Dice, Workers, World};
+
+    use super::*;
+
+    /// A store with the account ann@example.org, and one connection.
+    pub(crate) struct Place {
+        pub(crate) shared: Arc<Shared>,
+        pub(crate) live: Arc<shared::Connection>,
+        _dir: tempfile::TempDir,
+    }
+
+    /// Runs a test in a runtime of its own.
+    pub(crate) fn run(test: impl AsyncFnOnce(Place)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { test(place().await).await });
+    }
+
+    async fn place() -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::simulated(Timestamp(1_763_800_000_000));
+        let world = World { clock, dice: Dice::seeded(1), workers: Workers::Inline };
+        let store = Store::open(&dir.path().join("data"), &world, Options::default()).unwrap();
+        store.commit(Commit { content: vec![], changes: account(&world) }).await.unwrap();
+        let directory = Arc::new(directory::Directory::new(store.clone(), world.clone()));
+        let mailboxes = Mailboxes::new(store.clone(), world.clone());
+        let live = Arc::new(connection(&world));
+        let shared = Shared::new(world, store, directory, mailboxes, "mx.example.org".into());
+        Place { shared: Arc::new(shared), live, _dir: dir }
+    }
+
+    fn account(world: &World) -> Vec<Change> {
+        let at = world.clock.wall();
+        let secret = directory::hash_password(&world.dice, &directory::Password("secret".into())).unwrap();
+        vec![
+            Change::AddDomain { name: "example.org".into(), at },
+            Change::AddAccount { address: "ann@example.org".into(), name: "Ann".into(), secret, at },
+            Change::AddMailbox {
+                account: AccountRef::New(1),
+                path: MailboxPath::inbox(),
+                uid_validity: 7,
+                special_use: None,
+                subscribed: true,
+            },
+        ]
+    }
+
+    fn connection(world: &World) -> shared::Connection {
+        let arrival = Arrival {
+            peer: "192.0.2.7:4711".parse().unwrap(),
+            virtual_server: "reading".into(),
+            protocol: "imap",
+            limits: Limits { total_max: 9, per_source_max: None },
+        };
+        let entry = Registry::new(world.clock.clone()).admit(arrival).unwrap();
+        let live = entry.live().clone();
+        let server = shared::VirtualServer { name: "reading".into(), message_size_max: 1000, magic: false };
+        shared::Connection { peer: live.peer(), trusted: false, server: Arc::new(server), live }
+    }
+
+    pub(crate) fn credentials(password: &str) -> Credentials {
+        Credentials {
+            mechanism: "PLAIN",
+            authorization: String::new(),
+            login: "ann@example.org".into(),
+            password: Password(password.into()),
+        }
+    }
+
+    /// What a decision is in the end.
+    pub(crate) async fn decided<A>(decision: Decision<A>) -> A {
+        match decision {
+            Decision::Now(answer) => answer,
+            Decision::Later(answer) => answer.await,
+        }
+    }
+
+    impl Place {
+        fn handler(&self) -> ImapHandler {
+            ImapHandler::new(self.shared.clone(), self.live.clone(), self.shared.mailboxes.clone())
+        }
+
+        async fn signed_in(&self) -> ImapHandler {
+            let mut handler = self.handler();
+            let answer = ask(&mut handler, Question::Authenticate(credentials("secret"))).await;
+            assert_eq!(answer, Answer::SignIn(SignIn::Accepted("ann@example.org".parse().unwrap())));
+            handler
+        }
+    }
+
+    async fn ask(handler: &mut ImapHandler, question: Question) -> Answer {
+        decided(handler.decide(question)).await
+    }
+
+    async fn append(handler: &mut ImapHandler, content: &'static str) -> Answer {
+        let (to, size) = (MailboxPath::inbox(), content.len() as u64);
+        assert_eq!(ask(handler, Question::AppendBegin { to, size }).await, Answer::Done);
+        let (first, last) = content.split_at(content.len() / 2);
+        assert_eq!(ask(handler, Question::AppendChunk(first.into())).await, Answer::Done);
+        ask(handler, Question::AppendFinish { last: last.into(), flags: vec![], date: None }).await
+    }
+
+    fn news(handler: &mut ImapHandler) -> bool {
+        handler.poll_news(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn nothing_is_shown_before_sign_in() {
+        run(async |place: Place| {
+            let mut handler = place.handler();
+            let refused = ask(&mut handler, Question::Authenticate(credentials("wrong"))).await;
+            assert_eq!(refused, Answer::SignIn(SignIn::Refused));
+            for question in
+                [Question::Mailboxes, Question::Select(MailboxPath::inbox()), Question::Expunge(None)]
+            {
+                let answer = ask(&mut handler, question).await;
+                assert!(matches!(answer, Answer::Cannot(_)), "{answer:?}");
+            }
+            assert!(!news(&mut handler));
+        });
+    }
+
+    #[test]
+    fn a_selected_mailbox_tells_what_another_session_does() {
+        run(async |place: Place| {
+            let (mut reader, mut writer) = (place.signed_in().await, place.signed_in().await);
+            let Answer::Selected(selected) = ask(&mut reader, Question::Select(MailboxPath::inbox())).await
+            else {
+                panic!("INBOX is there");
+            };
+            assert!(!news(&mut reader));
+            let appended = append(&mut writer, "Subject: news\r\n\r\nHello\r\n").await;
+            assert_eq!(appended, Answer::Appended { validity: 7, uid: mail::Uid(1) });
+            assert!(news(&mut reader) && !news(&mut reader) && !news(&mut writer));
+            let since = selected.highest_modseq;
+            let Answer::Changes(changes) = ask(&mut reader, Question::Changes { since }).await else {
+                panic!("changes can be asked for");
+            };
+            assert_eq!(changes.arrived, UidSet::from(mail::Uid(1)));
+
+            let wanted = Wanted { section: Section { part: vec![], text: SectionText::Text }, partial: None };
+            let wants = FetchWants { facts: true, sections: vec![wanted], ..FetchWants::default() };
+            let fetched = ask(&mut reader, Question::Fetch { uids: changes.arrived, wants }).await;
+            let Answer::Rows { rows, rest } = fetched else { panic!("{fetched:?}") };
+            assert!(rest.is_empty());
+            assert_eq!(rows[0].sections, [Some((7, "Hello\r\n".into()))]);
+            assert_eq!(rows[0].facts.map(|(_, size)| size), Some(24));
+
+            assert_eq!(ask(&mut reader, Question::Unselect).await, Answer::Done);
+            append(&mut writer, "Subject: more\r\n\r\n").await;
+            assert!(!news(&mut reader));
+        });
+    }
+
+    #[test]
+    fn news_of_other_mailboxes_are_not_told() {
+        run(async |place: Place| {
+            let (mut reader, mut writer) = (place.signed_in().await, place.signed_in().await);
+            let other = MailboxPath::parse("other").unwrap();
+            assert_eq!(ask(&mut writer, Question::Create(other.clone())).await, Answer::Done);
+            assert!(matches!(ask(&mut reader, Question::Select(other)).await, Answer::Selected(_)));
+            append(&mut writer, "Subject: news\r\n\r\n").await;
+            assert!(!news(&mut reader));
+        });
+    }
+
+    #[test]
+    fn a_select_that_fails_leaves_nothing_selected() {
+        run(async |place: Place| {
+            let mut handler = place.signed_in().await;
+            assert!(matches!(
+                ask(&mut handler, Question::Select(MailboxPath::inbox())).await,
+                Answer::Selected(_)
+            ));
+            let nowhere = MailboxPath::parse("nowhere").unwrap();
+            assert_eq!(ask(&mut handler, Question::Select(nowhere)).await, Answer::NoSuchMailbox);
+            assert!(matches!(ask(&mut handler, Question::Expunge(None)).await, Answer::Cannot(_)));
+        });
+    }
+
+    #[test]
+    fn an_append_that_was_abandoned_leaves_nothing() {
+        run(async |place: Place| {
+            let mut handler = place.signed_in().await;
+            let begin = Question::AppendBegin { to: MailboxPath::inbox(), size: 4 };
+            assert_eq!(ask(&mut handler, begin).await, Answer::Done);
+            assert_eq!(ask(&mut handler, Question::AppendAbandoned).await, Answer::Done);
+            let finish = Question::AppendFinish { last: "abcd".into(), flags: vec![], date: None };
+            assert!(matches!(ask(&mut handler, finish).await, Answer::Cannot(_)));
+            let status = ask(&mut handler, Question::Status(MailboxPath::inbox())).await;
+            let Answer::Status(status) = status else { panic!("{status:?}") };
+            assert_eq!((status.messages, status.uid_next), (0, 1));
+        });
+    }
+
+    #[test]
+    fn failures_say_nothing_of_our_insides() {
+        let detail = || "/var/lib/secret".to_owned();
+        for error in [store::Error::Unavailable(detail()), store::Error::Corrupt(detail())] {
+            assert_eq!(refusal(error.into()), Answer::Unavailable);
+        }
+        assert_eq!(refusal(store::Error::Full(detail()).into()), Answer::TooBig);
+        assert_eq!(refusal(Error::Cannot("why")), Answer::Cannot("why"));
+    }
+
+    #[test]
+    fn special_uses_become_attributes() {
+        assert_eq!(special_use("sent"), Some("\\Sent"));
+        assert_eq!(special_use("Own"), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use mailboxes::{Error, Maildrop, Mailboxes, Result};
+use mailboxes::{Error, Mailboxes, Maildrop, Result};
 use protocol::pop3::ServerSession;
 use protocol::pop3::{Answer, Listing, Outcome, Question};
 use protocol::sasl::{Credentials, SignIn};
@@ -54,7 +54,9 @@ impl Handler<ServerSession> for Pop3Handler {
 /// What the session is told when something failed. POP3 makes no difference: nothing was changed.
 fn refusal(error: Error) -> Answer {
     match error {
-        Error::NoSuchMailbox | Error::Exists | Error::Cannot(_) | Error::TooBig | Error::Store(_) => Answer::Unavailable,
+        Error::NoSuchMailbox | Error::Exists | Error::Cannot(_) | Error::TooBig | Error::Store(_) => {
+            Answer::Unavailable
+        }
     }
 }
 
@@ -95,5 +97,79 @@ impl Connection {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().expect("no holder panics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use mail::{MailboxPath, Uid};
+
+    use super::*;
+    use crate::imap::tests::{Place, credentials, decided, run};
+
+    async fn ask(handler: &mut Pop3Handler, question: Question) -> Answer {
+        decided(handler.decide(question)).await
+    }
+
+    async fn signed_in(place: &Place) -> Pop3Handler {
+        let mailboxes = place.shared.mailboxes.clone();
+        let mut handler = Pop3Handler::new(place.shared.clone(), place.live.clone(), mailboxes);
+        let answer = ask(&mut handler, Question::Authenticate(credentials("secret"))).await;
+        assert!(matches!(answer, Answer::SignIn(SignIn::Accepted(_))), "{answer:?}");
+        handler
+    }
+
+    async fn file(place: &Place, content: &'static str) {
+        let account = place.shared.store.account_by_address("ann@example.org").await.unwrap().unwrap().id;
+        let size = content.len() as u64;
+        let mut append = place.shared.mailboxes.append(account, &MailboxPath::inbox(), size).await.unwrap();
+        append.push(content.into()).await.unwrap();
+        append.finish(vec![], None).await.unwrap();
+    }
+
+    #[test]
+    fn a_maildrop_is_read_and_emptied() {
+        run(async |place: Place| {
+            file(&place, "Subject: one\r\n\r\n1\r\n").await;
+            file(&place, "Subject: two\r\n\r\n2\r\n").await;
+            let mut handler = signed_in(&place).await;
+            let emails = [Listing { uid: Uid(1), size: 19 }, Listing { uid: Uid(2), size: 19 }];
+            let maildrop = Answer::Maildrop { validity: 7, emails: emails.clone().into() };
+            assert_eq!(ask(&mut handler, Question::Open).await, maildrop);
+            let read = ask(&mut handler, Question::Read { uid: Uid(2), offset: 9 }).await;
+            assert_eq!(read, Answer::Content("two\r\n\r\n2\r\n".into()));
+            let end = ask(&mut handler, Question::Read { uid: Uid(2), offset: 19 }).await;
+            assert_eq!(end, Answer::Content(Bytes::new()));
+            assert_eq!(ask(&mut handler, Question::Remove(vec![Uid(1)])).await, Answer::Removed);
+            drop(handler);
+            let mut next = signed_in(&place).await;
+            let rest = Answer::Maildrop { validity: 7, emails: [emails[1].clone()].into() };
+            assert_eq!(ask(&mut next, Question::Open).await, rest);
+        });
+    }
+
+    #[test]
+    fn a_maildrop_is_locked_until_its_connection_is_over() {
+        run(async |place: Place| {
+            let (mut first, mut second) = (signed_in(&place).await, signed_in(&place).await);
+            assert!(matches!(ask(&mut first, Question::Open).await, Answer::Maildrop { .. }));
+            assert_eq!(ask(&mut second, Question::Open).await, Answer::InUse);
+            drop(first);
+            assert!(matches!(ask(&mut second, Question::Open).await, Answer::Maildrop { .. }));
+        });
+    }
+
+    #[test]
+    fn nothing_is_shown_before_sign_in() {
+        run(async |place: Place| {
+            let mailboxes = place.shared.mailboxes.clone();
+            let mut handler = Pop3Handler::new(place.shared.clone(), place.live.clone(), mailboxes);
+            for question in
+                [Question::Open, Question::Read { uid: Uid(1), offset: 0 }, Question::Remove(vec![])]
+            {
+                assert_eq!(ask(&mut handler, question).await, Answer::Unavailable);
+            }
+        });
     }
 }
