@@ -275,4 +275,49 @@ mod tests {
         }
         assert!(!verified(&key, 64, &record[..record.len() - 1]), "cut short");
     }
+
+    /// A segment's file that holds this after its header.
+    fn file_of(records: &[u8]) -> File {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&segment_header(9, &[7; 32]), 0).unwrap();
+        file.write_all_at(records, HEADER_OCTETS).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_header_of_another_number_or_a_changed_one_is_refused() {
+        let file = file_of(b"");
+        assert_eq!(read_segment_header(&file, 9).unwrap(), [7; 32]);
+        assert_eq!(read_segment_header(&file, 10).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        file.write_all_at(b"X", 20).unwrap();
+        assert_eq!(read_segment_header(&file, 9).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_was_written_is_read_from_any_place(
+            content in proptest::collection::vec(0u8.., 0..20_000),
+            skip in 0usize..25_000,
+        ) {
+            let mut record = Vec::new();
+            encode(&mut record, &[7; 32], HEADER_OCTETS, (Kind::Whole, 0), b"label", &content);
+            let read = read(&file_of(&record), &[7; 32], HEADER_OCTETS, skip as u64, 5_000).unwrap();
+            let begin = skip.min(content.len());
+            proptest::prop_assert_eq!(&read[..], &content[begin..(begin + 5_000).min(content.len())]);
+        }
+
+        #[test]
+        fn garbage_is_never_read_as_content(
+            mut garbage in proptest::collection::vec(0u8.., 0..300),
+            kind in 0u8..5,
+            skip in 0u64..1 << 40,
+        ) {
+            if let Some(place) = garbage.get_mut(6) {
+                *place = kind;
+            }
+            let file = file_of(&garbage);
+            proptest::prop_assert!(read(&file, &[7; 32], HEADER_OCTETS, skip, 100).is_err());
+            proptest::prop_assert!(record_at(&file, &[7; 32], HEADER_OCTETS).unwrap().is_none());
+        }
+    }
 }
