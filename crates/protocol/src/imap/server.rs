@@ -194,7 +194,7 @@ pub struct Status {
     pub messages: u32,
     /// Emails without `\Seen`.
     pub unseen: u32,
-    /// Always 0: see decision on `\Recent`.
+    /// Always 0: no email is `\Recent` here (see the page of this module).
     pub recent: u32,
     /// The next UID.
     pub uid_next: u32,
@@ -273,7 +273,7 @@ pub struct FetchWants {
     pub mark_seen: bool,
 }
 
-/// One BODY[section]<partial>.
+/// One `BODY[section]<partial>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Which section.
