@@ -1,0 +1,46 @@
+//! Programs that others wrote send and read mail: curl, swaks, mutt, Python's smtplib, poplib and imaplib.
+//!
+//! One server for all tests of a run. Every test has accounts of its own, so that they do not see each other's mail. What
+//! is compared is bytes, flags and UIDs, not exit codes.
+
+#[path = "clients/account.rs"]
+mod account;
+#[path = "clients/contents.rs"]
+mod contents;
+#[path = "clients/curl.rs"]
+mod curl;
+#[path = "clients/tools.rs"]
+mod tools;
+#[path = "clients/trial.rs"]
+mod trial;
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use libtest_mimic::{Arguments, Trial as Test};
+
+use trial::Trial;
+
+/// A test, and what it shows.
+type Case = (&'static str, fn(&Trial));
+
+const CASES: &[Case] = &[
+    ("curl::contents_come_out_as_they_went_in", curl::contents_come_out_as_they_went_in),
+    ("curl::lists_and_flags", curl::lists_and_flags),
+    ("curl::uploads_and_deletes", curl::uploads_and_deletes),
+];
+
+fn main() -> ExitCode {
+    let server: Arc<OnceLock<Trial>> = Arc::default();
+    let test = |&(name, case): &Case| {
+        let server = server.clone();
+        Test::test(name, move || {
+            case(server.get_or_init(|| Trial::start(&[])));
+            Ok(())
+        })
+    };
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), CASES.iter().map(test).collect());
+    // A static would not be dropped, and the server would outlive the tests.
+    drop(server);
+    conclusion.exit_code()
+}

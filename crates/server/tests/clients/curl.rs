@@ -1,0 +1,138 @@
+//! curl: sends by every way in, reads by every way out.
+
+use std::process::Command;
+
+use expect_test::expect;
+
+use crate::account::{Account, assert_same};
+use crate::contents::{self, Content};
+use crate::tools::{done, said, tool};
+use crate::trial::Trial;
+
+/// curl with what every call has in common.
+fn curl(trial: &Trial) -> Command {
+    let mut curl = tool("curl");
+    curl.args(["--silent", "--show-error", "--max-time", "60", "--cacert", trial.ca()]);
+    curl
+}
+
+/// The ways in: scheme, port, whether STARTTLS is asked for, whether to sign in.
+const WAYS_IN: [(&str, &str, bool, bool); 4] = [
+    ("smtp", "smtp", false, false),
+    ("smtp", "smtp", true, false),
+    ("smtp", "submission", true, true),
+    ("smtps", "submissions", false, true),
+];
+
+fn send(account: &Account<'_>, way: (&str, &str, bool, bool), content: &Content) {
+    let (scheme, port, starttls, sign_in) = way;
+    let mut curl = curl(account.trial);
+    curl.arg(format!("{scheme}://127.0.0.1:{}/client.example", account.trial.port(port)));
+    curl.args(["--mail-from", &account.address, "--mail-rcpt", &account.address, "--upload-file", "-"]);
+    if starttls {
+        curl.arg("--ssl-reqd");
+    }
+    if sign_in {
+        curl.args(["--user", &account.credentials()]);
+    }
+    done(&mut curl, &content.sent);
+}
+
+/// Every content by every way in; read by curl and by Python's clients, every one has the bytes that were sent.
+pub(crate) fn contents_come_out_as_they_went_in(trial: &Trial) {
+    for (number, way) in WAYS_IN.into_iter().enumerate() {
+        let account = Account::new(trial, &format!("curl{number}"));
+        let contents = contents::all();
+        for content in &contents {
+            send(&account, way, content);
+        }
+        let read = account.read("INBOX");
+        assert_eq!(read.emails.len(), contents.len());
+        for (content, email) in contents.iter().zip(&read.emails) {
+            assert_same(&format!("{} by {way:?}", content.name), &content.expected(), email.sent());
+        }
+        for (turn, (content, email)) in contents.iter().zip(&read.emails).enumerate() {
+            // Over all ways in, every content is read by every way out.
+            let (way, bytes) = read_by_curl(&account, email.uid, (number + turn) % WAYS_IN.len());
+            assert_same(&format!("{} read by {way}", content.name), &email.content, &bytes);
+        }
+    }
+}
+
+/// One email by one of the ways out. UIDs of a new mailbox count from 1, as POP3's numbers do.
+fn read_by_curl(account: &Account<'_>, uid: u32, way: usize) -> (&'static str, Vec<u8>) {
+    let (scheme, place, starttls) = [
+        ("pop3", format!("{uid}"), uid.is_multiple_of(2)),
+        ("pop3s", format!("{uid}"), false),
+        ("imap", format!("INBOX;UID={uid}"), uid.is_multiple_of(2)),
+        ("imaps", format!("INBOX;MAILINDEX={uid}"), false),
+    ][way]
+        .clone();
+    let mut curl = curl(account.trial);
+    curl.args(["--user", &account.credentials()]);
+    curl.arg(format!("{scheme}://127.0.0.1:{}/{place}", account.trial.port(scheme)));
+    if starttls {
+        curl.arg("--ssl-reqd");
+    }
+    (scheme, done(&mut curl, b""))
+}
+
+/// What curl says with its own commands, `-X`, over POP3 and IMAP.
+pub(crate) fn lists_and_flags(trial: &Trial) {
+    let account = Account::new(trial, "curl-lists");
+    for content in &contents::all()[..3] {
+        send(&account, WAYS_IN[0], content);
+    }
+    let ask = |scheme: &str, place: &str, command: &str| {
+        let mut curl = curl(trial);
+        curl.args(["--user", &account.credentials()]);
+        curl.arg(format!("{scheme}://127.0.0.1:{}/{place}", trial.port(scheme)));
+        if !command.is_empty() {
+            curl.args(["--request", command]);
+        }
+        format!("{scheme} {place} {command}\n{}", said(&mut curl))
+    };
+    let mut told = String::new();
+    for (scheme, place, command) in [
+        ("imaps", "", ""),
+        ("imaps", "INBOX", "SEARCH ALL"),
+        ("imaps", "INBOX", "STORE 2 +FLAGS (\\Flagged $Forwarded)"),
+        ("imap", "INBOX", "FETCH 1:* (UID FLAGS)"),
+        ("imap", "INBOX?FLAGGED", ""),
+        ("imaps", "", "STATUS INBOX (MESSAGES UIDNEXT UNSEEN)"),
+        ("imaps", "", "CREATE Work/Offers"),
+        ("imaps", "INBOX", "UID COPY 3 Work/Offers"),
+        ("imaps", "INBOX", "NOOP"),
+        ("imaps", "", "LIST \"\" Work*"),
+    ] {
+        told.push_str(&ask(scheme, place, command));
+    }
+    expect![""].assert_eq(&told);
+    let unique = ask("pop3s", "", "UIDL");
+    let read = account.read("INBOX");
+    let list: String = read.emails.iter().enumerate().map(|(n, email)| format!("{} {}\n", n + 1, email.unique)).collect();
+    assert_eq!(unique, format!("pop3s  UIDL\n{list}"));
+    let list: String =
+        read.emails.iter().enumerate().map(|(n, email)| format!("{} {}\n", n + 1, email.content.len())).collect();
+    assert_eq!(ask("pop3", "", ""), format!("pop3  \n{list}"));
+    assert_eq!(read.emails[1].flags, ["$Forwarded", "\\Flagged"]);
+    let copy = account.read("Work/Offers");
+    assert_same("the copy", &copy.emails[0].content, &read.emails[2].content);
+}
+
+/// APPEND, by curl's upload; and DELE, by its request.
+pub(crate) fn uploads_and_deletes(trial: &Trial) {
+    let account = Account::new(trial, "curl-append");
+    let contents = contents::all();
+    for content in contents.iter().filter(|content| content.sent.len() < 400_000) {
+        let mut curl = curl(trial);
+        curl.args(["--user", &account.credentials()]);
+        curl.arg(format!("imaps://127.0.0.1:{}/INBOX", trial.port("imaps")));
+        // curl has to know how long a literal is before it sends it.
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, &content.sent).unwrap();
+        done(curl.args(["--upload-file"]).arg(file.path()), b"");
+    }
+    let read = account.read("INBOX");
+    assert_eq!(read.emails.len(), contents.len() - 2);
+}

@@ -1,0 +1,253 @@
+//! A data directory with what a fixture gives, the settings text of its options, and what is to be seen afterwards.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use admin::{Admin, Down, NewPassword, Request, Response, Secret};
+use bytes::Bytes;
+use directory::Directory;
+use mail::{MailboxPath, Timestamp};
+use mailboxes::Mailboxes;
+use store::Store;
+use tempfile::TempDir;
+use testkit::files;
+use testkit::transcript::{Check, Fixture, Protocol};
+use tokio::runtime::Runtime;
+use world::World;
+
+/// When simulated worlds begin: 2026-11-22 10:00:00.
+pub(crate) const BEGINNING: Timestamp = Timestamp(1_795_341_600_000);
+
+/// What the server calls itself.
+pub(crate) const HOST_NAME: &str = "mx.example";
+
+/// A directory that goes when this goes.
+#[derive(Debug)]
+pub(crate) struct Place {
+    directory: TempDir,
+    fixture: Fixture,
+}
+
+/// Sentences, as stages speak.
+pub(crate) type Result<T> = std::result::Result<T, String>;
+
+impl Place {
+    /// Makes a data directory with the accounts, domains, aliases and emails of a fixture.
+    pub(crate) fn new(fixture: &Fixture) -> Result<Self> {
+        let place = Self { directory: empty_directory()?, fixture: fixture.clone() };
+        simulation()?.block_on(furnish(&place.data(), fixture))?;
+        Ok(place)
+    }
+
+    /// The same again, in another directory. Cheaper than a new one, because no password is hashed.
+    pub(crate) fn copy(&self) -> Result<Self> {
+        let place = Self { directory: empty_directory()?, fixture: self.fixture.clone() };
+        copy_directory(&self.data(), &place.data()).map_err(|error| format!("a copy of the data: {error}"))?;
+        Ok(place)
+    }
+
+    /// The data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// A file beside the data directory.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The settings text of the fixture's options.
+    pub(crate) fn settings(&self) -> String {
+        settings_text(&self.fixture)
+    }
+
+    /// The options that a settings text may not ask for, because a standard has a lower bound for them.
+    pub(crate) fn has_options_of_tests(&self) -> bool {
+        has_options_of_tests(&self.fixture)
+    }
+
+    /// The settings, with those options too.
+    pub(crate) fn resolved(&self) -> Result<settings::Settings> {
+        let mut resolved = settings::resolve(&self.settings()).map_err(|mistakes| format!("{mistakes:?}"))?;
+        for server in &mut resolved.virtual_servers {
+            if let Some(octets) = number(&self.fixture, "message-size-limit")? {
+                server.message_size_limit = settings::Size(octets);
+            }
+            if let Some(recipients) = number(&self.fixture, "recipients-per-message")? {
+                server.recipients_per_message = recipients;
+            }
+        }
+        Ok(resolved)
+    }
+
+    /// Looks whether this is true on the disk of a server that has ended.
+    pub(crate) fn check(&self, check: &Check) -> Result<()> {
+        simulation()?.block_on(async {
+            let world = World::simulated(BEGINNING, 2);
+            let store = server::serve::open_store(&self.data(), &world).map_err(|error| format!("{error:#}"))?;
+            match check {
+                Check::Mail(address, count) => check_mail(&store, address, *count).await,
+                Check::Story(words) => check_story(&newest_story(&store).await?, words),
+            }
+        })
+    }
+}
+
+/// A runtime with a clock that stands still until nobody has anything to do.
+pub(crate) fn simulation() -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.map_err(|error| format!("a runtime: {error}"))
+}
+
+/// In memory if the system has such a place: these directories are looked at by tests only, and not after a power cut.
+fn empty_directory() -> Result<TempDir> {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.map_err(|error| format!("a directory for the test: {error}"))
+}
+
+async fn furnish(data: &Path, fixture: &Fixture) -> Result<()> {
+    let world = World::simulated(BEGINNING, 1);
+    let store = server::serve::open_store(data, &world).map_err(|error| format!("{error:#}"))?;
+    let directory = Arc::new(Directory::new(store.clone(), world.clone()));
+    let admin = Admin::new(store.clone(), directory, world.clone(), Arc::new(Down));
+    for request in requests(fixture) {
+        if let Response::Refused(refusal) = admin.execute(request).await {
+            return Err(format!("the fixture: {refusal}"));
+        }
+    }
+    let mailboxes = Mailboxes::new(store.clone(), world);
+    for (address, file) in &fixture.mail {
+        let content = files::mail(file).map_err(|error| error.to_string())?;
+        append(&store, &mailboxes, address, content.into()).await?;
+    }
+    Ok(())
+}
+
+fn requests(fixture: &Fixture) -> Vec<Request> {
+    let mut domains: Vec<&str> = Vec::new();
+    let addresses = fixture.accounts.iter().chain(&fixture.aliases).map(|(address, _)| address);
+    let of_addresses = addresses.filter_map(|address| address.rsplit_once('@')).map(|(_, domain)| domain);
+    for domain in of_addresses.chain(fixture.domains.iter().map(String::as_str)) {
+        if !domains.contains(&domain) {
+            domains.push(domain);
+        }
+    }
+    let domains = domains.into_iter().map(|domain| Request::DomainAdd { domain: domain.into() });
+    let accounts = fixture.accounts.iter().map(|(address, password)| Request::AccountAdd {
+        address: address.clone(),
+        name: String::new(),
+        password: NewPassword::Given(Secret(password.clone())),
+    });
+    let alias = |(address, target): &(String, String)| Request::AliasAdd {
+        address: address.clone(),
+        targets: vec![target.clone()],
+    };
+    domains.chain(accounts).chain(fixture.aliases.iter().map(alias)).collect()
+}
+
+async fn append(store: &Store, mailboxes: &Mailboxes, address: &str, content: Bytes) -> Result<()> {
+    let account = account(store, address).await?;
+    let size = content.len() as u64;
+    let appended = async {
+        let mut append = mailboxes.append(account, &MailboxPath::inbox(), size).await?;
+        append.push(content).await?;
+        append.finish(Vec::new(), Some(BEGINNING)).await
+    };
+    appended.await.map(drop).map_err(|error| format!("`given mail {address}`: {error:?}"))
+}
+
+async fn account(store: &Store, address: &str) -> Result<i64> {
+    let record = store.account_by_address(address).await.map_err(|error| error.to_string())?;
+    record.map(|record| record.id).ok_or_else(|| format!("{address} has no account"))
+}
+
+async fn check_mail(store: &Store, address: &str, count: usize) -> Result<()> {
+    let account = account(store, address).await?;
+    let inbox = store.mailbox_by_path(account, &MailboxPath::inbox()).await.map_err(|error| error.to_string())?;
+    let inbox = inbox.ok_or_else(|| format!("{address} has no INBOX"))?;
+    let uids = store.uids(inbox.id).await.map_err(|error| error.to_string())?;
+    let there = uids.map_or(0, |(_, uids)| uids.iter().count());
+    if there == count { Ok(()) } else { Err(format!("INBOX of {address} holds {there} emails, not {count}")) }
+}
+
+/// What is told of the transaction that began last.
+async fn newest_story(store: &Store) -> Result<String> {
+    let last = Timestamp(i64::MAX);
+    let newest = store.stories(Timestamp(0), last, 1).await.map_err(|error| error.to_string())?;
+    let newest = newest.first().ok_or("there is no story")?;
+    let records = store.story(newest.queue_id).await.map_err(|error| error.to_string())?;
+    Ok(policy::story::tell(&records))
+}
+
+fn check_story(story: &str, words: &[String]) -> Result<()> {
+    let mut rest = story;
+    for word in words {
+        let at = rest.find(word.as_str()).ok_or_else(|| format!("`{word}` is not there, or not in this order:\n{story}"))?;
+        rest = &rest[at + word.len()..];
+    }
+    Ok(())
+}
+
+fn copy_directory(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir(to)?;
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    for entry in fs::read_dir(from)? {
+        let (entry, kind) = entry.and_then(|entry| entry.file_type().map(|kind| (entry, kind)))?;
+        let target = to.join(entry.file_name());
+        match kind.is_dir() {
+            true => copy_directory(&entry.path(), &target)?,
+            false => fs::copy(entry.path(), target).map(drop)?,
+        }
+    }
+    Ok(())
+}
+
+/// The virtual server that a protocol of a transcript means: `smtp`, and `smtp-tls` with TLS from the first byte.
+pub(crate) fn virtual_server(protocol: Protocol, tls: bool) -> String {
+    format!("{}{}", protocol.name(), if tls { "-tls" } else { "" })
+}
+
+fn settings_text(fixture: &Fixture) -> String {
+    let option = |name: &str, without: &'static str| fixture.options.get(name).map_or(without, String::as_str).to_owned();
+    let clear_text = if option("authentication-without-tls", "off") == "on" { "\"127.0.0.0/8\"" } else { "" };
+    let messages = option("messages-per-connection", "1000");
+    let mut text = format!(
+        "host-name = \"{HOST_NAME}\"\nauthentication-without-tls = [{clear_text}]\n\
+         [defaults]\nbanner = \"ESMTP\"\nmessages-per-connection = {messages}\n[log]\nformat = \"json\"\n"
+    );
+    let mechanisms = if option("authentication", "on") == "on" { r#"["plain", "login"]"# } else { "[]" };
+    let clear = option("tls", "offered");
+    for protocol in Protocol::ALL {
+        for (tls, mode) in [(false, clear.as_str()), (true, "implicit")] {
+            let name = virtual_server(protocol, tls);
+            let _ = write!(text, "[[virtual-server]]\nname = \"{name}\"\nprotocol = \"{}\"\n", speaks(protocol, fixture));
+            let _ = write!(text, "bind = {{ address = \"127.0.0.1:0\", tls = \"{mode}\" }}\n");
+            if matches!(protocol, Protocol::Smtp | Protocol::Submission) {
+                let _ = writeln!(text, "authentication = {mechanisms}");
+            }
+        }
+    }
+    text
+}
+
+/// Submission that does not ask for sign-in is what the settings call smtp.
+fn speaks(protocol: Protocol, fixture: &Fixture) -> &'static str {
+    match fixture.options.get("authentication-required").map(String::as_str) {
+        Some("off") if protocol == Protocol::Submission => Protocol::Smtp.name(),
+        Some("on") if protocol == Protocol::Smtp => Protocol::Submission.name(),
+        _ => protocol.name(),
+    }
+}
+
+/// Whether a fixture asks for what a settings text may not, because a standard has a lower bound for it.
+pub(crate) fn has_options_of_tests(fixture: &Fixture) -> bool {
+    ["message-size-limit", "recipients-per-message"].iter().any(|&name| fixture.options.contains_key(name))
+}
+
+fn number<T: std::str::FromStr>(fixture: &Fixture, name: &str) -> Result<Option<T>> {
+    let text = fixture.options.get(name);
+    text.map(|text| text.parse().map_err(|_| format!("`given option {name} {text}`: a number"))).transpose()
+}
