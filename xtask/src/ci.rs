@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::{run, setup, tidy};
 
@@ -81,8 +81,12 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
             Does::Doc(arguments, flags) => run::cargo(arguments, &[("RUSTDOCFLAGS", flags)]),
             Does::Own(function) => function(),
         };
-        times.push((step.name, begun.elapsed()));
-        done.with_context(|| format!("\nci: step `{}` failed. What to do: {}", step.name, step.cure))?;
+        let time = begun.elapsed();
+        println!("-- {} after {:.1} s", if done.is_ok() { "passed" } else { "failed" }, time.as_secs_f64());
+        times.push((step.name, time));
+        done.map_err(|error| {
+            anyhow!("{error:#}\n\nci: step `{}` failed. What to do: {}", step.name, step.cure)
+        })?;
     }
     heading("all steps passed");
     print!("{}", table(&times));

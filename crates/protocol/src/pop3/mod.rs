@@ -1,6 +1,8 @@
 //! POP3, the server's side (RFC 1939, 2449 CAPA, 2595 STLS): commands, replies and the session.
 //!
-//!     AUTHORIZATION ──USER, PASS──► TRANSACTION ──QUIT──► UPDATE
+//! ```text
+//! AUTHORIZATION ──USER, PASS──► TRANSACTION ──QUIT──► UPDATE
+//! ```
 //!
 //! Emails that DELE marks are removed by QUIT and by nothing else: a connection that is cut removes nothing.
 

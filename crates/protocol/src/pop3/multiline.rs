@@ -1,6 +1,8 @@
 //! Content as a multi-line response (RFC 1939 §3), piece by piece: leading dots are doubled, a dot alone ends it.
 //!
-//!     piece ──► Top (TOP only: how much of it) ──► Stuffing ──► bytes for the client
+//! ```text
+//! piece ──► Top (TOP only: how much of it) ──► Stuffing ──► bytes for the client
+//! ```
 //!
 //! A line ends with CRLF and nothing else; state is kept across pieces, so where content is cut does not matter.
 

@@ -20,6 +20,27 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 ///
 /// The first step is the greeting. Each command of RFC 1939 is answered in order; commands may be pipelined (RFC 2449
 /// §6.6).
+///
+/// ```
+/// use std::{sync::Arc, time::{Duration, Instant}};
+/// use protocol::{Session, Step, pop3::{Config, ServerSession}};
+///
+/// let now = Instant::now();
+/// let config = Config {
+///     host_name: "mx.example".into(),
+///     timeout: Duration::from_secs(600),
+///     timeout_before_sign_in: Duration::from_secs(60),
+///     starttls: true,
+///     auth_without_tls: false,
+///     sign_in_failures_max: 3,
+/// };
+/// let mut session = ServerSession::new(Arc::new(config), now);
+/// assert_eq!(session.next(), Step::Send("+OK mx.example POP3 server ready\r\n".into()));
+/// assert_eq!(session.next(), Step::Await { until: now + Duration::from_secs(60), read: true });
+/// session.receive(now, b"QUIT\r\n");
+/// assert_eq!(session.next(), Step::Send("+OK goodbye\r\n".into()));
+/// assert_eq!(session.next(), Step::Close);
+/// ```
 #[derive(Debug)]
 pub struct ServerSession {
     config: Arc<Config>,
