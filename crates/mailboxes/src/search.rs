@@ -1,16 +1,16 @@
 //! SEARCH (RFC 3501 §6.4.4): sets of UIDs where they suffice, then records, then headers, then text, each only for the
 //! emails that what came before left open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use mail::message::Header;
-use mail::{Flag, SearchKey, UidSet};
+use mail::{Flag, SearchKey, Timestamp, UidSet};
 use store::read::EmailRecord;
 
 use crate::email::Email;
 use crate::error::Result;
 use crate::limits;
-use crate::text::{Needle, decoded_text, field_holds, header_holds, sent};
+use crate::text::{Fields, body_text, holds, lowered};
 use crate::view::{Open, after};
 
 impl Open {
@@ -20,19 +20,20 @@ impl Open {
     /// The store's.
     pub async fn search(&self, key: &SearchKey) -> Result<UidSet> {
         let all = self.uids().await?;
+        let key = Arc::new(lowered(key));
         let mut flagged = BTreeMap::new();
-        for flag in flags(key) {
-            flagged.insert(flag.clone(), self.store().uids_by_flag(self.mailbox(), flag, true).await?);
+        for flag in flags(&key) {
+            let uids = self.store().uids_by_flag(self.mailbox(), flag, true).await?;
+            flagged.insert(flag.clone(), uids);
         }
-        let sets = Sets { all: &all, flagged: &flagged };
-        let Bounds { mut sure, possible } = sets.bounds(key);
+        let Bounds { mut sure, possible } = Sets { all: &all, flagged: &flagged }.bounds(&key);
         let mut open = possible.difference(&sure);
         while !open.is_empty() {
             let records = self.store().emails(self.mailbox(), &open, limits::ANSWER_ROWS_MAX).await?;
             let Some(last) = records.last() else { break };
             open = open.intersection(&after(last.uid));
             for record in &records {
-                if self.matches(key, record).await? {
+                if self.matches(&key, record).await? {
                     sure.insert(record.uid);
                 }
             }
@@ -40,44 +41,45 @@ impl Open {
         Ok(sure)
     }
 
-    async fn matches(&self, key: &SearchKey, record: &EmailRecord) -> Result<bool> {
-        let mut known = Known { record, header: None, text: None };
-        if let Some(verdict) = known.judge(key) {
+    async fn matches(&self, key: &Arc<SearchKey>, record: &EmailRecord) -> Result<bool> {
+        if let Some(verdict) = (Known { record, header: None, text: None }).judge(key) {
             return Ok(verdict);
         }
         let email = Email { store: self.store(), record };
-        let header = email.header().await?;
-        let header = Header::parse(&header);
-        known.header = Some(&header);
-        if let Some(verdict) = known.judge(key) {
+        let header = Fields::decode(&email.header().await?);
+        if let Some(verdict) = (Known { record, header: Some(&header), text: None }).judge(key) {
             return Ok(verdict);
         }
-        let text = self.text(&email).await?;
-        known.text = Some(&text);
-        Ok(known.judge(key).expect("nothing is unknown now"))
+        self.text_matches(key.clone(), header, &email).await
     }
 
-    /// The decoded text of an email's body, within the process's budget.
-    async fn text(&self, email: &Email<'_>) -> Result<String> {
+    /// Reads and judges the text of an email's body, within the process's budget.
+    async fn text_matches(&self, key: Arc<SearchKey>, header: Fields, email: &Email<'_>) -> Result<bool> {
         let size = email.record.size.min(mail::limits::SEARCHED_OCTETS_MAX as u64);
-        // What is read and what it is decoded to.
-        let _permit = self.mailboxes().parsing_permit(2 * size).await;
+        // What is read, what it is decoded to, and that in lower case.
+        let permit = self.mailboxes().parsing_permit(3 * size).await;
         let content = email.read_all(0, size).await?;
+        let record = email.record.clone();
+        let judge = move || {
+            let _permit = permit;
+            let known = Known { record: &record, header: Some(&header), text: Some(&body_text(&content)) };
+            known.judge(&key).expect("nothing is unknown now")
+        };
         if size <= limits::PARSED_AGAIN_OCTETS_MAX {
-            return Ok(decoded_text(&content));
+            return Ok(judge());
         }
-        Ok(self.mailboxes().world.workers.run(move || decoded_text(&content)).await)
+        Ok(self.mailboxes().world.workers.run(judge).await)
     }
 }
 
 /// The flags that a key names.
-fn flags(key: &SearchKey) -> Vec<&Flag> {
+fn flags(key: &SearchKey) -> BTreeSet<&Flag> {
     match key {
-        SearchKey::Flag(flag) => vec![flag],
+        SearchKey::Flag(flag) => BTreeSet::from([flag]),
         SearchKey::And(keys) => keys.iter().flat_map(flags).collect(),
         SearchKey::Or(a, b) => flags(a).into_iter().chain(flags(b)).collect(),
         SearchKey::Not(key) => flags(key),
-        _ => Vec::new(),
+        _ => BTreeSet::new(),
     }
 }
 
@@ -123,23 +125,21 @@ impl Sets<'_> {
 }
 
 /// What is known of one email so far.
-#[derive(Clone, Copy)]
 struct Known<'a> {
     record: &'a EmailRecord,
-    header: Option<&'a Header<'a>>,
+    header: Option<&'a Fields>,
+    /// Of its body, in lower case.
     text: Option<&'a str>,
 }
 
 impl Known<'_> {
-    /// Whether it is meant; `None`: more must be known.
+    /// Whether it is meant; `None`: more must be known. Texts of the key are in lower case.
     fn judge(&self, key: &SearchKey) -> Option<bool> {
         let record = self.record;
         match key {
             SearchKey::All => Some(true),
             SearchKey::And(keys) => every(keys.iter().map(|key| self.judge(key))),
-            SearchKey::Or(a, b) => {
-                every([a, b].into_iter().map(|key| self.judge(key).map(|v| !v))).map(|v| !v)
-            }
+            SearchKey::Or(a, b) => either(self.judge(a), || self.judge(b)),
             SearchKey::Not(key) => self.judge(key).map(|verdict| !verdict),
             SearchKey::Uids(uids) => Some(uids.contains(record.uid)),
             SearchKey::Flag(flag) => Some(record.flags.contains(flag)),
@@ -147,23 +147,29 @@ impl Known<'_> {
             SearchKey::Smaller(octets) => Some(record.size < *octets),
             SearchKey::Before(midnight) => Some(record.date < *midnight),
             SearchKey::Since(midnight) => Some(record.date >= *midnight),
-            SearchKey::SentBefore(midnight) => {
-                self.header.map(|header| sent(header).is_some_and(|sent| sent < *midnight))
-            }
-            SearchKey::SentSince(midnight) => {
-                self.header.map(|header| sent(header).is_some_and(|sent| sent >= *midnight))
-            }
-            SearchKey::Header(name, text) => {
-                self.header.map(|header| field_holds(header, name, &Needle::new(text)))
-            }
-            SearchKey::Body(text) => self.text.map(|body| Needle::new(text).is_in(body)),
+            SearchKey::SentBefore(midnight) => self.sent(|sent| sent < *midnight),
+            SearchKey::SentSince(midnight) => self.sent(|sent| sent >= *midnight),
+            SearchKey::Header(name, text) => self.header.map(|header| header.hold(name, text)),
+            SearchKey::Body(text) => self.text.map(|body| holds(body, text)),
             SearchKey::Text(text) => {
-                let needle = Needle::new(text);
-                let in_header = self.header.map(|header| header_holds(header, &needle));
-                let in_text = self.text.map(|body| needle.is_in(body));
-                every([in_header, in_text].map(|verdict| verdict.map(|v| !v)).into_iter()).map(|v| !v)
+                let in_header = self.header.map(|header| header.hold_anywhere(text));
+                either(in_header, || self.text.map(|body| holds(body, text)))
             }
         }
+    }
+
+    /// An email without a Date that can be read was sent neither before nor since.
+    fn sent(&self, fits: impl Fn(Timestamp) -> bool) -> Option<bool> {
+        self.header.map(|header| header.sent.is_some_and(fits))
+    }
+}
+
+/// Whether one is true, which decides; if it does not and one is unknown, that is open.
+fn either(one: Option<bool>, other: impl FnOnce() -> Option<bool>) -> Option<bool> {
+    match one {
+        Some(true) => Some(true),
+        Some(false) => other(),
+        None => other().filter(|&verdict| verdict),
     }
 }
 
@@ -178,4 +184,44 @@ fn every(verdicts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_is_left_open_only_if_it_matters() {
+        let (yes, no, open) = (Some(true), Some(false), None);
+        for (verdicts, expected) in
+            [([yes, yes], yes), ([yes, no], no), ([open, no], no), ([open, yes], open), ([open, open], open)]
+        {
+            assert_eq!(every(verdicts.into_iter()), expected, "{verdicts:?}");
+            let not = |verdict: Option<bool>| verdict.map(|verdict| !verdict);
+            assert_eq!(either(not(verdicts[0]), || not(verdicts[1])), not(expected), "{verdicts:?}");
+            assert_eq!(either(not(verdicts[1]), || not(verdicts[0])), not(expected), "{verdicts:?}");
+        }
+    }
+
+    #[test]
+    fn sets_decide_where_they_can() {
+        let set = |uids: &[u32]| uids.iter().copied().map(mail::Uid).collect::<UidSet>();
+        let all = set(&[1, 2, 3, 4]);
+        let flagged = BTreeMap::from([(Flag::Seen, set(&[1, 2, 9]))]);
+        let sets = Sets { all: &all, flagged: &flagged };
+        let check = |key: SearchKey, sure: &[u32], possible: &[u32]| {
+            let bounds = sets.bounds(&key);
+            assert_eq!((bounds.sure, bounds.possible), (set(sure), set(possible)), "{key:?}");
+        };
+        let seen = || SearchKey::Flag(Flag::Seen);
+        let body = || SearchKey::Body("x".into());
+        let not = |key| SearchKey::Not(Box::new(key));
+        check(seen(), &[1, 2], &[1, 2]);
+        check(not(seen()), &[3, 4], &[3, 4]);
+        check(body(), &[], &[1, 2, 3, 4]);
+        check(SearchKey::And(vec![seen(), body()]), &[], &[1, 2]);
+        check(not(SearchKey::And(vec![seen(), body()])), &[3, 4], &[1, 2, 3, 4]);
+        check(SearchKey::Or(Box::new(seen()), Box::new(body())), &[1, 2], &[1, 2, 3, 4]);
+        check(SearchKey::And(vec![]), &[1, 2, 3, 4], &[1, 2, 3, 4]);
+    }
 }

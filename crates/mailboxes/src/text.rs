@@ -1,42 +1,95 @@
-//! Text of emails as SEARCH compares it (RFC 3501 §6.4.4): decoded, and without case.
+//! Text of emails as SEARCH compares it (RFC 3501 §6.4.4): decoded, and in lower case.
 
-use mail::message::Header;
-use mail::{Timestamp, message};
+use mail::message::{Header, decode};
+use mail::{SearchKey, Timestamp};
 
-/// A text that is looked for.
-pub(crate) struct Needle(String);
+/// A header, decoded once for all keys of a search.
+pub(crate) struct Fields {
+    /// Names and values in lower case.
+    fields: Vec<(String, String)>,
+    /// The Date field as it was written, its zone disregarded (RFC 3501 §6.4.4, SENTON).
+    pub(crate) sent: Option<Timestamp>,
+}
 
-impl Needle {
-    pub(crate) fn new(text: &str) -> Self {
-        Self(text.to_lowercase())
+impl Fields {
+    /// Reads a header, its encoded words (RFC 2047) decoded.
+    pub(crate) fn decode(header: &[u8]) -> Self {
+        let header = Header::parse(header);
+        let lower = |field: &mail::message::Field<'_>| {
+            (
+                String::from_utf8_lossy(field.name).to_lowercase(),
+                decode::words(&field.unfolded()).to_lowercase(),
+            )
+        };
+        let date = header.find("Date").map(|field| field.unfolded());
+        let date = date.as_deref().and_then(|date| std::str::from_utf8(date).ok());
+        Self {
+            fields: header.fields().iter().map(lower).collect(),
+            sent: date.and_then(Timestamp::parse_rfc5322).map(|date| date.as_written),
+        }
     }
 
-    /// Whether a text holds it. Every text holds the empty one.
-    pub(crate) fn is_in(&self, text: &str) -> bool {
-        memchr::memmem::find(text.to_lowercase().as_bytes(), self.0.as_bytes()).is_some()
+    /// Whether a field of this name holds the text; both in lower case.
+    pub(crate) fn hold(&self, name: &str, text: &str) -> bool {
+        self.fields.iter().any(|(known, value)| known == name && holds(value, text))
+    }
+
+    /// Whether any field holds the text, its name included.
+    pub(crate) fn hold_anywhere(&self, text: &str) -> bool {
+        self.fields.iter().any(|(name, value)| holds(&format!("{name}: {value}"), text))
     }
 }
 
-/// Whether a field of this name holds the text, its encoded words (RFC 2047) decoded.
-pub(crate) fn field_holds(header: &Header<'_>, name: &str, needle: &Needle) -> bool {
-    header.find_all(name).any(|field| needle.is_in(&message::decode::words(&field.unfolded())))
+/// The text of an email's body, in lower case.
+pub(crate) fn body_text(content: &[u8]) -> String {
+    decode::text(content).to_lowercase()
 }
 
-/// Whether any field holds the text, its name included.
-pub(crate) fn header_holds(header: &Header<'_>, needle: &Needle) -> bool {
-    header.fields().iter().any(|field| {
-        let name = String::from_utf8_lossy(field.name);
-        needle.is_in(&format!("{name}: {}", message::decode::words(&field.unfolded())))
-    })
+/// Whether a text holds another, which every text does if it is empty. Linear.
+pub(crate) fn holds(text: &str, wanted: &str) -> bool {
+    memchr::memmem::find(text.as_bytes(), wanted.as_bytes()).is_some()
 }
 
-/// The Date field as it was written, its zone disregarded (RFC 3501 §6.4.4, SENTON).
-pub(crate) fn sent(header: &Header<'_>) -> Option<Timestamp> {
-    let field = header.find("Date")?;
-    Timestamp::parse_rfc5322(std::str::from_utf8(&field.unfolded()).ok()?).map(|date| date.as_written)
+/// The key with all its texts in lower case, so that they need not be lowered again for each email.
+pub(crate) fn lowered(key: &SearchKey) -> SearchKey {
+    match key {
+        SearchKey::And(keys) => SearchKey::And(keys.iter().map(lowered).collect()),
+        SearchKey::Or(a, b) => SearchKey::Or(Box::new(lowered(a)), Box::new(lowered(b))),
+        SearchKey::Not(key) => SearchKey::Not(Box::new(lowered(key))),
+        SearchKey::Header(name, text) => SearchKey::Header(name.to_lowercase(), text.to_lowercase()),
+        SearchKey::Body(text) => SearchKey::Body(text.to_lowercase()),
+        SearchKey::Text(text) => SearchKey::Text(text.to_lowercase()),
+        other => other.clone(),
+    }
 }
 
-/// The text of an email's body.
-pub(crate) fn decoded_text(content: &[u8]) -> String {
-    message::decode::text(content)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_decoded_and_compared_without_case() {
+        let fields = Fields::decode(
+            b"Subject: =?utf-8?q?Gr=C3=9C=C3=9Fe?=\r\n aus Ulm\r\nDate: Fri, 21 Nov 2025 23:30:00 -0800\r\n\r\n",
+        );
+        assert!(
+            fields.hold("subject", "grü")
+                && fields.hold("subject", "e aus ulm")
+                && fields.hold("subject", "")
+        );
+        assert!(!fields.hold("to", "") && !fields.hold("subject", "nov"));
+        assert!(fields.hold_anywhere("date: fri") && !fields.hold_anywhere("ulmdate"));
+        assert_eq!(fields.sent.map(Timestamp::day_start), Timestamp::parse_imap_date("21-Nov-2025"));
+    }
+
+    #[test]
+    fn keys_are_lowered_wherever_they_stand() {
+        let not = |key| SearchKey::Not(Box::new(key));
+        let key = |to: &str, text: &str| {
+            let header = SearchKey::Header(to.into(), text.into());
+            let or = SearchKey::Or(Box::new(not(header)), Box::new(SearchKey::Text(text.into())));
+            SearchKey::And(vec![SearchKey::All, or, SearchKey::Body(text.into())])
+        };
+        assert_eq!(lowered(&key("To", "ÄBC")), key("to", "äbc"));
+    }
 }
