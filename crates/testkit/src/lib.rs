@@ -1,7 +1,7 @@
 //! Transcripts, simulated peers, sample mail. For tests only.
 //!
-//! A [transcript] is a dialogue in a file. [`play`](play::play) plays it against a [`Stage`](play::Stage): a protocol
-//! session in memory with a small [application](fake) ([`SessionStage`](session_stage::SessionStage)), or a server that
+//! A [transcript] is a dialogue in a file. [`play`](play::play) plays it against a [`Stage`]: a protocol
+//! session in memory with a small [application](fake) ([`SessionStage`]), or a server that
 //! listens on ports ([`BinaryStage`](binary_stage::BinaryStage)). [`files`] finds the transcripts.
 
 pub mod binary_stage;
