@@ -48,19 +48,7 @@ const READ_MAX: usize = 16 * 1024;
 impl<S: Server> BinaryStage<S> {
     /// Clients that trust the authority whose certificate is in `ca`, in PEM.
     pub fn new(server: S, ca: &[u8]) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(ca) {
-            let certificate =
-                certificate.map_err(|error| format!("the authority's certificate: {error:?}"))?;
-            roots.add(certificate).map_err(|error| format!("the authority's certificate: {error}"))?;
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { server, tls: Arc::new(tls), connections: BTreeMap::new() })
+        Ok(Self { server, tls: client_config(ca)?, connections: BTreeMap::new() })
     }
 
     /// Gives the server back; every connection is closed.
@@ -184,6 +172,22 @@ impl<S: Server> Stage for BinaryStage<S> {
     fn check(&mut self, check: &Check) -> Result<(), String> {
         self.server.check(check)
     }
+}
+
+/// What a TLS client has to know to trust the authority whose certificate is in `ca`, in PEM, and no other.
+pub fn client_config(ca: &[u8]) -> Result<Arc<ClientConfig>, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca) {
+        let certificate = certificate.map_err(|error| format!("the authority's certificate: {error:?}"))?;
+        roots.add(certificate).map_err(|error| format!("the authority's certificate: {error}"))?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
 }
 
 /// Whether an error only says that the server has closed. What it closed with is not a transcript's business.

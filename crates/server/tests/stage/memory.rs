@@ -71,7 +71,8 @@ impl MemoryStage {
             let server = Server::open(&place.data(), &settings, world.clone());
             server.map(|server| (world, server)).map_err(|error| format!("{error:#}"))
         })?;
-        let authority = std::fs::read(certificates::authority(&place.data())).map_err(|error| error.to_string())?;
+        let authority =
+            std::fs::read(certificates::authority(&place.data())).map_err(|error| error.to_string())?;
         let tls = testkit::binary_stage::client_config(&authority)?;
         Ok(Self { clients: BTreeMap::new(), server: Some(server), world, tls, runtime, place })
     }
@@ -160,7 +161,13 @@ impl Stage for MemoryStage {
         let connection = self.server()?.attach(&virtual_server(protocol, tls), theirs.into(), peer);
         let connection = connection.map_err(|error| format!("{error:#}"))?;
         self.runtime.block_on(async { drop(self.world.workers.spawn(connection)) });
-        let opened = Client { pipe: Some(ours), tls: None, arrived: Vec::new(), closed: false, dialogue: Dialogue::default() };
+        let opened = Client {
+            pipe: Some(ours),
+            tls: None,
+            arrived: Vec::new(),
+            closed: false,
+            dialogue: Dialogue::default(),
+        };
         self.clients.insert(client, opened);
         self.settle()?;
         if tls { self.handshake(client) } else { Ok(()) }
@@ -168,13 +175,15 @@ impl Stage for MemoryStage {
 
     fn send(&mut self, client: usize, bytes: &[u8]) -> Result<()> {
         self.client(client).dialogue.send(bytes);
-        let Some(tls) = &mut self.client(client).tls else { return self.write(client, bytes) };
+        if self.client(client).tls.is_none() {
+            return self.write(client, bytes);
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             let tls = self.client(client).tls.as_mut().expect("looked at above");
             let count = io::Write::write(&mut tls.writer(), rest).map_err(|error| error.to_string())?;
             rest = &rest[count..];
-            self.exchange(client, ClientConnection::wants_write)?;
+            self.exchange(client, |tls| tls.wants_write())?;
         }
         Ok(())
     }
@@ -206,7 +215,7 @@ impl Stage for MemoryStage {
     fn end_tls(&mut self, client: usize) -> Result<()> {
         let Some(tls) = &mut self.client(client).tls else { return Err("there is no TLS to end".into()) };
         tls.send_close_notify();
-        self.exchange(client, ClientConnection::wants_write)?;
+        self.exchange(client, |tls| tls.wants_write())?;
         self.client(client).tls = None;
         Ok(())
     }
@@ -214,12 +223,14 @@ impl Stage for MemoryStage {
     fn close(&mut self, client: usize, side: Side) -> Result<()> {
         if self.client(client).tls.is_some() && side == Side::Write {
             self.client(client).tls.as_mut().expect("looked at").send_close_notify();
-            self.exchange(client, ClientConnection::wants_write)?;
+            self.exchange(client, |tls| tls.wants_write())?;
         }
         let Client { pipe, .. } = self.clients.get_mut(&client).expect("the player opens first");
         match (side, pipe.as_mut()) {
             (Side::Both, _) => *pipe = None,
-            (Side::Write, Some(pipe)) => self.runtime.block_on(pipe.shutdown()).map_err(|error| error.to_string())?,
+            (Side::Write, Some(pipe)) => {
+                self.runtime.block_on(pipe.shutdown()).map_err(|error| error.to_string())?
+            }
             (Side::Write, None) => {}
         }
         self.come_to_rest()
@@ -326,7 +337,9 @@ impl Dialogue {
         let text = |line: &[u8]| String::from_utf8_lossy(line).to_ascii_uppercase();
         let (sent, heard) = (text(&self.sent), text(&self.heard));
         let asked = ["STARTTLS\r\n", "STLS\r\n"].iter().any(|command| sent.ends_with(command));
-        asked && heard.ends_with("\r\n") && (heard.starts_with("220 ") || heard.starts_with("+OK") || heard.contains(" OK "))
+        asked
+            && heard.ends_with("\r\n")
+            && (heard.starts_with("220 ") || heard.starts_with("+OK") || heard.contains(" OK "))
     }
 }
 

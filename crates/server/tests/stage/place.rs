@@ -44,7 +44,8 @@ impl Place {
     /// The same again, in another directory. Cheaper than a new one, because no password is hashed.
     pub(crate) fn copy(&self) -> Result<Self> {
         let place = Self { directory: empty_directory()?, fixture: self.fixture.clone() };
-        copy_directory(&self.data(), &place.data()).map_err(|error| format!("a copy of the data: {error}"))?;
+        copy_directory(&self.data(), &place.data())
+            .map_err(|error| format!("a copy of the data: {error}"))?;
         Ok(place)
     }
 
@@ -63,12 +64,7 @@ impl Place {
         settings_text(&self.fixture)
     }
 
-    /// The options that a settings text may not ask for, because a standard has a lower bound for them.
-    pub(crate) fn has_options_of_tests(&self) -> bool {
-        has_options_of_tests(&self.fixture)
-    }
-
-    /// The settings, with those options too.
+    /// The settings, with those options too that a settings text may not ask for.
     pub(crate) fn resolved(&self) -> Result<settings::Settings> {
         let mut resolved = settings::resolve(&self.settings()).map_err(|mistakes| format!("{mistakes:?}"))?;
         for server in &mut resolved.virtual_servers {
@@ -86,7 +82,8 @@ impl Place {
     pub(crate) fn check(&self, check: &Check) -> Result<()> {
         simulation()?.block_on(async {
             let world = World::simulated(BEGINNING, 2);
-            let store = server::serve::open_store(&self.data(), &world).map_err(|error| format!("{error:#}"))?;
+            let store =
+                server::serve::open_store(&self.data(), &world).map_err(|error| format!("{error:#}"))?;
             match check {
                 Check::Mail(address, count) => check_mail(&store, address, *count).await,
                 Check::Story(words) => check_story(&newest_story(&store).await?, words),
@@ -166,7 +163,8 @@ async fn account(store: &Store, address: &str) -> Result<i64> {
 
 async fn check_mail(store: &Store, address: &str, count: usize) -> Result<()> {
     let account = account(store, address).await?;
-    let inbox = store.mailbox_by_path(account, &MailboxPath::inbox()).await.map_err(|error| error.to_string())?;
+    let inbox =
+        store.mailbox_by_path(account, &MailboxPath::inbox()).await.map_err(|error| error.to_string())?;
     let inbox = inbox.ok_or_else(|| format!("{address} has no INBOX"))?;
     let uids = store.uids(inbox.id).await.map_err(|error| error.to_string())?;
     let there = uids.map_or(0, |(_, uids)| uids.iter().count());
@@ -185,7 +183,9 @@ async fn newest_story(store: &Store) -> Result<String> {
 fn check_story(story: &str, words: &[String]) -> Result<()> {
     let mut rest = story;
     for word in words {
-        let at = rest.find(word.as_str()).ok_or_else(|| format!("`{word}` is not there, or not in this order:\n{story}"))?;
+        let at = rest
+            .find(word.as_str())
+            .ok_or_else(|| format!("`{word}` is not there, or not in this order:\n{story}"))?;
         rest = &rest[at + word.len()..];
     }
     Ok(())
@@ -211,7 +211,9 @@ pub(crate) fn virtual_server(protocol: Protocol, tls: bool) -> String {
 }
 
 fn settings_text(fixture: &Fixture) -> String {
-    let option = |name: &str, without: &'static str| fixture.options.get(name).map_or(without, String::as_str).to_owned();
+    let option = |name: &str, without: &'static str| {
+        fixture.options.get(name).map_or(without, String::as_str).to_owned()
+    };
     let clear_text = if option("authentication-without-tls", "off") == "on" { "\"127.0.0.0/8\"" } else { "" };
     let messages = option("messages-per-connection", "1000");
     let mut text = format!(
@@ -223,7 +225,11 @@ fn settings_text(fixture: &Fixture) -> String {
     for protocol in Protocol::ALL {
         for (tls, mode) in [(false, clear.as_str()), (true, "implicit")] {
             let name = virtual_server(protocol, tls);
-            let _ = write!(text, "[[virtual-server]]\nname = \"{name}\"\nprotocol = \"{}\"\n", speaks(protocol, fixture));
+            let _ = write!(
+                text,
+                "[[virtual-server]]\nname = \"{name}\"\nprotocol = \"{}\"\n",
+                speaks(protocol, fixture)
+            );
             let _ = write!(text, "bind = {{ address = \"127.0.0.1:0\", tls = \"{mode}\" }}\n");
             if matches!(protocol, Protocol::Smtp | Protocol::Submission) {
                 let _ = writeln!(text, "authentication = {mechanisms}");
