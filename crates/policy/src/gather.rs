@@ -1,29 +1,27 @@
-//! Facts that must be asked for.
+//! Facts out of what was asked of others.
 
-use directory::{Directory, Resolution};
-use mail::ForwardPath;
+use directory::Resolution;
+use mail::{Address, ForwardPath};
 
 use crate::facts::{Magic, RecipientFacts, Standing};
 
-/// What there is to know of a recipient, and what it resolves to, if the directory could be asked.
-pub async fn recipient(
-    directory: &Directory,
+/// What there is to know of a recipient once the directory was asked. The caller asks it, because it may know the answer
+/// without waiting ([`Directory::resolve_cached`](directory::Directory::resolve_cached)).
+pub fn recipient(
     path: &ForwardPath,
+    resolution: &Result<Resolution, store::Error>,
     magic: Option<Magic>,
-) -> (RecipientFacts, Result<Resolution, store::Error>) {
-    let resolution = match directory.resolve_cached(path) {
-        Some(resolution) => Ok(resolution),
-        None => directory.resolve(path).await,
-    };
-    (RecipientFacts { recipient: name(path), standing: standing(&resolution), magic }, resolution)
+) -> RecipientFacts {
+    RecipientFacts { recipient: name(path), standing: standing(resolution), magic }
 }
 
-/// Which of the recipients that fail on purpose this is. `tries_before`: how often this recipient was tried before.
-pub fn magic(path: &ForwardPath, tries_before: u32) -> Option<Magic> {
+/// Which of the recipients that fail on purpose this is. `tries_before` says how often it was tried before; it is asked
+/// only where that counts.
+pub fn magic(path: &ForwardPath, tries_before: impl FnOnce(&Address) -> u32) -> Option<Magic> {
     let address = path.address()?;
     match address.local.canonical().as_str() {
         "refused" => Some(Magic::Refused),
-        "deferred" => Some(Magic::Deferred { tries_before }),
+        "deferred" => Some(Magic::Deferred { tries_before: tries_before(address) }),
         "slow" => Some(Magic::Slow),
         "bounces" => Some(Magic::Bounces),
         _ => None,
@@ -62,7 +60,7 @@ mod tests {
             ("<bob@example.org>", None),
             ("<Postmaster>", None),
         ] {
-            assert_eq!(magic(&ForwardPath::parse(path).unwrap(), 1), expected, "{path}");
+            assert_eq!(magic(&ForwardPath::parse(path).unwrap(), |_| 1), expected, "{path}");
         }
     }
 

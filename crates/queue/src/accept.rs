@@ -134,7 +134,8 @@ mod tests {
     use super::*;
 
     fn message(recipients: Vec<Recipient>) -> Commit {
-        let content = NewContent::Inline { label: Bytes::new(), bytes: Bytes::from_static(b"Subject: x\r\n\r\n") };
+        let content =
+            NewContent::Inline { label: Bytes::new(), bytes: Bytes::from_static(b"Subject: x\r\n\r\n") };
         let received = ReceivedMessage {
             queue_id: QueueId(7),
             reverse_path: ReversePath::Null,
@@ -161,13 +162,18 @@ mod tests {
             .changes
             .iter()
             .filter_map(|change| match change {
-                Change::File { mailbox, prefix, .. } => Some((*mailbox, String::from_utf8_lossy(prefix).into_owned())),
+                Change::File { mailbox, prefix, .. } => {
+                    Some((*mailbox, String::from_utf8_lossy(prefix).into_owned()))
+                }
                 _ => None,
             })
             .collect();
         assert_eq!(filed.len(), 2);
         assert_eq!(filed[0].0, MailboxRef::Known(1));
-        assert!(filed[0].1.contains("Return-Path: <>\r\n") && filed[0].1.contains("Delivered-To: bob@example.org\r\n"));
+        assert!(
+            filed[0].1.contains("Return-Path: <>\r\n")
+                && filed[0].1.contains("Delivered-To: bob@example.org\r\n")
+        );
         assert!(matches!(commit.changes.last(), Some(Change::Explain { .. })));
     }
 
@@ -183,7 +189,9 @@ mod tests {
             .changes
             .iter()
             .filter_map(|change| match change {
-                Change::Enqueue(entry) => Some((entry.destination.as_str(), entry.recipients.len(), entry.due.0)),
+                Change::Enqueue(entry) => {
+                    Some((entry.destination.as_str(), entry.recipients.len(), entry.due.0))
+                }
                 _ => None,
             })
             .collect();

@@ -9,8 +9,12 @@ pub const DUE_ENTRIES_MAX: usize = 256;
 pub const SLEEP_MAX: Duration = Duration::from_secs(60);
 
 /// The first pauses between attempts at local delivery that failed on our side; the last one repeats.
-pub const LOCAL_RETRY: [Duration; 4] =
-    [Duration::from_secs(60), Duration::from_secs(5 * 60), Duration::from_secs(15 * 60), Duration::from_secs(60 * 60)];
+pub const LOCAL_RETRY: [Duration; 4] = [
+    Duration::from_secs(60),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(15 * 60),
+    Duration::from_secs(60 * 60),
+];
 
 /// After this long a local delivery that cannot be made is reported (VIRTUAL-SERVERS: local expiration, 2 days).
 pub const LOCAL_EXPIRATION: Duration = Duration::from_secs(2 * 24 * 3600);

@@ -60,7 +60,10 @@ impl Report<'_> {
         // RFC 3834 §5: an answer to this would loop.
         writeln!(out, "Auto-Submitted: auto-replied")?;
         writeln!(out, "MIME-Version: 1.0")?;
-        writeln!(out, "Content-Type: multipart/report; report-type=delivery-status;\n boundary=\"{boundary}\"")?;
+        writeln!(
+            out,
+            "Content-Type: multipart/report; report-type=delivery-status;\n boundary=\"{boundary}\""
+        )?;
         writeln!(out, "\n--{boundary}\nContent-Type: text/plain; charset=us-ascii\n")?;
         writeln!(out, "Your message of {} could not be delivered to:\n", self.arrived.rfc5322())?;
         for failed in self.failed {
@@ -129,6 +132,47 @@ mod tests {
         };
         let message = String::from_utf8(report.message()).unwrap();
         assert_eq!(message.matches('\n').count(), message.matches("\r\n").count());
-        expect![""].assert_eq(&message.replace("\r\n", "\n"));
+        expect![[r#"
+            From: Mail Delivery System <postmaster@mx.example.org>
+            To: <ann@example.org>
+            Subject: Your message could not be delivered
+            Date: Sat, 22 Nov 2025 08:27:10 +0000
+            Message-ID: <0000000000001@mx.example.org>
+            Auto-Submitted: auto-replied
+            MIME-Version: 1.0
+            Content-Type: multipart/report; report-type=delivery-status;
+             boundary="report-0000000000001"
+
+            --report-0000000000001
+            Content-Type: text/plain; charset=us-ascii
+
+            Your message of Sat, 22 Nov 2025 08:26:40 +0000 could not be delivered to:
+
+              bounces@example.org
+                no such??X-Injected: account (5.1.1)
+
+            It will not be tried again. The first lines of your message follow below.
+            The administrator of mx.example.org finds it under the number 0000000000002.
+
+            --report-0000000000001
+            Content-Type: message/delivery-status
+
+            Reporting-MTA: dns; mx.example.org
+            X-Queue-ID: 0000000000002
+            Arrival-Date: Sat, 22 Nov 2025 08:26:40 +0000
+
+            Final-Recipient: rfc822; bounces@example.org
+            Action: failed
+            Status: 5.1.1
+            Diagnostic-Code: X-Waxseal; no such??X-Injected: account
+
+            --report-0000000000001
+            Content-Type: text/rfc822-headers
+
+            Subject: hello
+            From: ann
+
+            --report-0000000000001--
+        "#]].assert_eq(&message.replace("\r\n", "\n"));
     }
 }

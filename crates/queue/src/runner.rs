@@ -120,11 +120,14 @@ impl Runner {
             failed,
             header: &header,
         };
-        commit.content.push(NewContent::Inline { label: bytes::Bytes::new(), bytes: report.message().into() });
+        commit
+            .content
+            .push(NewContent::Inline { label: bytes::Bytes::new(), bytes: report.message().into() });
         let content = ContentRef::New(commit.content.len() - 1);
         let resolution = self.directory.resolve(&ForwardPath::Address(sender.clone())).await?;
         let mut story = policy::Story::new(queue_id);
-        let what = policy::What::Enqueue { reverse_path: String::new(), recipients: vec![sender.to_string()] };
+        let what =
+            policy::What::Enqueue { reverse_path: String::new(), recipients: vec![sender.to_string()] };
         story.hop(now, what);
         match local::attempt(sender, resolution, Magic::Off) {
             Outcome::Delivered { mailboxes } => {
@@ -157,7 +160,9 @@ fn reverse_path(entry: &QueueEntry) -> Result<ReversePath, Error> {
         return Ok(ReversePath::Null);
     }
     let address = entry.reverse_path.parse();
-    address.map(ReversePath::Address).map_err(|_| Error::Corrupt(format!("the reverse-path of {}", entry.queue_id)))
+    address
+        .map(ReversePath::Address)
+        .map_err(|_| Error::Corrupt(format!("the reverse-path of {}", entry.queue_id)))
 }
 
 /// A report to somebody elsewhere, until mail can be sent there.

@@ -35,8 +35,12 @@ pub fn settle(
     for (address, outcome) in outcomes {
         match outcome {
             Outcome::Delivered { mailboxes } => settlement.delivered(&address, mailboxes),
-            Outcome::Deferred(diagnostic) if !settlement.expired() => settlement.deferred(address, diagnostic),
-            Outcome::Deferred(diagnostic) | Outcome::Failed(diagnostic) => settlement.failed(address, &diagnostic),
+            Outcome::Deferred(diagnostic) if !settlement.expired() => {
+                settlement.deferred(address, diagnostic)
+            }
+            Outcome::Deferred(diagnostic) | Outcome::Failed(diagnostic) => {
+                settlement.failed(address, &diagnostic)
+            }
         }
     }
     settlement.conclude()
@@ -100,7 +104,13 @@ impl<'a> Settlement<'a> {
         self.settled.report.push(FailedRecipient { address, status, because: diagnostic.because.clone() });
     }
 
-    fn tell(&mut self, address: &Address, outcome: Delivered, diagnostic: &Diagnostic, due: Option<Timestamp>) {
+    fn tell(
+        &mut self,
+        address: &Address,
+        outcome: Delivered,
+        diagnostic: &Diagnostic,
+        due: Option<Timestamp>,
+    ) {
         let what = What::Deliver {
             destination: self.entry.destination.clone(),
             recipients: vec![address.to_string()],
@@ -119,7 +129,8 @@ impl<'a> Settlement<'a> {
         if self.waiting.len() == self.entry.recipients.len() {
             changes.push(Change::Defer { queue_id, destination, due, attempts, last: self.last });
         } else {
-            let rest = QueueEntry { recipients: self.waiting, due, attempts, last: self.last, ..self.entry.clone() };
+            let rest =
+                QueueEntry { recipients: self.waiting, due, attempts, last: self.last, ..self.entry.clone() };
             changes.push(Change::Dequeue { queue_id, destination });
             if !rest.recipients.is_empty() {
                 changes.push(Change::Enqueue(rest));
@@ -191,13 +202,32 @@ mod tests {
             (&one, &ann, vec![(a(), delivered())], 0, &["file", "dequeue"][..], 0),
             (&two, &ann, vec![(a(), delivered()), (b(), delivered())], 0, &["file", "dequeue"], 0),
             (&one, &ann, vec![(a(), Outcome::Deferred(no("4.2.1")))], 0, &["defer"], 0),
-            (&two, &ann, vec![(a(), delivered()), (b(), Outcome::Deferred(no("4.2.1")))], 0, &["file", "dequeue", "enqueue"], 0),
+            (
+                &two,
+                &ann,
+                vec![(a(), delivered()), (b(), Outcome::Deferred(no("4.2.1")))],
+                0,
+                &["file", "dequeue", "enqueue"],
+                0,
+            ),
             (&one, &ann, vec![(a(), Outcome::Failed(no("5.1.1")))], 0, &["dequeue"], 1),
             (&one, &ReversePath::Null, vec![(a(), Outcome::Failed(no("5.1.1")))], 0, &["dequeue"], 0),
-            (&one, &ann, vec![(a(), Outcome::Deferred(no("4.2.1")))], millis(LOCAL_EXPIRATION), &["dequeue"], 1),
+            (
+                &one,
+                &ann,
+                vec![(a(), Outcome::Deferred(no("4.2.1")))],
+                millis(LOCAL_EXPIRATION),
+                &["dequeue"],
+                1,
+            ),
         ] {
             let settled = settle(entry, path, outcomes, Timestamp(now));
-            assert_eq!((kinds(&settled).as_slice(), settled.report.len()), (expected, reports), "{:?}", settled.story);
+            assert_eq!(
+                (kinds(&settled).as_slice(), settled.report.len()),
+                (expected, reports),
+                "{:?}",
+                settled.story
+            );
         }
     }
 
@@ -217,7 +247,9 @@ mod tests {
             entry.attempts = attempts;
             let outcomes = vec![(address("a@example.org"), Outcome::Deferred(no("4.2.1")))];
             let settled = settle(&entry, &ReversePath::Null, outcomes, Timestamp(0));
-            let Some(Change::Defer { due, attempts: next, .. }) = settled.changes.first() else { panic!("{settled:?}") };
+            let Some(Change::Defer { due, attempts: next, .. }) = settled.changes.first() else {
+                panic!("{settled:?}")
+            };
             assert_eq!(*next, attempts + 1);
             dues.push(due.0 / 60_000);
         }

@@ -40,14 +40,16 @@ fn named(settings: &Settings) -> Result<Vec<Pem>> {
 /// The certificate of the data directory, made at the first start and whenever the host has another name.
 fn own(data: &Path, host_name: &str) -> Result<Pem> {
     let directory = data.join("tls");
-    let (chain, key) = (directory.join(format!("{host_name}.pem")), directory.join(format!("{host_name}.key")));
+    let (chain, key) =
+        (directory.join(format!("{host_name}.pem")), directory.join(format!("{host_name}.key")));
     if let (Some(chain), Some(key)) = (files::read(&chain)?, files::read(&key)?) {
         return Ok(Pem { chain, key });
     }
     std::fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
     let names = [host_name.to_owned(), "localhost".to_owned()];
-    let made = certificate::make(&names, &[IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])])
-        .with_context(|| format!("cannot make a certificate for {host_name}"))?;
+    let made =
+        certificate::make(&names, &[IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])])
+            .with_context(|| format!("cannot make a certificate for {host_name}"))?;
     files::write_private(&authority(data), made.authority.as_bytes())?;
     files::write_private(&key, made.key.as_bytes())?;
     files::write_private(&chain, made.chain.as_bytes())?;

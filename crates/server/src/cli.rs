@@ -255,7 +255,9 @@ mod tests {
 
     #[test]
     fn a_password_is_never_an_argument() {
-        assert!(Cli::try_parse_from(["waxseal", "account", "add", "bob@example.org", "--password", "x"]).is_err());
+        assert!(
+            Cli::try_parse_from(["waxseal", "account", "add", "bob@example.org", "--password", "x"]).is_err()
+        );
         assert!(Cli::try_parse_from(["waxseal", "account", "add", "bob@example.org", "secret"]).is_err());
     }
 }

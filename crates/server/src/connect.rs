@@ -67,7 +67,8 @@ impl Endpoint {
             live,
         });
         let context = Context::new(self.shared.world.clock.clone(), self.tls.clone(), entry);
-        let (now, shared, mailboxes) = (context.clock.now(), self.shared.clone(), self.shared.mailboxes.clone());
+        let (now, shared, mailboxes) =
+            (context.clock.now(), self.shared.clone(), self.shared.mailboxes.clone());
         // Boxed, so that the task of an idle connection is as large as its own protocol needs.
         match config {
             SessionConfig::Smtp(config) => {
@@ -76,11 +77,13 @@ impl Endpoint {
             }
             SessionConfig::Pop3(config) => {
                 let session = pop3::ServerSession::new(config.clone(), now);
-                Box::pin(drive(session, Pop3Handler::new(shared, connection, mailboxes), stream, &context)).await;
+                Box::pin(drive(session, Pop3Handler::new(shared, connection, mailboxes), stream, &context))
+                    .await;
             }
             SessionConfig::Imap(config) => {
                 let session = imap::ServerSession::new(config.clone(), now);
-                Box::pin(drive(session, ImapHandler::new(shared, connection, mailboxes), stream, &context)).await;
+                Box::pin(drive(session, ImapHandler::new(shared, connection, mailboxes), stream, &context))
+                    .await;
             }
         }
     }

@@ -24,7 +24,8 @@ pub(crate) fn unavailable() -> Reply {
 pub(crate) fn verified(resolved: Result<Resolution, Error>) -> Reply {
     match resolved {
         Ok(Resolution::Recipients(recipients)) => {
-            let lines: Vec<_> = recipients.iter().map(|recipient| format!("<{}>", recipient.address)).collect();
+            let lines: Vec<_> =
+                recipients.iter().map(|recipient| format!("<{}>", recipient.address)).collect();
             Reply::new(250, (2, 1, 5), lines.join("\n"))
         }
         Ok(Resolution::UnknownHere) => Reply::new(550, (5, 1, 1), "no such recipient here"),

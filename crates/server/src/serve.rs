@@ -51,7 +51,8 @@ pub fn socket_path(data: &Path) -> PathBuf {
 /// Another process has it, or it cannot be read; the text says what to do.
 pub fn open_store(data: &Path, world: &World) -> Result<Store> {
     let options = store::Options { story_keys: policy::story::keys, ..store::Options::default() };
-    Store::open(data, world, options).with_context(|| format!("cannot open the data directory {}", data.display()))
+    Store::open(data, world, options)
+        .with_context(|| format!("cannot open the data directory {}", data.display()))
 }
 
 impl Server {
@@ -114,14 +115,16 @@ impl Server {
         peer: SocketAddr,
     ) -> Result<impl Future<Output = ()> + Send + 'static> {
         let endpoint = self.endpoints.iter().find(|(key, _)| key.starts_with(&format!("{virtual_server} ")));
-        let (_, endpoint) = endpoint.with_context(|| format!("there is no virtual server {virtual_server:?}"))?;
+        let (_, endpoint) =
+            endpoint.with_context(|| format!("there is no virtual server {virtual_server:?}"))?;
         let arrival = Arrival {
             peer,
             virtual_server: virtual_server.into(),
             protocol: "attached",
             limits: Limits { total_max: usize::MAX, per_source_max: None },
         };
-        let entry = self.registry.admit(arrival).map_err(|refused| anyhow::anyhow!("refused: {refused:?}"))?;
+        let entry =
+            self.registry.admit(arrival).map_err(|refused| anyhow::anyhow!("refused: {refused:?}"))?;
         Ok(endpoint.clone().serve(stream, entry))
     }
 
@@ -145,11 +148,15 @@ impl Server {
     async fn explain_orphans(&self) -> Result<()> {
         let now = self.shared.world.clock.wall();
         let explain = |orphan: &store::Orphan| {
-            smtp::label::Label::story(&orphan.label, orphan.size, orphan.complete, now).map(|story| story.explanation(now))
+            smtp::label::Label::story(&orphan.label, orphan.size, orphan.complete, now)
+                .map(|story| story.explanation(now))
         };
         let changes: Vec<_> = self.shared.store.orphans().iter().filter_map(explain).collect();
         if !changes.is_empty() {
-            tracing::warn!(transactions = changes.len(), "the server did not stop in good order; see their stories");
+            tracing::warn!(
+                transactions = changes.len(),
+                "the server did not stop in good order; see their stories"
+            );
             self.shared.store.commit(store::Commit { content: Vec::new(), changes }).await?;
         }
         self.shared.store.settle_orphans().await?;
@@ -207,11 +214,16 @@ impl Server {
             magic: if magic { queue::agent::local::Magic::On } else { queue::agent::local::Magic::Off },
         };
         let path = socket_path(&self.data);
-        let socket = admin::socket::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
+        let socket =
+            admin::socket::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
         let workers = &shared.world.workers;
         self.tasks.push(workers.spawn(runner.run(self.stop.subscribe())));
         self.tasks.push(workers.spawn(keep_order(shared.clone(), settings.journal, self.stop.subscribe())));
-        self.tasks.push(workers.spawn(admin::socket::serve(socket, self.admin.clone(), self.stop.subscribe())));
+        self.tasks.push(workers.spawn(admin::socket::serve(
+            socket,
+            self.admin.clone(),
+            self.stop.subscribe(),
+        )));
         Ok(())
     }
 }
@@ -239,7 +251,10 @@ fn millis_before(now: Timestamp, time: std::time::Duration) -> Timestamp {
 }
 
 fn bindings(settings: &Settings) -> impl Iterator<Item = (&VirtualServer, Binding)> {
-    settings.virtual_servers.iter().flat_map(|server| server.bindings.iter().map(move |binding| (server, *binding)))
+    settings
+        .virtual_servers
+        .iter()
+        .flat_map(|server| server.bindings.iter().map(move |binding| (server, *binding)))
 }
 
 /// Names an endpoint: its virtual server, then its binding. Port 0 stands for a free port, so TLS is part of it.

@@ -32,7 +32,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(world: World, store: Store, directory: Arc<Directory>, mailboxes: Mailboxes, host_name: String) -> Self {
+    pub(crate) fn new(
+        world: World,
+        store: Store,
+        directory: Arc<Directory>,
+        mailboxes: Mailboxes,
+        host_name: String,
+    ) -> Self {
         Self {
             queue_ids: Arc::new(QueueIds::new(&world.dice)),
             world,

@@ -2,26 +2,74 @@
 //! for idle.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex, mpsc};
 
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 /// Where work runs that must not hold up the tasks of connections.
 #[derive(Debug, Clone)]
 pub enum Workers {
-    /// tokio's blocking threads; the slow pool (password hashing) is bounded by its permits.
+    /// tokio's blocking threads for what is short, threads of their own for what is slow.
     Threads {
-        /// Permits of the slow pool.
-        slow: Arc<Semaphore>,
+        /// The slow pool.
+        slow: SlowPool,
     },
     /// In the calling task.
     Inline,
 }
 
+/// A few threads that do nothing but slow work (password hashing), in order of arrival. They are always the same ones:
+/// an allocator keeps for each thread what its work once needed, and a hash needs 19 MiB.
+#[derive(Debug, Clone)]
+pub struct SlowPool(mpsc::Sender<Job>);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+impl SlowPool {
+    /// Starts the threads; they end when the last clone of the pool is gone.
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    fn start(threads: usize) -> Self {
+        let (jobs, waiting) = mpsc::channel::<Job>();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for number in 0..threads {
+            let waiting = waiting.clone();
+            let take = move || waiting.lock().expect("taking a job does not panic").recv();
+            let body = move || {
+                while let Ok(job) = take() {
+                    job();
+                }
+            };
+            std::thread::Builder::new()
+                .name(format!("slow-{number}"))
+                .spawn(body)
+                .expect("a process that starts has threads to give");
+        }
+        Self(jobs)
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (tell, told) = oneshot::channel();
+        let job = move || {
+            let result = catch_unwind(AssertUnwindSafe(work));
+            // Whoever asked may have stopped waiting.
+            let _ = tell.send(result);
+        };
+        self.0.send(Box::new(job)).expect("the threads live as long as the pool");
+        match told.await.expect("a job always tells its result") {
+            Ok(result) => result,
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+}
+
 impl Workers {
     /// Threads, with at most this many slow pieces of work at a time.
+    ///
+    /// # Panics
+    /// When the system has no threads to give.
     pub fn threads(slow_max: usize) -> Self {
-        Self::Threads { slow: Arc::new(Semaphore::new(slow_max)) }
+        Self::Threads { slow: SlowPool::start(slow_max) }
     }
 
     /// Runs a short blocking piece of work: a read of the store.
@@ -35,7 +83,7 @@ impl Workers {
             Self::Threads { .. } => match tokio::task::spawn_blocking(work).await {
                 Ok(result) => result,
                 Err(error) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Ok(panic) => resume_unwind(panic),
                     // Cancelled: the runtime is going down, and this task with it.
                     Err(_) => std::future::pending().await,
                 },
@@ -48,13 +96,10 @@ impl Workers {
     /// # Panics
     /// If `work` panics.
     pub async fn run_slow<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let _permit = match self {
-            Self::Inline => None,
-            Self::Threads { slow } => {
-                Some(slow.clone().acquire_owned().await.expect("the pool is never closed"))
-            }
-        };
-        self.run(work).await
+        match self {
+            Self::Inline => work(),
+            Self::Threads { slow } => slow.run(work).await,
+        }
     }
 
     /// Starts a task. A panic in it ends it alone and is given to whoever joins it.
@@ -126,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_reaches_whoever_waits_and_frees_its_permit() {
+    async fn a_panic_reaches_whoever_waits_and_the_pool_goes_on() {
         let workers = Workers::threads(1);
         let failing = workers.clone();
         let joined = workers.spawn(async move { failing.run_slow(|| panic!("planted")).await }).await;

@@ -11,7 +11,8 @@ use directory::Directory;
 use super::password;
 use super::show::{Answered, show};
 use crate::cli::{
-    Account, AccountAction, Alias, AliasAction, Command, Domain, DomainAction, Store, StoreAction, Trace, Where,
+    Account, AccountAction, Alias, AliasAction, Command, Domain, DomainAction, Store, StoreAction, Trace,
+    Where,
 };
 use crate::serve::{open_store, socket_path};
 
@@ -36,7 +37,9 @@ fn request(command: Command) -> Result<(Request, Where)> {
             AliasAction::Remove { address, place } => (Request::AliasRemove { address }, place),
         },
         Command::Trace(Trace { what, place }) => (Request::Trace { what }, place),
-        Command::Store(Store { action: StoreAction::Check { repair, place } }) => (Request::StoreCheck { repair }, place),
+        Command::Store(Store { action: StoreAction::Check { repair, place } }) => {
+            (Request::StoreCheck { repair }, place)
+        }
         Command::Try(_) | Command::Serve(_) => bail!("this command asks nobody"),
     })
 }
@@ -63,7 +66,9 @@ fn ask(request: &Request, place: &Where) -> Result<Answered> {
     match call(&socket_path(&place.data), request) {
         Ok(response) => Ok(Answered { response, by_server: true }),
         Err(CallError::NotRunning) => Ok(Answered { response: ask_here(request, place)?, by_server: false }),
-        Err(error) => Err(error).with_context(|| format!("cannot ask the server of {}", place.data.display())),
+        Err(error) => {
+            Err(error).with_context(|| format!("cannot ask the server of {}", place.data.display()))
+        }
     }
 }
 

@@ -15,7 +15,8 @@ pub(super) fn ask(source: &PasswordSource, address: &str) -> Result<NewPassword>
     if source.generate {
         return Ok(NewPassword::Generate);
     }
-    let password = if source.password_stdin || !io::stdin().is_terminal() { from_input()? } else { prompted(address)? };
+    let password =
+        if source.password_stdin || !io::stdin().is_terminal() { from_input()? } else { prompted(address)? };
     if password.is_empty() {
         bail!("no password was given; to have one made, say --generate");
     }

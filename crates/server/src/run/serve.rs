@@ -35,7 +35,10 @@ pub(super) fn settings(arguments: &Serve) -> Result<Settings> {
     let Some(file) = &arguments.settings else {
         let text = format!("host-name = {:?}\n", host_name());
         return settings::resolve(&text).map_err(|_| {
-            anyhow::anyhow!("the host name {:?} cannot be used; name one in a settings text, see --settings", host_name())
+            anyhow::anyhow!(
+                "the host name {:?} cannot be used; name one in a settings text, see --settings",
+                host_name()
+            )
         });
     };
     let bytes = files::read(file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -77,7 +77,11 @@ fn status_text(status: &StatusRow) -> String {
 fn checked_text(checked: &CheckedRow) -> String {
     let mut text = format!("{} contents with {} octets were verified.\n", checked.contents, checked.octets);
     if checked.orphans > 0 {
-        let _ = writeln!(text, "{} more were left by a crash before their 250 and are being freed.", checked.orphans);
+        let _ = writeln!(
+            text,
+            "{} more were left by a crash before their 250 and are being freed.",
+            checked.orphans
+        );
     }
     for fault in &checked.faults {
         let _ = writeln!(text, "fault: {}", mail::printable(fault));
@@ -100,7 +104,8 @@ fn table<T>(head: &[&str], rows: &[T], columns: impl Fn(&T) -> Vec<String>) -> S
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let mut text = String::new();
     for line in &lines {
-        let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> =
+            line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
@@ -118,6 +123,10 @@ mod tests {
             DomainRow { name: "example.org".into(), accounts: 2, aliases: 0 },
             DomainRow { name: "a.example".into(), accounts: 12, aliases: 3 },
         ];
-        expect![""].assert_eq(&told(&Response::Domains { domains: rows.into() }));
+        expect![[r#"
+            domain       accounts  aliases
+            example.org  2         0
+            a.example    12        3
+        "#]].assert_eq(&told(&Response::Domains { domains: rows.into() }));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use mail::{Address, ForwardPath, Reply};
-use policy::{Magic, Verdict};
+use policy::{Magic, Verdict, gather};
 use protocol::sasl::{Credentials, SignIn};
 use protocol::smtp::{Answer, Outcome, Question, Recipient, Sender, ServerSession};
 use protocol::{End, Session};
@@ -67,14 +67,8 @@ impl SmtpHandler {
     }
 
     fn magic(&self, path: &ForwardPath) -> Option<Magic> {
-        let address = self.connection.server.magic.then(|| path.address())??;
-        match address.local.as_str().to_ascii_lowercase().as_str() {
-            "refused" => Some(Magic::Refused),
-            "deferred" => Some(Magic::Deferred { tries_before: self.shared.deferrals.count(address) }),
-            "slow" => Some(Magic::Slow),
-            "bounces" => Some(Magic::Bounces),
-            _ => None,
-        }
+        let tries_before = |address: &Address| self.shared.deferrals.count(address);
+        self.connection.server.magic.then(|| gather::magic(path, tries_before))?
     }
 
     /// DATA: content may come when the process-wide budget has room for what is held in memory.
@@ -113,7 +107,9 @@ impl SmtpHandler {
         };
         let (shared, size_max) = (self.shared.clone(), self.connection.server.message_size_max);
         self.connection.live.count_message();
-        Decision::Later(Box::pin(async move { Answer::Reply(finish(&shared, transaction, last, size, size_max).await) }))
+        Decision::Later(Box::pin(async move {
+            Answer::Reply(finish(&shared, transaction, last, size, size_max).await)
+        }))
     }
 
     /// The transaction ended without content that was kept.
@@ -125,7 +121,8 @@ impl SmtpHandler {
     }
 
     fn authenticate(&mut self, credentials: Credentials) -> Decision<Answer> {
-        let (shared, connection, account) = (self.shared.clone(), self.connection.clone(), self.account.clone());
+        let (shared, connection, account) =
+            (self.shared.clone(), self.connection.clone(), self.account.clone());
         Decision::Later(Box::pin(async move {
             let signed_in = shared.directory.sign_in(crate::replies::credentials(credentials)).await;
             let answer = crate::replies::sign_in(signed_in);
@@ -235,7 +232,13 @@ async fn stage(shared: &Shared, mut transaction: Transaction, piece: Bytes) -> O
 }
 
 /// Judges the content and, if it is acceptable, makes it ours. The reply is positive only after the commit.
-async fn finish(shared: &Shared, mut transaction: Transaction, last: Bytes, size: u64, size_max: u64) -> Reply {
+async fn finish(
+    shared: &Shared,
+    mut transaction: Transaction,
+    last: Bytes,
+    size: u64,
+    size_max: u64,
+) -> Reply {
     let now = shared.world.clock.wall();
     transaction.read_header_of_spool();
     transaction.read_header(&last);

@@ -64,7 +64,8 @@ mod tests {
     #[test]
     fn a_label_tells_the_story_of_a_crash() {
         let bob: mail::Address = "bob@example.org".parse().unwrap();
-        let label = Label::new(QueueId(77), Timestamp(5), "ann@example.net".into(), std::iter::repeat_n(&bob, 9));
+        let label =
+            Label::new(QueueId(77), Timestamp(5), "ann@example.net".into(), std::iter::repeat_n(&bob, 9));
         let story = Label::story(&label.to_bytes(), 4096, false, Timestamp(9)).unwrap();
         assert_eq!(story.queue_id, QueueId(77));
         assert_eq!(story.hops.len(), 1 + RECIPIENTS_MAX + 2);

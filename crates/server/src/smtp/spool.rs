@@ -44,7 +44,13 @@ impl Spool {
     }
 
     /// Hands a piece on to the store, and what was in memory before it. `trace` stands before all of it.
-    pub(super) async fn stage(self, store: &Store, piece: Bytes, label: Bytes, trace: &str) -> Result<Self, Error> {
+    pub(super) async fn stage(
+        self,
+        store: &Store,
+        piece: Bytes,
+        label: Bytes,
+        trace: &str,
+    ) -> Result<Self, Error> {
         let (mut stager, mut filter) = match self {
             Self::Large { stager, filter } => (stager, filter),
             Self::Small(before) => {
@@ -114,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_foreign_return_path_goes_and_the_trace_header_comes_first() {
-        let content = joined("Received: x\r\n", b"Return-Path: <a@b>\r\nSubj", b"ect: y\r\n\r\nReturn-Path: body\r\n");
+        let content =
+            joined("Received: x\r\n", b"Return-Path: <a@b>\r\nSubj", b"ect: y\r\n\r\nReturn-Path: body\r\n");
         assert_eq!(content, "Received: x\r\nSubject: y\r\n\r\nReturn-Path: body\r\n");
         assert_eq!(joined("T\r\n", b"", b"Subject: y\r\n\r\n"), "T\r\nSubject: y\r\n\r\n");
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use directory::{LocalRecipient, Resolution};
 use mail::{Address, ForwardPath, QueueId, Reply, ReversePath, Timestamp};
 use policy::{
-    ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, RecipientFacts, SenderFacts, Stage, Standing,
-    Story, Verdict, What, judge,
+    ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, SenderFacts, Stage, Story, Verdict,
+    What, gather, judge,
 };
 use protocol::smtp::{Hello, Sender};
 use queue::accept::{Handover, Recipient};
@@ -113,9 +113,9 @@ impl Transaction {
         magic: Option<Magic>,
         now: Timestamp,
     ) -> Verdict {
-        let named = bare_recipient(path);
-        let standing = standing(&resolved);
-        self.facts.recipient = Some(RecipientFacts { recipient: named.clone(), standing, magic });
+        let facts = gather::recipient(path, &resolved, magic);
+        let named = facts.recipient.clone();
+        self.facts.recipient = Some(facts);
         let judgement = judge(Stage::Recipient, &self.facts);
         let verdict = self.note(judgement, Stage::Recipient, named, now);
         if let (Verdict::Accept, Ok(Resolution::Recipients(means))) = (&verdict, resolved)
@@ -212,11 +212,20 @@ impl Transaction {
                 recipients: vec![accepted.named.to_string()],
             };
             self.story.hop(now, what);
-            recipients.push(Recipient { address: local.address, handover: Handover::File { mailbox: local.inbox } });
+            recipients.push(Recipient {
+                address: local.address,
+                handover: Handover::File { mailbox: local.inbox },
+            });
         }
     }
 
-    fn enlist(&mut self, accepted: Accepted, due: Timestamp, recipients: &mut Vec<Recipient>, now: Timestamp) {
+    fn enlist(
+        &mut self,
+        accepted: Accepted,
+        due: Timestamp,
+        recipients: &mut Vec<Recipient>,
+        now: Timestamp,
+    ) {
         let what = What::Deliver {
             destination: queue::accept::LOCAL.into(),
             recipients: vec![accepted.named.to_string()],
@@ -238,7 +247,8 @@ impl Transaction {
 impl HeaderFacts {
     fn read(content: &[u8]) -> Self {
         let header = mail::message::Header::parse(content);
-        let message_id = header.find("Message-ID").map(|field| mail::printable(field.unfolded().trim_ascii()));
+        let message_id =
+            header.find("Message-ID").map(|field| mail::printable(field.unfolded().trim_ascii()));
         Self { received: header.count("Received"), message_id }
     }
 }
@@ -248,27 +258,12 @@ fn bare_sender(path: &ReversePath) -> String {
     path.address().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The same of a recipient; `<Postmaster>` is `postmaster`.
-fn bare_recipient(path: &ForwardPath) -> String {
-    path.address().map_or_else(|| "postmaster".into(), ToString::to_string)
-}
-
 fn hello_facts(hello: &Hello) -> HelloFacts {
     HelloFacts {
         name: hello.name.clone(),
         extended: hello.extended,
         tls: hello.tls.as_ref().map(|tls| tls.version.clone()),
         account: hello.account.as_ref().map(ToString::to_string),
-    }
-}
-
-fn standing(resolved: &Result<Resolution, store::Error>) -> Standing {
-    match resolved {
-        Ok(Resolution::NotLocal) => Standing::NotLocal,
-        Ok(Resolution::UnknownHere) => Standing::Unknown,
-        Ok(Resolution::Recipients(means)) => Standing::Local(means.len()),
-        Ok(Resolution::Unattended) => Standing::Unattended,
-        Err(_) => Standing::Unavailable,
     }
 }
 

@@ -24,7 +24,7 @@ trusted-networks = ["127.0.0.0/8", "::1"]
 authentication-without-tls = ["127.0.0.0/8", "::1"]
 
 [defaults]
-magic-recipients = true
+magic-recipients = "on"
 
 [[virtual-server]]
 name = "internet"
@@ -149,7 +149,8 @@ async fn execute(admin: &Admin, request: Request) -> Result<()> {
 }
 
 async fn ready(server: &Server, world: &World, place: &Place, accounts: Vec<SampleAccount>) -> Ready {
-    let address = |name: &str| SocketAddr::from((Ipv4Addr::LOCALHOST, server.ports().get(name).copied().unwrap_or(0)));
+    let address =
+        |name: &str| SocketAddr::from((Ipv4Addr::LOCALHOST, server.ports().get(name).copied().unwrap_or(0)));
     let probe = match probe::run(world, address("smtp"), address("pop3"), &accounts[0]).await {
         Ok(probe) => probe,
         Err(error) => {

@@ -17,7 +17,12 @@ const TIME_MAX: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// What the server answered instead of what it should, or the connection's error.
-pub(super) async fn run(world: &World, smtp: SocketAddr, pop3: SocketAddr, to: &SampleAccount) -> io::Result<Probe> {
+pub(super) async fn run(
+    world: &World,
+    smtp: SocketAddr,
+    pop3: SocketAddr,
+    to: &SampleAccount,
+) -> io::Result<Probe> {
     let began = world.clock.now();
     let mark = format!("{:016x}", world.dice.throw());
     let sent_and_read = async {
@@ -40,7 +45,11 @@ async fn send(smtp: SocketAddr, to: &str, mark: &str) -> io::Result<()> {
         "From: <{to}>\r\nTo: <{to}>\r\nSubject: The probe arrived\r\nMessage-ID: <{mark}@probe.invalid>\r\n\r\n\
          This message was sent by the server to itself, by SMTP, when it started. Mark: {mark}\r\n."
     );
-    let steps = [("EHLO probe.invalid", "250 "), (&format!("MAIL FROM:<{to}>"), "250 "), (&format!("RCPT TO:<{to}>"), "250 ")];
+    let steps = [
+        ("EHLO probe.invalid", "250 "),
+        (&format!("MAIL FROM:<{to}>"), "250 "),
+        (&format!("RCPT TO:<{to}>"), "250 "),
+    ];
     for (command, reply) in steps {
         dialogue.say(command).await?;
         dialogue.expect(reply).await?;
@@ -56,7 +65,8 @@ async fn send(smtp: SocketAddr, to: &str, mark: &str) -> io::Result<()> {
 async fn read(pop3: SocketAddr, account: &SampleAccount, mark: &str) -> io::Result<bool> {
     let mut dialogue = Dialogue::open(pop3).await?;
     dialogue.expect("+OK").await?;
-    for command in [format!("USER {}", account.address), format!("PASS {}", account.password), "STAT".into()] {
+    for command in [format!("USER {}", account.address), format!("PASS {}", account.password), "STAT".into()]
+    {
         dialogue.say(&command).await?;
         dialogue.expect("+OK").await?;
     }
@@ -86,7 +96,8 @@ impl Dialogue {
 
     async fn say(&mut self, line: &str) -> io::Result<()> {
         // A password is not repeated in an error.
-        self.said = if line.starts_with("PASS ") { "PASS".into() } else { line.lines().next().unwrap_or("").into() };
+        self.said =
+            if line.starts_with("PASS ") { "PASS".into() } else { line.lines().next().unwrap_or("").into() };
         self.stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).await
     }
 

@@ -65,12 +65,17 @@ impl Ready {
     fn write_screen(&self, out: &mut String, program: &Path, kept: bool) -> std::fmt::Result {
         let Probe { arrived, milliseconds } = self.probe;
         match arrived {
-            true => writeln!(out, "A probe was sent by SMTP and read by POP3: it arrived in {milliseconds} ms.\n")?,
+            true => writeln!(
+                out,
+                "A probe was sent by SMTP and read by POP3: it arrived in {milliseconds} ms.\n"
+            )?,
             false => writeln!(out, "The probe did NOT arrive. See what is said above, and `trace` below.\n")?,
         }
         writeln!(out, "Ports on 127.0.0.1, every one with STARTTLS or TLS from the first byte:")?;
         for pair in [["smtp", ""], ["submission", "submissions"], ["pop3", "pop3s"], ["imap", "imaps"]] {
-            let line = pair.iter().filter_map(|name| self.ports.get(*name).map(|port| format!("{name:<12}{port:<8}")));
+            let line = pair
+                .iter()
+                .filter_map(|name| self.ports.get(*name).map(|port| format!("{name:<12}{port:<8}")));
             writeln!(out, "  {}", line.collect::<String>().trim_end())?;
         }
         writeln!(out, "\nAccounts:")?;
@@ -84,7 +89,10 @@ impl Ready {
         self.write_commands(out, program)?;
         match kept {
             true => writeln!(out, "\nThe data stays in {}. Ctrl-C stops the server.", self.data.display()),
-            false => writeln!(out, "\nCtrl-C stops the server and removes all of it. To keep the mail: --keep DIR."),
+            false => writeln!(
+                out,
+                "\nCtrl-C stops the server and removes all of it. To keep the mail: --keep DIR."
+            ),
         }
     }
 
@@ -111,7 +119,10 @@ impl Ready {
     }
 
     fn domain(&self) -> &str {
-        self.accounts.first().and_then(|account| account.address.split_once('@')).map_or("", |(_, domain)| domain)
+        self.accounts
+            .first()
+            .and_then(|account| account.address.split_once('@'))
+            .map_or("", |(_, domain)| domain)
     }
 }
 
@@ -128,10 +139,15 @@ mod tests {
     use expect_test::expect;
 
     fn ready() -> Ready {
-        let account = |name: &str| SampleAccount { address: format!("{name}@example.org"), password: "pass-word".into() };
+        let account = |name: &str| SampleAccount {
+            address: format!("{name}@example.org"),
+            password: "pass-word".into(),
+        };
         Ready {
             probe: Probe { arrived: true, milliseconds: 7 },
-            ports: [("smtp", 4001), ("submission", 4002), ("imaps", 4007)].map(|(n, p)| (n.to_owned(), p)).into(),
+            ports: [("smtp", 4001), ("submission", 4002), ("imaps", 4007)]
+                .map(|(n, p)| (n.to_owned(), p))
+                .into(),
             accounts: vec![account("ann"), account("bob")],
             ca: "/data/ca.pem".into(),
             data: "/data/it's here".into(),
@@ -141,13 +157,39 @@ mod tests {
 
     #[test]
     fn one_line_for_programs() {
-        expect![""].assert_eq(&ready().json());
+        expect![[r#"{"probe":{"arrived":true,"milliseconds":7},"ports":{"imaps":4007,"smtp":4001,"submission":4002},"accounts":[{"address":"ann@example.org","password":"pass-word"},{"address":"bob@example.org","password":"pass-word"}],"ca":"/data/ca.pem","data":"/data/it's here","process":42}"#]].assert_eq(&ready().json());
     }
 
     #[test]
     fn one_screen_for_people() {
         let screen = ready().screen(Path::new("/usr/bin/waxseal"), false);
         assert!(screen.lines().count() <= 40, "it has to fit one screen");
-        expect![""].assert_eq(&screen);
+        expect![[r#"
+            A probe was sent by SMTP and read by POP3: it arrived in 7 ms.
+
+            Ports on 127.0.0.1, every one with STARTTLS or TLS from the first byte:
+              smtp        4001
+              submission  4002
+  
+              imaps       4007
+
+            Accounts:
+              ann@example.org         pass-word
+              bob@example.org         pass-word
+
+            Recipients that fail on purpose:
+              refused@example.org     refused with 550 5.1.1 at RCPT
+              deferred@example.org    deferred with 451 4.7.1 until the third try
+              slow@example.org        delivered after 30 seconds, to the first account
+              bounces@example.org     accepted, then reported as undeliverable
+
+            Send a message, read it, see what happened to it:
+              printf 'From: <ann@example.org>\nTo: <bob@example.org>\nSubject: Hello\n\nIt works.\n' | curl -sS --crlf --cacert /data/ca.pem \
+                --ssl-reqd smtp://127.0.0.1:4002/client.example -u 'ann@example.org:pass-word' --mail-from ann@example.org --mail-rcpt bob@example.org -T -
+              curl -sS --cacert /data/ca.pem -u 'bob@example.org:pass-word' 'imaps://127.0.0.1:4007/INBOX;MAILINDEX=*'
+              /usr/bin/waxseal trace bob@example.org --data '/data/it'\''s here'
+
+            Ctrl-C stops the server and removes all of it. To keep the mail: --keep DIR.
+        "#]].assert_eq(&screen);
     }
 }
