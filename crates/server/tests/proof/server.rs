@@ -1,0 +1,169 @@
+//! The real program in a process of its own, on a data directory of its own.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The domain of all accounts.
+pub(crate) const DOMAIN: &str = "crash.test";
+/// The password of all accounts.
+pub(crate) const PASSWORD: &str = "secret";
+
+const BINARY: &str = env!("CARGO_BIN_EXE_waxseal");
+const PROTOCOLS: [&str; 3] = ["smtp", "pop3", "imap"];
+const SETTINGS: &str = r#"
+host-name = "mx.crash.test"
+trusted-networks = ["127.0.0.0/8"]
+authentication-without-tls = ["127.0.0.0/8"]
+
+[log]
+level = "info"
+format = "json"
+
+[defaults]
+connections = { limit = 1000, per-source = 1000 }
+messages-per-connection = 4294967295
+
+[[virtual-server]]
+name = "internet"
+protocol = "smtp"
+bind = "127.0.0.1:0"
+
+[[virtual-server]]
+name = "maildrop"
+protocol = "pop3"
+bind = "127.0.0.1:0"
+
+[[virtual-server]]
+name = "mailboxes"
+protocol = "imap"
+bind = "127.0.0.1:0"
+"#;
+
+/// A directory with settings and data.
+#[derive(Debug)]
+pub(crate) struct Place {
+    data: PathBuf,
+    settings: PathBuf,
+}
+
+impl Place {
+    /// Settings, the domain and these accounts.
+    pub(crate) fn new(directory: &Path, accounts: &[String]) -> Self {
+        let place = Self { data: directory.join("data"), settings: directory.join("settings.toml") };
+        write(&place.settings, SETTINGS);
+        place.command(&["domain", "add", DOMAIN], "");
+        for account in accounts {
+            place.command(&["account", "add", account, "--password-stdin"], PASSWORD);
+        }
+        place
+    }
+
+    /// Runs a command of the program on this data.
+    pub(crate) fn output(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).arg("--data").arg(&self.data);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("the program reads");
+        child.wait_with_output().expect("the program ends")
+    }
+
+    /// The same, where it must succeed; what it prints.
+    pub(crate) fn command(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.output(arguments, input);
+        let said = [&output.stdout[..], &output.stderr[..]].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(output.status.success(), "waxseal {} failed: {said}", arguments.join(" "));
+        said
+    }
+
+    /// Starts the server, as an argument of `wrapper` if there is one; returns when it listens.
+    pub(crate) fn serve(&self, wrapper: &[&str]) -> Server {
+        let words: Vec<&str> = wrapper.iter().copied().chain([BINARY, "serve", "--data"]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(&self.data).arg("--settings").arg(&self.settings);
+        let mut process = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("piped"));
+        let log = Arc::<Mutex<Vec<String>>>::default();
+        let ports = listening(&mut lines, &log);
+        follow(lines, log.clone());
+        Server { process, ports, log }
+    }
+}
+
+/// A running server. Dropped, it is killed.
+pub(crate) struct Server {
+    process: Child,
+    ports: BTreeMap<String, u16>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    pub(crate) fn port(&self, protocol: &str) -> u16 {
+        self.ports[protocol]
+    }
+
+    /// What the server has complained about.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let log = self.log.lock().expect("no holder panics");
+        log.iter().filter(|line| !line.contains(r#""level":"INFO""#)).cloned().collect()
+    }
+
+    /// SIGKILL, at this moment.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it is our child");
+    }
+
+    /// SIGTERM to the server, or to what it runs under; what it complained about.
+    pub(crate) fn stop(mut self) -> Vec<String> {
+        let process = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).expect("it has an id");
+        kill_process(process, Signal::TERM).expect("it runs");
+        self.process.wait().expect("it is our child");
+        self.complaints()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Reads the log until every protocol has its port.
+fn listening(lines: &mut BufReader<ChildStderr>, log: &Mutex<Vec<String>>) -> BTreeMap<String, u16> {
+    let mut ports = BTreeMap::new();
+    while ports.len() < PROTOCOLS.len() {
+        let mut line = String::new();
+        let read = lines.read_line(&mut line).expect("the log is UTF-8");
+        assert!(read > 0, "the server ended before it listened: {:?}", log.lock());
+        let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        let fields = &entry["fields"];
+        if let (Some(protocol), Some(port)) = (fields["protocol"].as_str(), fields["port"].as_u64()) {
+            ports.insert(protocol.to_owned(), u16::try_from(port).expect("a port"));
+        }
+        log.lock().expect("no holder panics").push(line);
+    }
+    ports
+}
+
+/// Goes on reading the log, so that the server never waits for a reader.
+#[expect(clippy::disallowed_methods, reason = "a client outside the server has threads of its own")]
+fn follow(lines: BufReader<ChildStderr>, log: Arc<Mutex<Vec<String>>>) {
+    std::thread::spawn(move || {
+        for line in lines.lines().map_while(Result::ok) {
+            log.lock().expect("no holder panics").push(line);
+        }
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "settings of a test need no sync")]
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("the directory is there");
+}
