@@ -9,6 +9,8 @@ mod account;
 mod contents;
 #[path = "clients/curl.rs"]
 mod curl;
+#[path = "clients/python.rs"]
+mod python;
 #[path = "clients/tools.rs"]
 mod tools;
 #[path = "clients/trial.rs"]
@@ -28,6 +30,9 @@ const CASES: &[Case] = &[
     ("curl::contents_come_out_as_they_went_in", curl::contents_come_out_as_they_went_in),
     ("curl::lists_and_flags", curl::lists_and_flags),
     ("curl::uploads_and_deletes", curl::uploads_and_deletes),
+    ("python::smtplib", python::smtplib),
+    ("python::imaplib", python::imaplib),
+    ("python::poplib", python::poplib),
 ];
 
 fn main() -> ExitCode {

@@ -57,7 +57,8 @@ impl<'a> Account<'a> {
         format!("{}:{}", self.address, self.password)
     }
 
-    /// Everything in a mailbox, by IMAP and, if it is the INBOX, by POP3; both give the same bytes.
+    /// Everything in a mailbox, by IMAP and, if it is the INBOX, by POP3; both give the same bytes, but that
+    /// POP3 has to end the last line.
     pub(crate) fn read(&self, mailbox: &str) -> Read {
         let directory = tempfile::tempdir().unwrap();
         let task = json!({
@@ -71,7 +72,7 @@ impl<'a> Account<'a> {
             let file = |kind| std::fs::read(directory.path().join(format!("{}.{kind}", number + 1)));
             email.content = file("imap").unwrap();
             if mailbox == "INBOX" {
-                assert_same("IMAP and POP3", &email.content, &file("pop3").unwrap());
+                assert_same("IMAP and POP3", &ended(&email.content), &file("pop3").unwrap());
             }
         }
         read
@@ -94,6 +95,15 @@ fn after_our_prefix(content: &[u8]) -> &[u8] {
 fn after_line(bytes: &[u8]) -> &[u8] {
     let end = bytes.windows(2).position(|pair| pair == b"\r\n").expect("every line ends with CRLF");
     &bytes[end + 2..]
+}
+
+/// With the last line ended, as text travels by SMTP and POP3.
+pub(crate) fn ended(content: &[u8]) -> Vec<u8> {
+    let mut content = content.to_vec();
+    if !content.ends_with(b"\r\n") {
+        content.extend_from_slice(b"\r\n");
+    }
+    content
 }
 
 /// Says where two contents begin to differ, instead of printing megabytes.

@@ -1,0 +1,81 @@
+//! Python's smtplib, poplib and imaplib: small scripts, whose JSON is compared here.
+
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+
+use crate::account::{Account, assert_same, ended};
+use crate::contents;
+use crate::tools::{done, script};
+use crate::trial::Trial;
+
+/// Runs a script for an account; `more` is added to its task.
+fn play(account: &Account<'_>, name: &str, more: Value, input: &[u8]) -> Value {
+    let mut task = json!({
+        "host": "127.0.0.1", "ca": account.trial.ca(),
+        "address": account.address, "password": account.password,
+    });
+    let fields = task.as_object_mut().expect("it is an object");
+    fields.extend(account.trial.ready().ports.iter().map(|(name, &port)| (name.clone(), port.into())));
+    fields.extend(more.as_object().cloned().unwrap_or_default());
+    serde_json::from_slice(&done(script(name).arg(task.to_string()), input)).unwrap()
+}
+
+/// Compares what the steps were answered, one a line.
+fn check(told: &Value, expected: Expect) {
+    let text = told.as_array().expect("a list of steps").iter().map(|step| format!("{step}\n"));
+    expected.assert_eq(&text.collect::<String>());
+}
+
+/// smtplib by every way in, with what is refused.
+pub(crate) fn smtplib(trial: &Trial) {
+    let account = Account::new(trial, "smtplib");
+    let other = Account::new(trial, "smtplib-other");
+    let content = contents::all().swap_remove(2);
+    let told = play(&account, "smtp.py", json!({"other": other.address}), &content.sent);
+    check(&told, expect![[r#"
+        ["plain",[["8bitmime","enhancedstatuscodes","expn","help","pipelining","size","starttls"],{}]]
+        ["starttls",[["8bitmime","enhancedstatuscodes","expn","help","pipelining","size"],{"nobody@example.org":[550,"5.1.1 no such recipient here"],"someone@example.net":[550,"5.7.1 relaying denied: this server takes mail for its own domains"]}]]
+        ["login",[[235,"2.7.0 Signed in"],{}]]
+        ["implicit",[[235,"2.7.0 Signed in"],{}]]
+        ["wrong password","refused",[535,"5.7.8 User name or password is wrong"]]
+        ["not signed in","refused",[530,"5.7.0 Sign in first","smtplib@example.org"]]
+        ["commands",[[250,"mx.example.org"],[250,"2.0.0 OK"],[252,"2.1.5 not told to strangers; send the message and see"],[252,"2.1.5 not told to strangers; send the message and see"],[250,"2.1.0 sender noted"],[250,"2.0.0 OK"],[503,"5.5.1 MAIL comes first"],[503,"5.5.1 MAIL comes first"],[500,"5.5.1 Command not known"],[552,"5.3.4 The message is larger than we accept"],[214,"2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY EXPN HELP QUIT"],[221,"2.0.0 Goodbye"]]]
+    "#]]);
+    let read = account.read("INBOX");
+    assert_eq!(read.emails.len(), 4, "plain, starttls, login, implicit");
+    for email in read.emails.iter().chain(&other.read("INBOX").emails) {
+        assert_same("by smtplib", &ended(&content.sent), email.sent());
+    }
+}
+
+/// imaplib: mailboxes, flags, searches, copies, and IDLE.
+pub(crate) fn imaplib(trial: &Trial) {
+    let account = Account::new(trial, "imaplib");
+    let content = contents::all().swap_remove(0);
+    check(&play(&account, "imap.py", json!({}), &content.sent), expect![""]);
+}
+
+/// poplib: what is deleted goes at QUIT and only then; unique ids stay.
+pub(crate) fn poplib(trial: &Trial) {
+    let account = Account::new(trial, "poplib");
+    let content = contents::all().swap_remove(1);
+    for _ in 0..3 {
+        play(&account, "deliver.py", json!({}), &content.sent);
+    }
+    check(&play(&account, "pop3.py", json!({}), b""), expect![[r#"
+        ["capa",{"AUTH-RESP-CODE":[],"EXPIRE":["NEVER"],"PIPELINING":[],"RESP-CODES":[],"STLS":[],"TOP":[],"UIDL":[],"USER":[]}]
+        ["stls","+OK begin TLS"]
+        ["wrong","+OK send PASS",["refused","-ERR [AUTH] wrong name or password"]]
+        ["right","+OK send PASS","+OK maildrop has 3 messages (987 octets)"]
+        ["stat",3]
+        ["in use","+OK send PASS",["refused","-ERR [IN-USE] another session has this maildrop"]]
+        ["top",["Message-ID: <1@client.example>","","."]]
+        ["no such",["refused","-ERR no such message"],["refused","-ERR no such message"],["refused","-ERR no such message"]]
+        ["dele","+OK message 2 is marked",["refused","-ERR the message is marked as deleted"],["refused","-ERR the message is marked as deleted"],2]
+        ["rset","+OK no message is marked",3]
+        ["dele and cut","+OK message 1 is marked"]
+        ["uidl as before",true]
+        ["dele and quit","+OK message 2 is marked","+OK","+OK goodbye"]
+        ["uidl without it",true]
+    "#]]);
+}
