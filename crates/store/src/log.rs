@@ -11,9 +11,10 @@ use bytes::Bytes;
 use mail::Timestamp;
 use world::Dice;
 
+use crate::Options;
 use crate::content::{ContentId, Orphan, Staged};
 use crate::disk::Disk;
-use crate::limits::{CHUNK_OCTETS, OPEN_SEGMENTS_MAX, SEGMENT_OCTETS_MAX};
+use crate::limits::{CHUNK_OCTETS, OPEN_SEGMENTS_MAX};
 use crate::segment::{self, HEADER_OCTETS, Key, Kind};
 
 /// The segments of a directory.
@@ -22,6 +23,7 @@ pub(crate) struct Log {
     dir: PathBuf,
     dice: Dice,
     disk: Disk,
+    segment_octets_max: u64,
     growing: Mutex<Growing>,
     /// Files that readers use, by number.
     open: Mutex<BTreeMap<u32, Arc<Segment>>>,
@@ -63,14 +65,15 @@ struct Waiting {
 impl Log {
     /// Opens the log in `dir`; a new segment begins. `mark` is the lowest number that was never used, as far as the
     /// records know.
-    pub(crate) fn open(dir: &Path, mark: u32, dice: Dice, disk: Disk) -> io::Result<Self> {
+    pub(crate) fn open(dir: &Path, mark: u32, dice: Dice, options: &Options) -> io::Result<Self> {
         let next = numbers(dir)?.last().map_or(0, |&last| last + 1).max(mark).max(1);
         let segment = Arc::new(create(dir, next, &dice)?);
         let growing = Growing { segment, tail: HEADER_OCTETS, next: next + 1, unsynced: true };
         let log = Self {
             dir: dir.to_owned(),
             dice,
-            disk,
+            disk: options.disk.clone(),
+            segment_octets_max: options.segment_octets_max,
             growing: Mutex::new(growing),
             open: Mutex::default(),
             staged: Mutex::default(),
@@ -82,7 +85,7 @@ impl Log {
     /// Writes small contents, each as one record, with one write; nothing is synced yet.
     pub(crate) fn append(&self, contents: &[(&[u8], &[u8])]) -> io::Result<Vec<ContentId>> {
         let mut growing = lock(&self.growing);
-        if growing.tail > SEGMENT_OCTETS_MAX {
+        if growing.tail > self.segment_octets_max {
             self.rotate(&mut growing)?;
         }
         let (number, key, begin) = (growing.segment.number, growing.segment.key, growing.tail);
@@ -139,9 +142,10 @@ impl Log {
     /// The next segment begins. The full one is synced first: nobody will look at it again.
     fn rotate(&self, growing: &mut Growing) -> io::Result<()> {
         self.disk.sync(&growing.segment.file)?;
-        growing.segment = Arc::new(create(&self.dir, growing.next, &self.dice)?);
-        self.sync_directory()?;
+        // A number that failed half way is not tried again: its file may be there.
         growing.next += 1;
+        growing.segment = Arc::new(create(&self.dir, growing.next - 1, &self.dice)?);
+        self.sync_directory()?;
         growing.tail = HEADER_OCTETS;
         Ok(())
     }

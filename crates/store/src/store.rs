@@ -15,7 +15,7 @@ use crate::change::{Change, Commit, NewContent, Receipt};
 use crate::content::{ContentId, Orphan};
 use crate::disk::Disk;
 use crate::error::{Error, OpenError};
-use crate::limits::{INLINE_CONTENT_OCTETS_MAX, QUEUE_OCTETS_MAX};
+use crate::limits::{INLINE_CONTENT_OCTETS_MAX, QUEUE_OCTETS_MAX, SEGMENT_OCTETS_MAX};
 use crate::log::Log;
 use crate::place::Place;
 use crate::readers::Readers;
@@ -37,17 +37,20 @@ pub struct Options {
     pub reclaim_after: Duration,
     /// Finds the keys (addresses, Message-IDs) of a story.
     pub story_keys: fn(&str) -> Vec<String>,
+    /// A new segment begins when the growing one is longer than this, octets.
+    pub segment_octets_max: u64,
     /// How content is written.
     pub disk: Disk,
 }
 
 impl Default for Options {
-    /// SQLite; an hour; stories without keys.
+    /// SQLite; an hour; stories without keys; segments of [`SEGMENT_OCTETS_MAX`].
     fn default() -> Self {
         Self {
             records: Records::Sqlite,
             reclaim_after: Duration::from_secs(3600),
             story_keys: |_| Vec::new(),
+            segment_octets_max: SEGMENT_OCTETS_MAX,
             disk: Disk::Real,
         }
     }
@@ -155,7 +158,7 @@ impl Store {
         let mark = schema::state(&mut *sql, "segment_mark")?;
         let mark =
             u32::try_from(mark).map_err(|_| Error::Full("segments have used up their numbers".into()))?;
-        let log = Arc::new(Log::open(&place.content(), mark, world.dice.clone(), options.disk.clone())?);
+        let log = Arc::new(Log::open(&place.content(), mark, world.dice.clone(), &options)?);
         let orphans = maintain::find_orphans(&mut *sql, &log)?;
         let (watchers, generation) = (Arc::<Watchers>::default(), Arc::<AtomicU64>::default());
         let writer =

@@ -259,6 +259,29 @@ async fn freed_content_is_reclaimed_after_its_time() {
 }
 
 #[tokio::test]
+async fn segments_are_rotated_and_go_when_they_are_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { segment_octets_max: 1000, reclaim_after: Duration::ZERO, ..Options::default() };
+    let store = Store::open(dir.path(), &world(), options.clone()).unwrap();
+    let (_, mailboxes) = account(&store, "a@example.org", &["INBOX"]).await;
+    for number in 0..40u8 {
+        file_one(&store, mailboxes[0], vec![number; 300]).await.unwrap();
+    }
+    assert!(segments(dir.path()).len() > 10);
+    drop(store);
+    let store = Store::open(dir.path(), &world(), options).unwrap();
+    assert_eq!(store.orphans(), vec![]);
+    for email in store.emails(mailboxes[0], &uids(1..=40), 100).await.unwrap() {
+        let content = store.read_content(email.content, 0, 1000).await.unwrap();
+        assert_eq!(content, vec![(email.uid.0 - 1) as u8; 300]);
+    }
+    assert!(store.check(false, None).await.unwrap().is_clean());
+    change(&store, [Change::RemoveMailbox { mailbox: mailboxes[0] }]).await.unwrap();
+    assert_eq!(store.maintain().await.unwrap().contents, 40);
+    assert_eq!(segments(dir.path()).len(), 1, "only the growing segment stays");
+}
+
+#[tokio::test]
 async fn a_second_opener_is_told_who_has_the_directory() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
