@@ -18,7 +18,7 @@ use testkit::files::{self, File};
 use testkit::{Cut, Played, Stage, Transcript, play};
 
 /// Places where a transcript is cut here, beside every one of them at once.
-const CUTS: usize = 4;
+const CUTS: usize = 8;
 
 fn main() {
     let mut arguments = Arguments::from_args();

@@ -36,14 +36,15 @@ def steps(content):
         ("create", ("Work",)),
         ("create", ("&ZeVnLIqe-",)),
         ("rename", ("Work", "Work/Old")),
-        ("subscribe", ("Work/Old",)),
+        ("rename", ("Work", "Job/Old")),
+        ("subscribe", ("Job/Old",)),
         ("lsub", ('""', "*")),
         ("list", ('""', "%")),
-        ("append", ("Work/Old", r"(\Seen \Draft)", at, content)),
+        ("append", ("Job/Old", r"(\Seen \Draft)", at, content)),
         ("append", ("Nowhere", None, None, content)),
-        ("status", ("Work/Old", "(MESSAGES RECENT UIDNEXT UNSEEN)")),
+        ("status", ("Job/Old", "(MESSAGES RECENT UIDNEXT UNSEEN)")),
         ("fetch", ("1", "(FLAGS)")),
-        ("select", ("Work/Old",)),
+        ("select", ("Job/Old",)),
         ("fetch", ("1", "(UID FLAGS INTERNALDATE RFC822.SIZE)")),
         ("fetch", ("1", "(ENVELOPE BODYSTRUCTURE)")),
         ("fetch", ("1", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)] BODY.PEEK[TEXT]<0.5>)")),
@@ -63,7 +64,7 @@ def steps(content):
         ("uid", ("MOVE", "1", "&ZeVnLIqe-")),
         ("noop", ()),
         ("close", ()),
-        ("delete", ("Work/Old",)),
+        ("delete", ("Job/Old",)),
         ("delete", ("INBOX",)),
         ("select", ("&ZeVnLIqe-",)),
     ]
@@ -82,12 +83,14 @@ def answer(imap, name, arguments):
 def shown(item):
     if isinstance(item, tuple):
         return [shown(part) for part in item]
-    return re.sub(r"UIDVALIDITY \d+|(?<=UID )\d{6,}", "N", item.decode()) if item else item
+    return re.sub(r"UIDVALIDITY \d+|(?<=UID )\d{6,}", "N", item.decode()) if item is not None else None
 
 
 def fetched(imap):
-    _, [(_, content), _] = imap.fetch("1", "(BODY.PEEK[])")
-    return content
+    try:
+        return imap.fetch("1", "(BODY.PEEK[])")[1][0][1]
+    except imaplib.IMAP4.error as error:
+        return str(error)
 
 
 def idle(imap, task, context):

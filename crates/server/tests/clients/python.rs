@@ -52,7 +52,46 @@ pub(crate) fn smtplib(trial: &Trial) {
 pub(crate) fn imaplib(trial: &Trial) {
     let account = Account::new(trial, "imaplib");
     let content = contents::all().swap_remove(0);
-    check(&play(&account, "imap.py", json!({}), &content.sent), expect![""]);
+    check(&play(&account, "imap.py", json!({}), &content.sent), expect![[r#"
+        ["capabilities",["AUTH=LOGIN","AUTH=PLAIN","ID","IMAP4REV1","LITERAL+","SASL-IR"]]
+        ["create","OK",["CREATE completed"]]
+        ["create","NO",["[ALREADYEXISTS] There is such a mailbox already"]]
+        ["create","OK",["CREATE completed"]]
+        ["rename","NO",["[CANNOT] A mailbox cannot be moved below itself"]]
+        ["rename","OK",["RENAME completed"]]
+        ["subscribe","OK",["SUBSCRIBE completed"]]
+        ["lsub","OK",["(\\HasNoChildren \\Archive) \"/\" Archive","(\\HasNoChildren \\Drafts) \"/\" Drafts","(\\HasNoChildren) \"/\" INBOX","(\\HasNoChildren) \"/\" Job/Old","(\\HasNoChildren \\Junk) \"/\" Junk","(\\HasNoChildren \\Sent) \"/\" Sent","(\\HasNoChildren \\Trash) \"/\" Trash"]]
+        ["list","OK",["(\\HasNoChildren \\Archive) \"/\" Archive","(\\HasNoChildren \\Drafts) \"/\" Drafts","(\\HasNoChildren) \"/\" INBOX","(\\HasChildren) \"/\" Job","(\\HasNoChildren \\Junk) \"/\" Junk","(\\HasNoChildren \\Sent) \"/\" Sent","(\\HasNoChildren \\Trash) \"/\" Trash","(\\HasNoChildren) \"/\" &ZeVnLIqe-"]]
+        ["append","OK",["[APPENDUID N 1] APPEND completed"]]
+        ["append","NO",["[TRYCREATE] There is no such mailbox"]]
+        ["status","OK",["Job/Old (MESSAGES 1 RECENT 0 UIDNEXT 2 UNSEEN 0)"]]
+        ["fetch","error","command FETCH illegal in state AUTH, only allowed in states SELECTED"]
+        ["select","OK",["1"]]
+        ["fetch","OK",["1 (UID 1 FLAGS (\\Seen \\Draft) INTERNALDATE \" 3-Feb-2001 04:05:06 +0000\" RFC822.SIZE 87)"]]
+        ["fetch","OK",["1 (ENVELOPE (NIL \"one of many\" ((NIL NIL \"a\" \"example.org\")) ((NIL NIL \"a\" \"example.org\")) ((NIL NIL \"a\" \"example.org\")) NIL NIL NIL NIL \"<1@client.example>\") BODYSTRUCTURE (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 8 1 NIL NIL NIL NIL))"]]
+        ["fetch","OK",[["1 (BODY[HEADER.FIELDS (SUBJECT)] {24}","Subject: one of many\r\n\r\n"],[" BODY[TEXT]<0> {5}","Hello"],")"]]
+        ["store","OK",["1 (FLAGS (\\Seen))"]]
+        ["store","OK",[null]]
+        ["uid","OK",["1 (UID 1 FLAGS (\\Answered \\Seen custom))"]]
+        ["search","OK",["1"]]
+        ["search","OK",[""]]
+        ["search","error","SEARCH command error: BAD [b'Syntax error in arguments']"]
+        ["uid","OK",["1"]]
+        ["copy","OK",["[COPYUID N 1 1] COPY completed"]]
+        ["copy","NO",["[TRYCREATE] There is no such mailbox"]]
+        ["store","OK",["1 (FLAGS (\\Answered \\Deleted \\Seen custom))"]]
+        ["expunge","OK",["1"]]
+        ["select","OK",["1"]]
+        ["fetch","OK",["1 (UID 1 FLAGS (\\Answered \\Seen custom) INTERNALDATE \" 3-Feb-2001 04:05:06 +0000\")"]]
+        ["uid","OK",[null]]
+        ["noop","OK",["NOOP completed"]]
+        ["close","OK",["CLOSE completed"]]
+        ["delete","OK",["DELETE completed"]]
+        ["delete","NO",["[CANNOT] INBOX stays"]]
+        ["select","OK",["1"]]
+        ["fetched",true]
+        ["idle",["+","* 1 EXISTS","* 0 RECENT","* 1 FETCH (UID 2 FLAGS (\\Flagged))"," OK IDLE terminated"]]
+    "#]]);
 }
 
 /// poplib: what is deleted goes at QUIT and only then; unique ids stay.

@@ -55,13 +55,13 @@ impl BinaryServer {
         text
     }
 
-    /// Its log says where it listens; the last line of a start says that of the last virtual server.
+    /// Its log says where it listens.
     fn await_ports(&mut self) -> Result<()> {
         let log = File::open(self.place.beside("log")).map_err(|error| format!("the log: {error}"))?;
         let mut lines = BufReader::new(log);
         let mut line = String::new();
         let began = now();
-        while self.ports.len() < 2 * Protocol::ALL.len() {
+        while !self.listens_everywhere() {
             let read = lines.read_line(&mut line).map_err(|error| format!("the log: {error}"))?;
             if read > 0 && line.ends_with('\n') {
                 self.ports.extend(listening(&line));
@@ -77,6 +77,11 @@ impl BinaryServer {
             pause(LOOK_EVERY);
         }
         Ok(())
+    }
+
+    fn listens_everywhere(&self) -> bool {
+        let forms = Protocol::ALL.into_iter().flat_map(|protocol| [(protocol, false), (protocol, true)]);
+        forms.into_iter().all(|(protocol, tls)| self.address(protocol, tls).is_some())
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
@@ -124,7 +129,7 @@ impl Drop for BinaryServer {
 
 impl Server for BinaryServer {
     fn address(&self, protocol: Protocol, tls: bool) -> Option<SocketAddr> {
-        let name = format!("{}{}", protocol.name(), if tls { "s" } else { "" });
+        let name = format!("{}{}", self.place.speaks(protocol), if tls { "s" } else { "" });
         self.ports.get(&name).map(|&port| SocketAddr::from(([127, 0, 0, 1], port)))
     }
 

@@ -78,6 +78,11 @@ impl Place {
         Ok(resolved)
     }
 
+    /// What the settings call a protocol of the fixture. Submission that does not ask for sign-in is smtp there.
+    pub(crate) fn speaks(&self, protocol: Protocol) -> &'static str {
+        speaks(protocol, &self.fixture)
+    }
+
     /// Looks whether this is true on the disk of a server that has ended.
     pub(crate) fn check(&self, check: &Check) -> Result<()> {
         simulation()?.block_on(async {
@@ -239,7 +244,6 @@ fn settings_text(fixture: &Fixture) -> String {
     text
 }
 
-/// Submission that does not ask for sign-in is what the settings call smtp.
 fn speaks(protocol: Protocol, fixture: &Fixture) -> &'static str {
     match fixture.options.get("authentication-required").map(String::as_str) {
         Some("off") if protocol == Protocol::Submission => Protocol::Smtp.name(),
