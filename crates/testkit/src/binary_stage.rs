@@ -146,7 +146,8 @@ impl<S: Server> Stage for BinaryStage<S> {
     fn close(&mut self, client: usize, side: Side) -> Result<(), String> {
         if side == Side::Both {
             *self.transport(client) = Transport::Left;
-            return Ok(());
+            // The server learns of it in its own time, before whatever another client does next.
+            return self.wait(GLANCE_TIME);
         }
         let closed = match self.transport(client) {
             Transport::Clear(socket) => socket.shutdown(Shutdown::Write),
