@@ -70,6 +70,33 @@ pub enum Progress {
 /// The mechanisms, in the order in which they are offered. All of them show the password to whoever reads the line.
 pub const MECHANISMS: &[&dyn Mechanism] = &[&Plain, &Login];
 
+/// Which of [`MECHANISMS`] a virtual server offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Offer(u8);
+
+impl Offer {
+    /// Nobody can sign in.
+    pub const NONE: Self = Self(0);
+    /// Every mechanism there is.
+    pub const ALL: Self = Self((1 << MECHANISMS.len()) - 1);
+
+    /// The mechanisms of these names, in any case; unknown names are left out.
+    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let place = |name: &str| MECHANISMS.iter().position(|it| it.name().eq_ignore_ascii_case(name));
+        Self(names.into_iter().filter_map(place).fold(0, |bits, place| bits | 1 << place))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// Those that are offered, in their order.
+    pub fn mechanisms(self) -> impl Iterator<Item = &'static dyn Mechanism> {
+        MECHANISMS.iter().enumerate().filter(move |(place, _)| self.0 >> place & 1 == 1).map(|(_, it)| *it)
+    }
+}
+
 /// RFC 4616: authorization identity, NUL, authentication identity, NUL, password.
 #[derive(Debug)]
 struct Plain;
@@ -143,7 +170,7 @@ fn present(field: &[u8]) -> Result<String, Misuse> {
 /// ```
 /// use protocol::sasl::{Exchange, Progress};
 ///
-/// let (mut exchange, progress) = Exchange::begin(b"PLAIN", None)?;
+/// let (mut exchange, progress) = Exchange::begin(b"PLAIN", None, Offer::ALL)?;
 /// assert_eq!(progress, Progress::Challenge(""));
 /// let Progress::Done(credentials) = exchange.take(b"AGJvYgBzZWNyZXQ=")? else { panic!() };
 /// assert_eq!(credentials.login, "bob");
@@ -182,12 +209,12 @@ impl Exchange {
     /// there is one: base64, or `=` for an empty response (RFC 4954 §4; RFC 4959 §3 and RFC 5034 §4 say the same).
     ///
     /// LOGIN takes an initial response although the server begins it: widely used clients send the user name so.
-    pub fn begin(name: &[u8], initial: Option<&[u8]>) -> Result<(Self, Progress), Stop> {
-        let mechanism = MECHANISMS
-            .iter()
+    pub fn begin(name: &[u8], initial: Option<&[u8]>, offer: Offer) -> Result<(Self, Progress), Stop> {
+        let mechanism = offer
+            .mechanisms()
             .find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
             .ok_or(Misuse::UnknownMechanism)?;
-        let mut exchange = Self { mechanism: *mechanism, responses: Vec::new() };
+        let mut exchange = Self { mechanism, responses: Vec::new() };
         let progress = match initial {
             None => exchange.mechanism.advance(&[])?,
             Some(b"=") => exchange.respond(Vec::new())?,
@@ -238,7 +265,7 @@ mod tests {
     /// Lines of one exchange, the first of which is mechanism and initial response, to its last step.
     fn check(lines: &[&str], expected: &str) {
         let mut words = lines[0].split(' ').map(str::as_bytes);
-        let begun = Exchange::begin(words.next().unwrap_or_default(), words.next());
+        let begun = Exchange::begin(words.next().unwrap_or_default(), words.next(), Offer::ALL);
         let last = begun.and_then(|(mut exchange, mut progress)| {
             for line in &lines[1..] {
                 progress = exchange.take(line.as_bytes())?;
@@ -293,7 +320,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_printed() {
-        let (mut exchange, _) = Exchange::begin(b"LOGIN", None).unwrap();
+        let (mut exchange, _) = Exchange::begin(b"LOGIN", None, Offer::ALL).unwrap();
         exchange.take(base64("swordfish").as_bytes()).unwrap();
         let done = exchange.take(base64("swordfish2").as_bytes()).unwrap();
         assert!(!format!("{exchange:?}").contains("115"));

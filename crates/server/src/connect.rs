@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use protocol::sasl::Offer;
 use protocol::{imap, pop3, smtp};
 use settings::{Protocol, Settings, Tls as TlsPolicy, VirtualServer as VirtualServerSettings};
 use wire::tls::Certificates;
@@ -51,6 +52,7 @@ impl Endpoint {
             name: server.name.as_str().into(),
             message_size_max: server.message_size_limit.0,
             magic: server.magic_recipients,
+            commands: server.commands,
         });
         Self { shared, server, tls, sessions, settings }
     }
@@ -98,6 +100,7 @@ fn session_config(
     let host_name = settings.host_name.as_str().to_owned();
     let starttls = matches!(tls, TlsPolicy::Offered | TlsPolicy::Required);
     let timeout = server.connection_time_out.duration();
+    let auth = Offer::of(server.authentication.iter().map(|mechanism| mechanism.name()));
     let timeout_before_sign_in = server.sign_in_time_out.duration();
     match server.protocol {
         Protocol::Smtp | Protocol::Submission => SessionConfig::Smtp(Arc::new(smtp::Config {
@@ -108,7 +111,8 @@ fn session_config(
             timeout,
             starttls,
             tls_required: tls == TlsPolicy::Required,
-            auth: !server.authentication.is_empty(),
+            auth,
+            expn: server.commands.expn,
             auth_without_tls,
             auth_required: server.protocol == Protocol::Submission,
             messages_max: server.messages_per_connection as usize,
@@ -119,6 +123,7 @@ fn session_config(
             timeout_before_sign_in,
             starttls,
             auth_without_tls,
+            passwords: !auth.is_empty(),
             sign_in_failures_max: SIGN_IN_FAILURES_MAX,
         })),
         Protocol::Imap => SessionConfig::Imap(Arc::new(imap::Config {
@@ -128,6 +133,7 @@ fn session_config(
             starttls,
             auth_without_tls,
             sign_in_failures_max: SIGN_IN_FAILURES_MAX,
+            auth,
             append_size_max: server.message_size_limit.0,
         })),
     }

@@ -95,6 +95,8 @@ pub(crate) struct VirtualServer {
     pub(crate) message_size_max: u64,
     /// Some recipients fail on purpose.
     pub(crate) magic: bool,
+    /// Commands that are switched on.
+    pub(crate) commands: settings::Commands,
 }
 
 /// One connection as its handler knows it.

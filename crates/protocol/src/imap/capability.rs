@@ -1,6 +1,6 @@
 //! CAPABILITY (RFC 3501 §7.2.1): one slice of what there is, and when it is said.
 
-use crate::sasl::MECHANISMS;
+use crate::sasl::Offer;
 
 /// What the list depends on.
 #[derive(Debug, Clone, Copy)]
@@ -8,8 +8,8 @@ pub(super) struct Facts {
     pub(super) signed_in: bool,
     /// STARTTLS would be taken.
     pub(super) starttls: bool,
-    /// A password would be taken.
-    pub(super) passwords: bool,
+    /// What AUTHENTICATE would take.
+    pub(super) offer: Offer,
 }
 
 /// A capability.
@@ -37,7 +37,7 @@ const CAPABILITIES: &[Capability] = &[
     capability("SASL-IR", always),
     capability("ID", always),
     capability("STARTTLS", |facts| facts.starttls),
-    capability("LOGINDISABLED", |facts| !facts.signed_in && !facts.passwords),
+    capability("LOGINDISABLED", |facts| !facts.signed_in && facts.offer.is_empty()),
     capability("IDLE", signed_in),
     capability("NAMESPACE", signed_in),
     capability("CHILDREN", signed_in),
@@ -54,8 +54,8 @@ pub(super) fn list(facts: Facts) -> String {
         text.push(' ');
         text.push_str(capability.name);
     }
-    if !facts.signed_in && facts.passwords {
-        for mechanism in MECHANISMS {
+    if !facts.signed_in {
+        for mechanism in facts.offer.mechanisms() {
             text.push_str(" AUTH=");
             text.push_str(mechanism.name());
         }
@@ -69,11 +69,11 @@ mod tests {
 
     #[test]
     fn what_is_said_when() {
-        let clear = Facts { signed_in: false, starttls: true, passwords: false };
+        let clear = Facts { signed_in: false, starttls: true, offer: Offer::NONE };
         assert_eq!(list(clear), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS LOGINDISABLED");
-        let secure = Facts { signed_in: false, starttls: false, passwords: true };
+        let secure = Facts { signed_in: false, starttls: false, offer: Offer::ALL };
         assert_eq!(list(secure), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN");
-        let signed_in = Facts { signed_in: true, starttls: false, passwords: true };
+        let signed_in = Facts { signed_in: true, starttls: false, offer: Offer::ALL };
         assert_eq!(
             list(signed_in),
             "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID IDLE NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE STATUS=SIZE"

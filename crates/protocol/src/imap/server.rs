@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mail::{Flag, MailboxPath, ModSeq, SearchKey, Timestamp, Uid, UidSet};
 
-use crate::sasl::{Credentials, SignIn};
+use crate::sasl::{Credentials, Offer, SignIn};
 
 /// What a virtual server lets this session do. Shared by its connections.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Config {
     pub starttls: bool,
     /// The peer is in a network of `authentication-without-tls`; else LOGINDISABLED is announced before TLS.
     pub auth_without_tls: bool,
+    /// What AUTHENTICATE offers; LOGIN is taken if it is anything.
+    pub auth: Offer,
     /// Wrong passwords after which the connection ends.
     pub sign_in_failures_max: usize,
     /// The largest literal of APPEND, octets; more is refused by its announced size.

@@ -48,6 +48,7 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 ///     timeout_before_sign_in: Duration::from_secs(60),
 ///     starttls: true,
 ///     auth_without_tls: false,
+///     auth: protocol::sasl::Offer::ALL,
 ///     sign_in_failures_max: 3,
 ///     append_size_max: 50_000_000,
 /// };

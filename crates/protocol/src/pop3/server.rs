@@ -21,6 +21,8 @@ pub struct Config {
     pub starttls: bool,
     /// The peer is in a network of `authentication-without-tls`: USER and PASS are taken in clear text.
     pub auth_without_tls: bool,
+    /// USER and PASS are taken, as far as the above allows.
+    pub passwords: bool,
     /// Wrong passwords after which the connection ends.
     pub sign_in_failures_max: usize,
 }

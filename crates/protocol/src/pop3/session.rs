@@ -32,6 +32,7 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 ///     timeout_before_sign_in: Duration::from_secs(60),
 ///     starttls: true,
 ///     auth_without_tls: false,
+///     passwords: true,
 ///     sign_in_failures_max: 3,
 /// };
 /// let mut session = ServerSession::new(Arc::new(config), now);
@@ -209,7 +210,7 @@ impl ServerSession {
     fn capabilities(&mut self) {
         self.ok("capabilities follow");
         let before_sign_in = matches!(self.state, State::Authorization(_));
-        let passwords = self.secure || self.config.auth_without_tls;
+        let passwords = self.takes_passwords();
         for (offered, capability) in [
             (true, "TOP"),
             (true, "UIDL"),
@@ -229,6 +230,10 @@ impl ServerSession {
 
     fn tls_offered(&self) -> bool {
         self.config.starttls && !self.secure
+    }
+
+    fn takes_passwords(&self) -> bool {
+        self.config.passwords && (self.secure || self.config.auth_without_tls)
     }
 
     fn user(&mut self, name: String) -> Result<(), Misuse> {
@@ -254,7 +259,7 @@ impl ServerSession {
     fn may_sign_in(&self) -> Result<(), Misuse> {
         match self.state {
             State::Transaction(_) => Err(Misuse::SignInTwice),
-            State::Authorization(_) if self.secure || self.config.auth_without_tls => Ok(()),
+            State::Authorization(_) if self.takes_passwords() => Ok(()),
             State::Authorization(_) => Err(Misuse::SignInWithoutTls),
         }
     }

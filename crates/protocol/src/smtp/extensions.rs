@@ -3,7 +3,6 @@
 use mail::Reply;
 
 use super::server::{Config, Hello};
-use crate::sasl;
 
 /// A service extension.
 struct Extension {
@@ -36,13 +35,13 @@ const EXTENSIONS: &[Extension] = &[
     // RFC 4954 §3
     Extension {
         keyword: "AUTH",
-        offered: |config, hello| config.auth && password_may_be_shown(config, hello),
-        parameter: |_| {
-            Some(sasl::MECHANISMS.iter().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(" "))
+        offered: |config, hello| !config.auth.is_empty() && password_may_be_shown(config, hello),
+        parameter: |config| {
+            Some(config.auth.mechanisms().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(" "))
         },
     },
     // RFC 5321 §3.5.2, §4.1.1.1: commands beyond the required ones must be listed, whatever they answer.
-    Extension { keyword: "EXPN", offered: always, parameter: none },
+    Extension { keyword: "EXPN", offered: |config, _| config.expn, parameter: none },
     Extension { keyword: "HELP", offered: always, parameter: none },
 ];
 
@@ -77,6 +76,7 @@ pub(super) fn ehlo(config: &Config, hello: &Hello) -> Reply {
 mod tests {
     use super::*;
     use crate::TlsFacts;
+    use crate::sasl::Offer;
     use crate::smtp::tests::config;
 
     #[test]
@@ -91,6 +91,8 @@ mod tests {
         check(&config(), &secure, &format!("{all}, AUTH PLAIN LOGIN, EXPN, HELP"));
         let trusting = Config { auth_without_tls: true, starttls: false, ..config() };
         check(&trusting, &open, &format!("{all}, AUTH PLAIN LOGIN, EXPN, HELP"));
-        check(&Config { auth: false, ..config() }, &secure, &format!("{all}, EXPN, HELP"));
+        check(&Config { auth: Offer::NONE, ..config() }, &secure, &format!("{all}, EXPN, HELP"));
+        let plain = Config { auth: Offer::of(["plain"]), expn: false, ..config() };
+        check(&plain, &secure, &format!("{all}, AUTH PLAIN, HELP"));
     }
 }

@@ -45,7 +45,7 @@ const MAIL_PARAMETERS: &[MailParameter] = &[
     // RFC 4954 §5: the original submitter, or `<>`, in xtext. It must be understood also before sign-in.
     MailParameter {
         keyword: "AUTH",
-        offered: |config| config.auth,
+        offered: |config| !config.auth.is_empty(),
         take: |value, parameters| {
             let submitter = xtext(value)?;
             parameters.auth = Some(if submitter == "<>" { String::new() } else { submitter });
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn auth_is_known_only_where_it_is_offered() {
-        let config = Config { auth: false, ..config() };
+        let config = Config { auth: crate::sasl::Offer::NONE, ..config() };
         assert_eq!(mail("AUTH=<>", &config).map_err(|refusal| refusal.reply.code), Err(555));
     }
 }

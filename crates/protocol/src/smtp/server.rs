@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mail::{ForwardPath, Reply, ReversePath};
 
-use crate::sasl::{Credentials, SignIn};
+use crate::sasl::{Credentials, Offer, SignIn};
 use crate::session::TlsFacts;
 
 /// What a virtual server lets this session do. Shared by its connections.
@@ -26,12 +26,14 @@ pub struct Config {
     pub starttls: bool,
     /// Whether MAIL is refused with 530 5.7.0 before TLS.
     pub tls_required: bool,
-    /// Whether AUTH is offered at all; where the connection is in clear text, only if `auth_without_tls`.
-    pub auth: bool,
+    /// What AUTH offers; where the connection is in clear text, only if `auth_without_tls`.
+    pub auth: Offer,
     /// The peer is in a network of `authentication-without-tls`.
     pub auth_without_tls: bool,
     /// Whether MAIL is refused with 530 5.7.0 before AUTH (submission, RFC 6409 §4.3).
     pub auth_required: bool,
+    /// Whether EXPN is listed in the answer to EHLO. The application answers it either way.
+    pub expn: bool,
     /// Transactions a connection may make before 421.
     pub messages_max: usize,
 }

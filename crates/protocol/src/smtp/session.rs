@@ -40,7 +40,8 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 ///
 /// # let config = Arc::new(smtp::Config {
 /// #     host_name: "mx.example.org".into(), banner: "ESMTP".into(), message_size_max: 1000, recipients_max: 10,
-/// #     timeout: Duration::from_secs(300), starttls: false, tls_required: false, auth: false,
+/// #     timeout: Duration::from_secs(300), starttls: false, tls_required: false,
+/// #     auth: protocol::sasl::Offer::NONE, expn: true,
 /// #     auth_without_tls: false, auth_required: false, messages_max: 10,
 /// # });
 /// # let now = Instant::now();

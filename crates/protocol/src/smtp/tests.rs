@@ -7,7 +7,7 @@ use mail::Reply;
 
 use super::{Answer, Config, Outcome, Question, ServerSession};
 use crate::limits;
-use crate::sasl::SignIn;
+use crate::sasl::{Offer, SignIn};
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 
 mod content;
@@ -26,7 +26,8 @@ pub(super) fn config() -> Config {
         timeout: Duration::from_secs(300),
         starttls: true,
         tls_required: false,
-        auth: true,
+        auth: Offer::ALL,
+        expn: true,
         auth_without_tls: false,
         auth_required: false,
         messages_max: 3,

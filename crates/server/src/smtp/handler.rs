@@ -134,9 +134,10 @@ impl SmtpHandler {
         }))
     }
 
-    /// VRFY and EXPN: the truth for those who signed in, nothing for strangers (RFC 5321 §7.3).
-    fn verify(&self, argument: &str) -> Decision<Answer> {
-        let signed_in = self.account.lock().expect("no holder panics").is_some();
+    /// VRFY and EXPN: the truth for those who signed in, nothing for strangers or where it is off. RFC 5321 §7.3: a server
+    /// that has them off must answer 252.
+    fn verify(&self, on: bool, argument: &str) -> Decision<Answer> {
+        let signed_in = on && self.account.lock().expect("no holder panics").is_some();
         let path = argument.trim_matches(['<', '>']).parse().map(ForwardPath::Address);
         let (true, Ok(path)) = (signed_in, path) else {
             // RFC 5321 §3.5.3: 252 where the server does not say.
@@ -171,7 +172,8 @@ impl Handler<ServerSession> for SmtpHandler {
                 self.abandon("the client gave the transaction up before its content");
                 return Decision::Now(Answer::Taken);
             }
-            Question::Verify(argument) | Question::Expand(argument) => return self.verify(&argument),
+            Question::Verify(argument) => return self.verify(self.connection.server.commands.vrfy, &argument),
+            Question::Expand(argument) => return self.verify(self.connection.server.commands.expn, &argument),
         };
         Decision::Now(Answer::Reply(reply))
     }

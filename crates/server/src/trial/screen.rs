@@ -71,7 +71,7 @@ impl Ready {
             )?,
             false => writeln!(out, "The probe did NOT arrive. See what is said above, and `trace` below.\n")?,
         }
-        writeln!(out, "Ports on 127.0.0.1, every one with STARTTLS or TLS from the first byte:")?;
+        writeln!(out, "Ports on 127.0.0.1, on the left with STARTTLS, on the right TLS from the start:")?;
         for pair in [["smtp", ""], ["submission", "submissions"], ["pop3", "pop3s"], ["imap", "imaps"]] {
             let line = pair
                 .iter()
@@ -101,21 +101,19 @@ impl Ready {
         let (from, to) = (&first.address, &second.address);
         let (ca, data) = (quoted(&self.ca), quoted(&self.data));
         let port = |name: &str| self.ports.get(name).copied().unwrap_or_default();
-        writeln!(out, "\nSend a message, read it, see what happened to it:")?;
-        writeln!(
-            out,
-            "  printf 'From: <{from}>\\nTo: <{to}>\\nSubject: Hello\\n\\nIt works.\\n' | curl -sS --crlf --cacert {ca} \\\n    \
-             --ssl-reqd smtp://127.0.0.1:{}/client.example -u '{from}:{}' --mail-from {from} --mail-rcpt {to} -T -",
-            port("submission"),
-            first.password
-        )?;
-        writeln!(
-            out,
-            "  curl -sS --cacert {ca} -u '{to}:{}' 'imaps://127.0.0.1:{}/INBOX;MAILINDEX=*'",
-            second.password,
-            port("imaps")
-        )?;
-        writeln!(out, "  {} trace {to} --data {data}", quoted(program))
+        writeln!(out, "\nSend a message:")?;
+        writeln!(out, "  printf '%s\\r\\n' 'From: {from}' 'To: {to}' \\")?;
+        writeln!(out, "    'Subject: Hello' '' 'It works.' |")?;
+        writeln!(out, "    curl -sS --cacert {ca} \\")?;
+        writeln!(out, "    -u '{from}:{}' \\", first.password)?;
+        writeln!(out, "    --mail-from {from} --mail-rcpt {to} \\")?;
+        writeln!(out, "    -T - smtps://127.0.0.1:{}/client.example", port("submissions"))?;
+        writeln!(out, "Read it:")?;
+        writeln!(out, "  curl -sS --cacert {ca} \\")?;
+        writeln!(out, "    -u '{to}:{}' \\", second.password)?;
+        writeln!(out, "    'imaps://127.0.0.1:{}/INBOX;MAILINDEX=*'", port("imaps"))?;
+        writeln!(out, "See what happened to it:")?;
+        writeln!(out, "  {} trace {to} \\\n    --data {data}", quoted(program))
     }
 
     fn domain(&self) -> &str {
@@ -167,7 +165,7 @@ mod tests {
         expect![[r#"
             A probe was sent by SMTP and read by POP3: it arrived in 7 ms.
 
-            Ports on 127.0.0.1, every one with STARTTLS or TLS from the first byte:
+            Ports on 127.0.0.1, on the left with STARTTLS, on the right TLS from the start:
               smtp        4001
               submission  4002
   

@@ -102,6 +102,16 @@ pub enum Mechanism {
     Login,
 }
 
+impl Mechanism {
+    /// Its name: IANA's, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Login => "login",
+        }
+    }
+}
+
 impl Word for Mechanism {
     const WORDS: &'static [(&'static str, Self)] =
         &[("plain", Mechanism::Plain), ("login", Mechanism::Login)];

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use protocol::sasl::Offer;
 use protocol::{imap, pop3, smtp};
 
 use super::link::{Connection, Link};
@@ -94,7 +95,8 @@ impl Options {
             timeout: Duration::from_secs(300),
             starttls: self.tls_offered,
             tls_required: self.tls_required,
-            auth: self.auth,
+            auth: if self.auth { Offer::ALL } else { Offer::NONE },
+            expn: true,
             auth_without_tls: self.auth_without_tls,
             auth_required: self.auth_required,
             messages_max: self.messages_max,
@@ -108,6 +110,7 @@ impl Options {
             timeout_before_sign_in: Duration::from_secs(60),
             starttls: self.tls_offered,
             auth_without_tls: self.auth_without_tls,
+            passwords: self.auth,
             sign_in_failures_max: self.sign_in_failures_max,
         }
     }
@@ -119,6 +122,7 @@ impl Options {
             timeout_before_sign_in: Duration::from_secs(60),
             starttls: self.tls_offered,
             auth_without_tls: self.auth_without_tls,
+            auth: if self.auth { Offer::ALL } else { Offer::NONE },
             sign_in_failures_max: self.sign_in_failures_max,
             append_size_max: self.message_size_max,
         }

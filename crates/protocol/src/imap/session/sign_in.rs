@@ -10,7 +10,7 @@ use crate::imap::responses::{Text, Writer};
 use crate::imap::server::{Answer, Question};
 use crate::lines::Line;
 use crate::misuse::Misuse;
-use crate::sasl::{Credentials, Exchange, Password, Progress, SignIn, Stop};
+use crate::sasl::{Credentials, Exchange, Offer, Password, Progress, SignIn, Stop};
 
 impl ServerSession {
     pub(super) fn greet(&mut self) {
@@ -23,12 +23,12 @@ impl ServerSession {
         capability::list(Facts {
             signed_in: self.is_signed_in(),
             starttls: self.config.starttls && !self.tls && !self.is_signed_in(),
-            passwords: self.takes_passwords(),
+            offer: if self.takes_passwords() { self.config.auth } else { Offer::NONE },
         })
     }
 
     fn takes_passwords(&self) -> bool {
-        self.tls || self.config.auth_without_tls
+        !self.config.auth.is_empty() && (self.tls || self.config.auth_without_tls)
     }
 
     pub(super) fn start_tls(&mut self, job: Job) {
@@ -56,7 +56,7 @@ impl ServerSession {
         if !self.takes_passwords() {
             return self.wrong(job, Misuse::SignInWithoutTls);
         }
-        match Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes)) {
+        match Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes), self.config.auth) {
             Ok((exchange, progress)) => self.sasl_progress(job, Box::new(exchange), progress),
             Err(stop) => self.sasl_stopped(job, stop),
         }

@@ -232,6 +232,7 @@ impl Client {
             timeout_before_sign_in: Duration::from_secs(60),
             starttls: true,
             auth_without_tls: true,
+            auth: crate::sasl::Offer::ALL,
             sign_in_failures_max: 3,
             append_size_max: 200_000,
         };

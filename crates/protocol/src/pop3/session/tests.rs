@@ -14,6 +14,7 @@ fn config() -> Config {
         timeout_before_sign_in: Duration::from_secs(60),
         starttls: true,
         auth_without_tls: true,
+        passwords: true,
         sign_in_failures_max: 3,
     }
 }

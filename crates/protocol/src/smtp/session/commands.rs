@@ -88,7 +88,7 @@ impl ServerSession {
 
     /// RFC 4954 §4.
     fn may_auth(&self) -> Done {
-        if !self.config.auth {
+        if self.config.auth.is_empty() {
             return refused(Misuse::SignInNotOffered, replies::SIGN_IN_NOT_OFFERED);
         }
         let Some(hello) = &self.hello else {
@@ -203,7 +203,7 @@ impl ServerSession {
 
     fn auth(&mut self, argument: &str) -> Done {
         let (mechanism, initial) = command::auth(argument)?;
-        let begun = Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes));
+        let begun = Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes), self.config.auth);
         self.sasl_progress(begun);
         Ok(())
     }

@@ -92,7 +92,7 @@ fn where_and_when_sign_in_is_allowed() {
     d.check("AUTH PLAIN", "538 5.7.11");
     let mut d = Dialogue::greeted(Config { auth_without_tls: true, ..config() });
     d.check(&format!("AUTH PLAIN {PLAIN}"), "235 2.7.0");
-    let mut d = Dialogue::secure(Config { auth: false, ..config() });
+    let mut d = Dialogue::secure(Config { auth: crate::sasl::Offer::NONE, ..config() });
     d.check("AUTH PLAIN", "502 5.5.1");
     let mut d = Dialogue::secure(config());
     d.check("MAIL FROM:<a@example.com>\nAUTH PLAIN", "250 2.1.0, 503 5.5.1");
