@@ -28,7 +28,7 @@ use proof::chance::Chance;
 use proof::imap::look;
 use proof::ledger::{Attempt, Found, compare};
 use proof::message::{Message, numbers_in};
-use proof::server::{DOMAIN, Place, Server};
+use proof::server::{DOMAIN, Place, Server, Signal};
 use proof::smtp::{Client, Sent};
 
 const CONNECTIONS: u64 = 32;
@@ -52,7 +52,7 @@ fn what_was_acknowledged_is_kept_though_the_server_is_killed() {
     let mut server = place.serve(&[]);
     while kills < kills_max && begun.elapsed() < KILLING_TIME_MAX {
         load.run_for(&server, Duration::from_millis(chance.between(60, 1_500)));
-        server.kill();
+        server.end(Signal::KILL);
         kills += 1;
         if kills % KILLS_PER_CHECK == 0 {
             check(&place);
@@ -66,7 +66,7 @@ fn what_was_acknowledged_is_kept_though_the_server_is_killed() {
     let (found, mut faults) = read_everything(&server, &attempts);
     accounts().iter().for_each(|account| memory.look(&server, account));
     faults.extend(memory.faults());
-    let complaints = server.stop();
+    let errors = server.end(Signal::TERM);
     check(&place);
     let (tally, wrong) = compare(&attempts, &found);
     faults.extend(wrong);
@@ -81,7 +81,7 @@ fn what_was_acknowledged_is_kept_though_the_server_is_killed() {
         found.values().sum::<usize>()
     );
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
-    assert!(complaints.is_empty(), "the last server complained: {complaints:?}");
+    assert!(errors.is_empty(), "the last server logged errors: {errors:?}");
     let refused = attempts.iter().find(|attempt| matches!(attempt.sent, Sent::Refused(_)));
     assert!(refused.is_none(), "a good message was refused: {refused:?}");
     assert!(kills > 0 && tally.in_flight > 0, "no kill met a message in flight: nothing was shown");

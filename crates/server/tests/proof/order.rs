@@ -177,7 +177,8 @@ impl Order {
             return Some(Late::ContentWritten);
         }
         let synced = content.iter().map(|it| self.sync_after(&it.segment, it.span));
-        let Some(content_synced) = synced.map(|sync| sync.map(|sync| sync.end)).max_by(latest).flatten() else {
+        let Some(content_synced) = synced.map(|sync| sync.map(|sync| sync.end)).max_by(latest).flatten()
+        else {
             return Some(Late::ContentSynced);
         };
         let named = content.iter().all(|it| self.is_named(&it.segment, reply));
@@ -220,4 +221,80 @@ fn is_complete(message: Message, content: &[Written]) -> bool {
     let expected = numbers_in(&message.content()).count();
     let written: usize = content.iter().map(|it| it.marks).sum();
     !content.is_empty() && written + content.len() > expected
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::trace;
+
+    const SEGMENT: &str = r#"1 1 openat(3</d>, "1.seg", O_RDWR|O_CREAT|O_EXCL, 0600) = 14</d/1.seg>"#;
+    const DIRECTORY: &str = "1 1 fsync(15</d>) = 0";
+    const CONTENT: &str = r#"1 1 pwrite64(14</d/1.seg>, "MARKS", 9, 64) = 9"#;
+    const CONTENT_SYNC: &str = "1 1 fdatasync(14</d/1.seg>) = 0";
+    const FRAME: &str = r#"1 1 pwrite64(12</w-wal>, "\0\0\0\2\0\0\0\30\345\237\22%\322X\327\343&\341\366\344Y$\301\244", 24, 32) = 24"#;
+    const PAGE: &str = r#"1 1 pwrite64(12</w-wal>, "page proof-000007@client.test page", 34, 56) = 34"#;
+    const LOG_SYNC: &str = "1 1 fsync(12</w-wal>) = 0";
+    const REPLY: &str =
+        r#"1 1 sendto(21<socket:[9]>, "250 2.1.5 x\r\n250 2.0.0 Q kept\r\n", 31, 0, NULL, 0) = 31"#;
+    const GOOD: [&str; 8] = [SEGMENT, DIRECTORY, CONTENT, CONTENT_SYNC, FRAME, PAGE, LOG_SYNC, REPLY];
+
+    fn judge(lines: &[&str]) -> Option<Late> {
+        let message = Message { number: 7, octets: 400 };
+        let marks = "proof-000007 ".repeat(numbers_in(&message.content()).count());
+        let trace = lines.join("\n").replace("MARKS", &marks);
+        let mut order = Order::default();
+        trace::read(trace.as_bytes(), |call| order.take(&call)).expect("the lines are well formed");
+        order.judge(message, "Q").err().map(|(late, _)| late)
+    }
+
+    #[test]
+    fn the_right_order_is_right() {
+        assert_eq!(judge(&GOOD), None);
+    }
+
+    #[test]
+    fn whatever_is_left_out_is_missed() {
+        let missed: Vec<_> = (0..GOOD.len())
+            .map(|left_out| {
+                let mut lines = GOOD.to_vec();
+                lines.remove(left_out);
+                judge(&lines)
+            })
+            .collect();
+        let expected = [
+            Late::SegmentNamed,
+            Late::SegmentNamed,
+            Late::ContentWritten,
+            Late::ContentSynced,
+            Late::RecordsWritten,
+            Late::RecordsWritten,
+            Late::RecordsSynced,
+            Late::Reply,
+        ];
+        assert_eq!(missed, expected.map(Some));
+    }
+
+    #[test]
+    fn what_ends_after_the_reply_began_is_late() {
+        let reply_first = [SEGMENT, DIRECTORY, CONTENT, CONTENT_SYNC, FRAME, PAGE, REPLY, LOG_SYNC];
+        assert_eq!(judge(&reply_first), Some(Late::RecordsSynced));
+        let failed = LOG_SYNC.replace("= 0", "= -1 EIO (Input/output error)");
+        assert_eq!(judge(&[&GOOD[..6], &[&failed, REPLY]].concat()), Some(Late::RecordsSynced));
+        let begun = "2 1 fsync(12</w-wal> <unfinished ...>";
+        let ended = "2 1 <... fsync resumed>) = 0";
+        assert_eq!(judge(&[&GOOD[..6], &[begun, ended, REPLY]].concat()), None);
+        assert_eq!(judge(&[&GOOD[..6], &[begun, REPLY, ended]].concat()), Some(Late::RecordsSynced));
+        let too_early = [&GOOD[..5], &[begun, PAGE, ended, REPLY]].concat();
+        assert_eq!(judge(&too_early), Some(Late::RecordsSynced), "that sync may have missed the page");
+        let records_first = [SEGMENT, DIRECTORY, CONTENT, FRAME, PAGE, LOG_SYNC, CONTENT_SYNC, REPLY];
+        assert_eq!(judge(&records_first), Some(Late::ContentFirst));
+    }
+
+    #[test]
+    fn half_of_a_content_is_not_enough() {
+        let half = r#"1 1 pwrite64(14</d/1.seg>, "proof-000007", 9, 64) = 9"#;
+        let lines = [SEGMENT, DIRECTORY, half, CONTENT_SYNC, FRAME, PAGE, LOG_SYNC, REPLY];
+        assert_eq!(judge(&lines), Some(Late::ContentWritten));
+    }
 }

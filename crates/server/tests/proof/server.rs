@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
-use rustix::process::{Pid, Signal, kill_process};
+pub(crate) use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 
 /// The domain of all accounts.
 pub(crate) const DOMAIN: &str = "crash.test";
@@ -87,20 +88,30 @@ impl Place {
         let words: Vec<&str> = wrapper.iter().copied().chain([BINARY, "serve", "--data"]).collect();
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).arg(&self.data).arg("--settings").arg(&self.settings);
-        let mut process = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let process = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut process = process.unwrap_or_else(|error| panic!("{} cannot be started: {error}", words[0]));
         let mut lines = BufReader::new(process.stderr.take().expect("piped"));
         let log = Arc::<Mutex<Vec<String>>>::default();
         let ports = listening(&mut lines, &log);
         follow(lines, log.clone());
-        Server { process, ports, log }
+        Server { process, server: self.process(), ports, log, ended: false }
+    }
+
+    /// The process that has locked the data directory.
+    fn process(&self) -> Pid {
+        let lock = std::fs::read_to_string(self.data.join("lock")).expect("a running server has a lock");
+        lock.trim().parse().ok().and_then(Pid::from_raw).expect("the lock names its process")
     }
 }
 
 /// A running server. Dropped, it is killed.
 pub(crate) struct Server {
+    /// Our child: the server, or what it runs under.
     process: Child,
+    server: Pid,
     ports: BTreeMap<String, u16>,
     log: Arc<Mutex<Vec<String>>>,
+    ended: bool,
 }
 
 impl Server {
@@ -108,31 +119,23 @@ impl Server {
         self.ports[protocol]
     }
 
-    /// What the server has complained about.
-    pub(crate) fn complaints(&self) -> Vec<String> {
+    /// Sends a signal to the server itself, and waits until it and what it runs under have ended; the errors that it
+    /// has logged.
+    pub(crate) fn end(mut self, signal: Signal) -> Vec<String> {
+        kill_process(self.server, signal).expect("it runs");
+        self.process.wait().expect("it is our child");
+        self.ended = true;
         let log = self.log.lock().expect("no holder panics");
-        log.iter().filter(|line| !line.contains(r#""level":"INFO""#)).cloned().collect()
-    }
-
-    /// SIGKILL, at this moment.
-    pub(crate) fn kill(mut self) {
-        self.process.kill().expect("it runs");
-        self.process.wait().expect("it is our child");
-    }
-
-    /// SIGTERM to the server, or to what it runs under; what it complained about.
-    pub(crate) fn stop(mut self) -> Vec<String> {
-        let process = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).expect("it has an id");
-        kill_process(process, Signal::TERM).expect("it runs");
-        self.process.wait().expect("it is our child");
-        self.complaints()
+        log.iter().filter(|line| line.contains(r#""level":"ERROR""#)).cloned().collect()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if !self.ended {
+            let _ = kill_process(self.server, Signal::KILL);
+            let _ = self.process.wait();
+        }
     }
 }
 

@@ -38,8 +38,7 @@ pub(crate) fn read(trace: impl BufRead, mut each: impl FnMut(Call)) -> Result<()
     for (index, line) in trace.lines().enumerate() {
         let number = index + 1;
         let line = line.map_err(|error| format!("line {number}: {error}"))?;
-        let mut parts = line.splitn(3, ' ').map(str::trim_start);
-        let (Some(thread), Some(_time), Some(event)) = (parts.next(), parts.next(), parts.next()) else {
+        let Some((thread, event)) = event(&line) else {
             return Err(format!("line {number} is no event: {}", shortened(&line)));
         };
         if let Some(begun) = event.strip_suffix("<unfinished ...>") {
@@ -61,6 +60,13 @@ pub(crate) fn read(trace: impl BufRead, mut each: impl FnMut(Call)) -> Result<()
         }
     }
     Ok(())
+}
+
+/// The thread and the event of a line; the time between them is for people.
+fn event(line: &str) -> Option<(&str, &str)> {
+    let (thread, rest) = line.split_once(' ')?;
+    let (_time, event) = rest.trim_start().split_once(' ')?;
+    Some((thread, event))
 }
 
 /// `name(arguments) = result`.
@@ -182,14 +188,15 @@ mod tests {
 
     #[test]
     fn a_call_that_others_interrupt_begins_and_ends_apart() {
-        let text = "7 1.1 fdatasync(14</d/1.seg> <unfinished ...>\n\
+        let text = "7  1.1 fdatasync(14</d/1.seg> <unfinished ...>\n\
                     8 1.2 write(4<anon_inode:[eventfd]>, \"\\1\", 1 <unfinished ...>\n\
-                    7 1.3 <... fdatasync resumed>)   = 0\n\
+                    7    1.3 <... fdatasync resumed>)   = 0\n\
                     8 1.4 <... write resumed>) = 1\n\
                     7 1.5 --- SIGTERM {si_signo=SIGTERM} ---\n\
                     7 1.6 +++ exited with 0 +++\n";
         let calls = calls(text).unwrap();
-        let seen: Vec<_> = calls.iter().map(|call| (&*call.name, call.begin, call.end, call.result)).collect();
+        let seen: Vec<_> =
+            calls.iter().map(|call| (&*call.name, call.begin, call.end, call.result)).collect();
         assert_eq!(seen, [("fdatasync", 1, 3, Some(0)), ("write", 2, 4, Some(1))]);
         assert_eq!(calls[0].file, "/d/1.seg");
     }
