@@ -93,7 +93,8 @@ pub(super) const UNAVAILABLE: Canned = Canned(451, (4, 3, 0), "Cannot do this no
 
 /// The banner (RFC 5321 §4.2: `220 domain text`), without an enhanced code.
 pub(super) fn banner(host_name: &str, text: &str) -> Reply {
-    Reply::plain(220, format!("{host_name} {text}"))
+    // RFC 5321 §4.2: `Domain [ SP textstring ]`, so no space without a text.
+    Reply::plain(220, format!("{host_name} {text}").trim_end().to_owned())
 }
 
 /// The answer to HELO: the server's name.
