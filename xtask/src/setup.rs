@@ -9,7 +9,7 @@ use crate::run;
 /// A Debian package.
 struct Package {
     name: &'static str,
-    /// A program that it brings.
+    /// A program that it brings, or a module of Perl.
     program: &'static str,
     /// Why the tests need it.
     reason: &'static str,
@@ -18,6 +18,11 @@ struct Package {
 const PACKAGES: &[Package] = &[
     Package { name: "curl", program: "curl", reason: "sends over SMTP and reads over POP3 and IMAP" },
     Package { name: "swaks", program: "swaks", reason: "speaks SMTP as administrators try it" },
+    Package {
+        name: "libnet-ssleay-perl",
+        program: "Net::SSLeay",
+        reason: "swaks asks for it to speak TLS, and Debian's swaks does not bring it",
+    },
     Package { name: "mutt", program: "mutt", reason: "a mail program that reads IMAP and sends" },
     Package {
         name: "python3",
@@ -54,7 +59,7 @@ fn packages() -> Result<()> {
     run::program("apt-get", &install, &quiet)?;
     match missing.iter().find(|package| !is_there(package.program)) {
         Some(package) => {
-            bail!("{} is installed, but there is no program `{}`", package.name, package.program)
+            bail!("{} is installed, but there is no `{}`", package.name, package.program)
         }
         None => Ok(()),
     }
@@ -68,8 +73,11 @@ fn is_root() -> bool {
     run::output("id", &["-u"]).is_some_and(|id| id.trim() == "0")
 }
 
-/// Whether a program is in the search path, or where Debian keeps PostgreSQL's.
+/// Whether a program is in the search path, or where Debian keeps PostgreSQL's; a Perl module, whether Perl finds it.
 fn is_there(program: &str) -> bool {
+    if program.contains("::") {
+        return run::succeeds("perl", &[&format!("-M{program}"), "-e1"]);
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let postgresql = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let folders = std::env::split_paths(&path).chain(postgresql.map(|version| version.path().join("bin")));
