@@ -2,6 +2,7 @@
 //!
 //! One server for all tests of a run. Every test has accounts of its own, so that they do not see each other's mail. What
 //! is compared is bytes, flags and UIDs, not exit codes.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 #[path = "clients/account.rs"]
 mod account;
@@ -9,8 +10,14 @@ mod account;
 mod contents;
 #[path = "clients/curl.rs"]
 mod curl;
+#[path = "clients/mutt.rs"]
+mod mutt;
 #[path = "clients/python.rs"]
 mod python;
+#[path = "clients/stays.rs"]
+mod stays;
+#[path = "clients/swaks.rs"]
+mod swaks;
 #[path = "clients/tools.rs"]
 mod tools;
 #[path = "clients/trial.rs"]
@@ -33,6 +40,12 @@ const CASES: &[Case] = &[
     ("python::smtplib", python::smtplib),
     ("python::imaplib", python::imaplib),
     ("python::poplib", python::poplib),
+    ("swaks::recipients_in_a_pipeline", swaks::recipients_in_a_pipeline),
+    ("swaks::tls_and_sign_in", swaks::tls_and_sign_in),
+    ("mutt::sends", mutt::sends),
+    ("mutt::reads_by_imap", mutt::reads_by_imap),
+    ("mutt::reads_by_pop3", mutt::reads_by_pop3),
+    ("stays::over_a_restart", stays::over_a_restart),
 ];
 
 fn main() -> ExitCode {

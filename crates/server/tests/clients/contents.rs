@@ -6,7 +6,8 @@ pub(crate) struct Content {
     pub(crate) sent: Vec<u8>,
 }
 
-const HEADER: &str = "From: <a@example.org>\r\nSubject: one of many\r\nMessage-ID: <1@client.example>\r\n\r\n";
+const HEADER: &str =
+    "From: <a@example.org>\r\nSubject: one of many\r\nMessage-ID: <1@client.example>\r\n\r\n";
 
 /// All of them; the largest last.
 pub(crate) fn all() -> Vec<Content> {
@@ -24,7 +25,8 @@ pub(crate) fn all() -> Vec<Content> {
         Content { name: "no header", sent: b"\r\nonly a body\r\n".to_vec() },
         Content {
             name: "foreign trace",
-            sent: b"Received: from x by y; Thu, 1 Jan 1970 00:00:00 +0000\r\nX-A: 1\r\n\t2\r\n\r\nx\r\n".to_vec(),
+            sent: b"Received: from x by y; Thu, 1 Jan 1970 00:00:00 +0000\r\nX-A: 1\r\n\t2\r\n\r\nx\r\n"
+                .to_vec(),
         },
         content("300 KiB", &lines(300 * 1024)),
         content("attachment of 1 MiB", &attachment(1024 * 1024)),
@@ -60,7 +62,13 @@ fn lines(size: usize) -> Vec<u8> {
 fn attachment(size: usize) -> Vec<u8> {
     let mut lines = Vec::with_capacity(size + 80);
     while lines.len() < size {
-        lines.extend(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".iter().cycle().skip(lines.len() % 61).take(76));
+        lines.extend(
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+                .iter()
+                .cycle()
+                .skip(lines.len() % 61)
+                .take(76),
+        );
         lines.extend_from_slice(b"\r\n");
     }
     lines

@@ -38,6 +38,11 @@ fn send(account: &Account<'_>, way: (&str, &str, bool, bool), content: &Content)
     done(&mut curl, &content.sent);
 }
 
+/// Sends by the simplest way.
+pub(crate) fn send_plain(account: &Account<'_>, content: &Content) {
+    send(account, WAYS_IN[0], content);
+}
+
 /// Every content by every way in; read by curl and by Python's clients, every one has the bytes that were sent.
 pub(crate) fn contents_come_out_as_they_went_in(trial: &Trial) {
     for (number, way) in WAYS_IN.into_iter().enumerate() {
@@ -77,6 +82,17 @@ fn read_by_curl(account: &Account<'_>, uid: u32, way: usize) -> (&'static str, V
     (scheme, done(&mut curl, b""))
 }
 
+/// A command of the protocol in place of curl's own; none if it is empty.
+pub(crate) fn request(account: &Account<'_>, scheme: &str, place: &str, command: &str) -> String {
+    let mut curl = curl(account.trial);
+    curl.args(["--user", &account.credentials()]);
+    curl.arg(format!("{scheme}://127.0.0.1:{}/{place}", account.trial.port(scheme)));
+    if !command.is_empty() {
+        curl.args(["--request", command]);
+    }
+    said(&mut curl)
+}
+
 /// What curl says with its own commands, `-X`, over POP3 and IMAP.
 pub(crate) fn lists_and_flags(trial: &Trial) {
     let account = Account::new(trial, "curl-lists");
@@ -84,13 +100,7 @@ pub(crate) fn lists_and_flags(trial: &Trial) {
         send(&account, WAYS_IN[0], content);
     }
     let ask = |scheme: &str, place: &str, command: &str| {
-        let mut curl = curl(trial);
-        curl.args(["--user", &account.credentials()]);
-        curl.arg(format!("{scheme}://127.0.0.1:{}/{place}", trial.port(scheme)));
-        if !command.is_empty() {
-            curl.args(["--request", command]);
-        }
-        format!("{scheme} {place} {command}\n{}", said(&mut curl))
+        format!("{scheme} {place} {command}\n{}", request(&account, scheme, place, command))
     };
     let mut told = String::new();
     for (scheme, place, command) in [
@@ -133,13 +143,19 @@ pub(crate) fn lists_and_flags(trial: &Trial) {
         imaps  LIST "" Work*
         * LIST (\HasChildren) "/" Work
         * LIST (\HasNoChildren) "/" Work/Offers
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
     let unique = ask("pop3s", "", "UIDL");
     let read = account.read("INBOX");
-    let list: String = read.emails.iter().enumerate().map(|(n, email)| format!("{} {}\n", n + 1, email.unique)).collect();
-    assert_eq!(unique, format!("pop3s  UIDL\n{list}"));
     let list: String =
-        read.emails.iter().enumerate().map(|(n, email)| format!("{} {}\n", n + 1, email.content.len())).collect();
+        read.emails.iter().enumerate().map(|(n, email)| format!("{} {}\n", n + 1, email.unique)).collect();
+    assert_eq!(unique, format!("pop3s  UIDL\n{list}"));
+    let list: String = read
+        .emails
+        .iter()
+        .enumerate()
+        .map(|(n, email)| format!("{} {}\n", n + 1, email.content.len()))
+        .collect();
     assert_eq!(ask("pop3", "", ""), format!("pop3  \n{list}"));
     assert_eq!(read.emails[1].flags, ["$Forwarded", "\\Flagged"]);
     let copy = account.read("Work/Offers");

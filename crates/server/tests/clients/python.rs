@@ -32,7 +32,9 @@ pub(crate) fn smtplib(trial: &Trial) {
     let other = Account::new(trial, "smtplib-other");
     let content = contents::all().swap_remove(2);
     let told = play(&account, "smtp.py", json!({"other": other.address}), &content.sent);
-    check(&told, expect![[r#"
+    check(
+        &told,
+        expect![[r#"
         ["plain",[["8bitmime","enhancedstatuscodes","expn","help","pipelining","size","starttls"],{}]]
         ["starttls",[["8bitmime","enhancedstatuscodes","expn","help","pipelining","size"],{"nobody@example.org":[550,"5.1.1 no such recipient here"],"someone@example.net":[550,"5.7.1 relaying denied: this server takes mail for its own domains"]}]]
         ["login",[[235,"2.7.0 Signed in"],{}]]
@@ -40,7 +42,8 @@ pub(crate) fn smtplib(trial: &Trial) {
         ["wrong password","refused",[535,"5.7.8 User name or password is wrong"]]
         ["not signed in","refused",[530,"5.7.0 Sign in first","smtplib@example.org"]]
         ["commands",[[250,"mx.example.org"],[250,"2.0.0 OK"],[252,"2.1.5 not told to strangers; send the message and see"],[252,"2.1.5 not told to strangers; send the message and see"],[250,"2.1.0 sender noted"],[250,"2.0.0 OK"],[503,"5.5.1 MAIL comes first"],[503,"5.5.1 MAIL comes first"],[500,"5.5.1 Command not known"],[552,"5.3.4 The message is larger than we accept"],[214,"2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY EXPN HELP QUIT"],[221,"2.0.0 Goodbye"]]]
-    "#]]);
+    "#]],
+    );
     let read = account.read("INBOX");
     assert_eq!(read.emails.len(), 4, "plain, starttls, login, implicit");
     for email in read.emails.iter().chain(&other.read("INBOX").emails) {
@@ -52,7 +55,9 @@ pub(crate) fn smtplib(trial: &Trial) {
 pub(crate) fn imaplib(trial: &Trial) {
     let account = Account::new(trial, "imaplib");
     let content = contents::all().swap_remove(0);
-    check(&play(&account, "imap.py", json!({}), &content.sent), expect![[r#"
+    check(
+        &play(&account, "imap.py", json!({}), &content.sent),
+        expect![[r#"
         ["capabilities",["AUTH=LOGIN","AUTH=PLAIN","ID","IMAP4REV1","LITERAL+","SASL-IR"]]
         ["create","OK",["CREATE completed"]]
         ["create","NO",["[ALREADYEXISTS] There is such a mailbox already"]]
@@ -91,7 +96,8 @@ pub(crate) fn imaplib(trial: &Trial) {
         ["select","OK",["1"]]
         ["fetched",true]
         ["idle",["+","* 1 EXISTS","* 0 RECENT","* 1 FETCH (UID 2 FLAGS (\\Flagged))"," OK IDLE terminated"]]
-    "#]]);
+    "#]],
+    );
 }
 
 /// poplib: what is deleted goes at QUIT and only then; unique ids stay.
@@ -101,7 +107,9 @@ pub(crate) fn poplib(trial: &Trial) {
     for _ in 0..3 {
         play(&account, "deliver.py", json!({}), &content.sent);
     }
-    check(&play(&account, "pop3.py", json!({}), b""), expect![[r#"
+    check(
+        &play(&account, "pop3.py", json!({}), b""),
+        expect![[r#"
         ["capa",{"AUTH-RESP-CODE":[],"EXPIRE":["NEVER"],"PIPELINING":[],"RESP-CODES":[],"STLS":[],"TOP":[],"UIDL":[],"USER":[]}]
         ["stls","+OK begin TLS"]
         ["wrong","+OK send PASS",["refused","-ERR [AUTH] wrong name or password"]]
@@ -116,5 +124,6 @@ pub(crate) fn poplib(trial: &Trial) {
         ["uidl as before",true]
         ["dele and quit","+OK message 2 is marked","+OK","+OK goodbye"]
         ["uidl without it",true]
-    "#]]);
+    "#]],
+    );
 }

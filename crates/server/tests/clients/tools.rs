@@ -10,7 +10,10 @@ const SECONDS_MAX: &str = "120";
 /// A command of a Debian package that bears its name. It is ended when it takes too long.
 pub(crate) fn tool(name: &str) -> Command {
     let there = Command::new(name).arg("--version").stdin(Stdio::null()).output().is_ok();
-    assert!(there, "there is no program `{name}`: install the Debian package {name} (cargo xtask setup does)");
+    assert!(
+        there,
+        "there is no program `{name}`: install the Debian package {name} (cargo xtask setup does)"
+    );
     let mut command = Command::new("timeout");
     command.args([SECONDS_MAX, name]).env("LC_ALL", "C.UTF-8");
     command
