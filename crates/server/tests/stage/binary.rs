@@ -55,6 +55,17 @@ impl BinaryServer {
         text
     }
 
+    /// What `waxseal trace` prints of a message.
+    pub(crate) fn trace(&self, what: &str) -> Result<String> {
+        let traced =
+            Command::new(WAXSEAL).arg("trace").arg(what).arg("--data").arg(self.place.data()).output();
+        let traced = traced.map_err(|error| format!("{WAXSEAL}: {error}"))?;
+        if !traced.status.success() {
+            return Err(String::from_utf8_lossy(&traced.stderr).into_owned());
+        }
+        String::from_utf8(traced.stdout).map_err(|error| error.to_string())
+    }
+
     /// Its log says where it listens.
     fn await_ports(&mut self) -> Result<()> {
         let log = File::open(self.place.beside("log")).map_err(|error| format!("the log: {error}"))?;

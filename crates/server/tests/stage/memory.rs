@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use admin::{Request, Response};
 use rustls::{ClientConfig, ClientConnection};
 use rustls_pki_types::ServerName;
 use server::certificates;
@@ -68,13 +69,22 @@ impl MemoryStage {
         let settings = place.resolved()?;
         let (world, server) = runtime.block_on(async {
             let world = World::simulated(BEGINNING, 7);
-            let server = Server::open(&place.data(), &settings, world.clone());
+            let server = Server::start(&place.data(), settings, world.clone()).await;
             server.map(|server| (world, server)).map_err(|error| format!("{error:#}"))
         })?;
         let authority =
             std::fs::read(certificates::authority(&place.data())).map_err(|error| error.to_string())?;
         let tls = testkit::binary_stage::client_config(&authority)?;
         Ok(Self { clients: BTreeMap::new(), server: Some(server), world, tls, runtime, place })
+    }
+
+    /// What the administration tells of a message, or why it tells nothing.
+    pub(crate) fn trace(&self, what: &str) -> Result<String> {
+        let request = Request::Trace { what: what.into() };
+        match self.runtime.block_on(self.server()?.admin().execute(request)) {
+            Response::Story { told, .. } => Ok(told),
+            other => Err(format!("{other:?}")),
+        }
     }
 
     fn server(&self) -> Result<&Server> {

@@ -83,6 +83,18 @@ impl Place {
         speaks(protocol, &self.fixture)
     }
 
+    /// Everything that the journal of a server that has ended holds, as it is stored.
+    pub(crate) fn journal(&self) -> Result<Vec<String>> {
+        simulation()?.block_on(async {
+            let world = World::simulated(BEGINNING, 2);
+            let store =
+                server::serve::open_store(&self.data(), &world).map_err(|error| format!("{error:#}"))?;
+            let stories = store.stories(Timestamp(0), Timestamp(i64::MAX), usize::MAX).await;
+            let stories = stories.map_err(|error| error.to_string())?;
+            Ok(stories.into_iter().map(|record| record.story).collect())
+        })
+    }
+
     /// Looks whether this is true on the disk of a server that has ended.
     pub(crate) fn check(&self, check: &Check) -> Result<()> {
         simulation()?.block_on(async {
@@ -99,7 +111,7 @@ impl Place {
 
 /// A runtime with a clock that stands still until nobody has anything to do.
 pub(crate) fn simulation() -> Result<Runtime> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.map_err(|error| format!("a runtime: {error}"))
 }
 
@@ -221,9 +233,11 @@ fn settings_text(fixture: &Fixture) -> String {
     };
     let clear_text = if option("authentication-without-tls", "off") == "on" { "\"127.0.0.0/8\"" } else { "" };
     let messages = option("messages-per-connection", "1000");
+    let (magic, level) = (option("magic-recipients", "off"), option("log-level", "info"));
     let mut text = format!(
         "host-name = \"{HOST_NAME}\"\nauthentication-without-tls = [{clear_text}]\n\
-         [defaults]\nbanner = \"ESMTP\"\nmessages-per-connection = {messages}\n[log]\nformat = \"json\"\n"
+         [defaults]\nbanner = \"ESMTP\"\nmessages-per-connection = {messages}\nmagic-recipients = \"{magic}\"\n\
+         [log]\nformat = \"json\"\nlevel = \"{level}\"\n"
     );
     let mechanisms = if option("authentication", "on") == "on" { r#"["plain", "login"]"# } else { "[]" };
     let clear = option("tls", "offered");
@@ -235,7 +249,7 @@ fn settings_text(fixture: &Fixture) -> String {
                 "[[virtual-server]]\nname = \"{name}\"\nprotocol = \"{}\"\n",
                 speaks(protocol, fixture)
             );
-            let _ = write!(text, "bind = {{ address = \"127.0.0.1:0\", tls = \"{mode}\" }}\n");
+            let _ = writeln!(text, "bind = {{ address = \"127.0.0.1:0\", tls = \"{mode}\" }}");
             if matches!(protocol, Protocol::Smtp | Protocol::Submission) {
                 let _ = writeln!(text, "authentication = {mechanisms}");
             }
