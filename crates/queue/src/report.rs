@@ -173,6 +173,7 @@ mod tests {
             From: ann
 
             --report-0000000000001--
-        "#]].assert_eq(&message.replace("\r\n", "\n"));
+        "#]]
+        .assert_eq(&message.replace("\r\n", "\n"));
     }
 }

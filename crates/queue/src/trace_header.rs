@@ -100,25 +100,34 @@ mod tests {
     #[test]
     fn every_form() {
         let bob = "bob@example.org".parse().unwrap();
-        check(plain(), expect![[r#"
+        check(
+            plain(),
+            expect![[r#"
             Received: from client.example ([192.0.2.7])
              by mx.example.org with ESMTP id 1KANAR9G00000;
              Sat, 22 Nov 2025 08:26:40 +0000
-        "#]]);
+        "#]],
+        );
         let tls = Some(("TLS1.3", "TLS_AES_256_GCM_SHA384"));
-        check(Received { tls, authenticated: true, only_recipient: Some(&bob), ..plain() }, expect![[r#"
+        check(
+            Received { tls, authenticated: true, only_recipient: Some(&bob), ..plain() },
+            expect![[r#"
             Received: from client.example ([192.0.2.7])
              by mx.example.org with ESMTPSA id 1KANAR9G00000
              for <bob@example.org>
              tls TLS_AES_256_GCM_SHA384 (TLS1.3);
              Sat, 22 Nov 2025 08:26:40 +0000
-        "#]]);
+        "#]],
+        );
         let peer = "2001:db8::7".parse().unwrap();
-        check(Received { hello: "[IPv6:2001:db8::7]", peer, extended: false, ..plain() }, expect![[r#"
+        check(
+            Received { hello: "[IPv6:2001:db8::7]", peer, extended: false, ..plain() },
+            expect![[r#"
             Received: from [IPv6:2001:db8::7] ([IPv6:2001:db8::7])
              by mx.example.org with SMTP id 1KANAR9G00000;
              Sat, 22 Nov 2025 08:26:40 +0000
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

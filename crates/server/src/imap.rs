@@ -365,7 +365,8 @@ pub(crate) mod tests {
         let entry = Registry::new(world.clock.clone()).admit(arrival).unwrap();
         let live = entry.live().clone();
         let commands = settings::Commands { vrfy: true, expn: true };
-        let server = shared::VirtualServer { name: "reading".into(), message_size_max: 1000, magic: false, commands };
+        let server =
+            shared::VirtualServer { name: "reading".into(), message_size_max: 1000, magic: false, commands };
         shared::Connection { peer: live.peer(), trusted: false, server: Arc::new(server), live }
     }
 

@@ -127,6 +127,7 @@ mod tests {
             domain       accounts  aliases
             example.org  2         0
             a.example    12        3
-        "#]].assert_eq(&told(&Response::Domains { domains: rows.into() }));
+        "#]]
+        .assert_eq(&told(&Response::Domains { domains: rows.into() }));
     }
 }

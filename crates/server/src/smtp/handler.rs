@@ -172,8 +172,12 @@ impl Handler<ServerSession> for SmtpHandler {
                 self.abandon("the client gave the transaction up before its content");
                 return Decision::Now(Answer::Taken);
             }
-            Question::Verify(argument) => return self.verify(self.connection.server.commands.vrfy, &argument),
-            Question::Expand(argument) => return self.verify(self.connection.server.commands.expn, &argument),
+            Question::Verify(argument) => {
+                return self.verify(self.connection.server.commands.vrfy, &argument);
+            }
+            Question::Expand(argument) => {
+                return self.verify(self.connection.server.commands.expn, &argument);
+            }
         };
         Decision::Now(Answer::Reply(reply))
     }
