@@ -9,8 +9,8 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,14 +20,16 @@ mod proof {
     pub(crate) mod ledger;
     pub(crate) mod message;
     pub(crate) mod pop3;
+    pub(crate) mod reading;
     pub(crate) mod server;
     pub(crate) mod smtp;
 }
 
 use proof::chance::Chance;
 use proof::imap::look;
-use proof::ledger::{Attempt, Found, compare};
-use proof::message::{Message, numbers_in};
+use proof::ledger::{Attempt, compare};
+use proof::message::Message;
+use proof::reading::read_everything;
 use proof::server::{DOMAIN, Place, Server, Signal};
 use proof::smtp::{Client, Sent};
 
@@ -63,7 +65,7 @@ fn what_was_acknowledged_is_kept_though_the_server_is_killed() {
     load.run_for(&server, Duration::from_millis(300));
     let attempts = load.stop();
     check(&place);
-    let (found, mut faults) = read_everything(&server, &attempts);
+    let (found, mut faults) = read_everything(server.port("pop3"), &accounts(), &attempts);
     accounts().iter().for_each(|account| memory.look(&server, account));
     faults.extend(memory.faults());
     let errors = server.end(Signal::TERM);
@@ -238,52 +240,5 @@ impl Memory {
 
     fn faults(self) -> Vec<String> {
         self.faults
-    }
-}
-
-/// Reads every mailbox over POP3: how often each message is there, and what is not as it was sent.
-fn read_everything(server: &Server, attempts: &[Attempt]) -> (Found, Vec<String>) {
-    let sent: BTreeMap<u32, Message> =
-        attempts.iter().map(|attempt| (attempt.message.number, attempt.message)).collect();
-    let both = Mutex::new((Found::new(), Vec::new()));
-    std::thread::scope(|scope| {
-        for account in accounts() {
-            let (sent, both) = (&sent, &both);
-            scope.spawn(move || {
-                let read = proof::pop3::read_all(server.port("pop3"), &account, |stored| {
-                    let told = identify(&stored, &account, sent);
-                    let (found, faults) = &mut *both.lock().expect("no holder panics");
-                    match told {
-                        Ok(number) => *found.entry((number, account.clone())).or_default() += 1,
-                        Err(fault) => faults.push(fault),
-                    }
-                });
-                read.expect("the maildrop can be read");
-            });
-        }
-    });
-    both.into_inner().expect("no holder panics")
-}
-
-/// The number of a stored message, if it is what was sent under this number behind the fields that delivery adds.
-fn identify(stored: &[u8], account: &str, sent: &BTreeMap<u32, Message>) -> Result<u32, String> {
-    let number = numbers_in(stored).next().ok_or("a message without a mark")?;
-    let message = sent.get(&number).ok_or(format!("message {number} was never begun"))?;
-    let mark = message.mark();
-    let content = message.content();
-    let added = stored.strip_suffix(&content[..]).ok_or(format!(
-        "{mark} in {account} is not what was sent: {} octets are stored of about {}",
-        stored.len(),
-        content.len()
-    ))?;
-    let added = String::from_utf8_lossy(added);
-    let names: Vec<&str> = added
-        .lines()
-        .filter(|line| !line.starts_with([' ', '\t']))
-        .map(|line| line.split(':').next().unwrap_or(line))
-        .collect();
-    match names[..] {
-        ["Return-Path", "Delivered-To", "Received"] => Ok(number),
-        _ => Err(format!("{mark} in {account} has other fields before it: {names:?}")),
     }
 }

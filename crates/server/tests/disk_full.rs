@@ -1,0 +1,129 @@
+//! The disk fills up: mail that finds no room is answered 4yz and is nowhere, mail that was acknowledged is there, what is
+//! there can be read meanwhile, and when there is room again mail is taken again.
+//!
+//! The data lies on a small tmpfs in a mount namespace of its own: the test starts itself again under `unshare`.
+
+// This is a client of the server, outside its world: it has threads and files of its own.
+#![allow(clippy::disallowed_methods)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+mod proof {
+    pub(crate) mod chance;
+    pub(crate) mod ledger;
+    pub(crate) mod message;
+    pub(crate) mod pop3;
+    pub(crate) mod reading;
+    pub(crate) mod server;
+    pub(crate) mod smtp;
+}
+
+use proof::ledger::{Attempt, compare};
+use proof::message::Message;
+use proof::reading::read_everything;
+use proof::server::{DOMAIN, Place, Server, Signal};
+use proof::smtp::{Client, Sent};
+
+const DISK: &str = "size=24m";
+/// Takes room until it is removed.
+const BALLAST_OCTETS: usize = 6 << 20;
+/// Refusals of small messages after which the disk counts as full: large ones find no room long before.
+const REFUSALS: usize = 40;
+const SMALL_OCTETS: usize = 3 << 10;
+const MESSAGES_MAX: u32 = 5_000;
+/// Set in the process that runs in the namespace.
+const INSIDE: &str = "WAXSEAL_SMALL_DISK";
+const NAME: &str = "a_full_disk_loses_nothing_and_ends";
+
+#[test]
+#[ignore = "mounts a file system in a namespace of its own; `cargo xtask ci full` runs it"]
+fn a_full_disk_loses_nothing_and_ends() {
+    match std::env::var_os(INSIDE) {
+        Some(directory) => fill(&PathBuf::from(directory)),
+        None => run_inside(),
+    }
+}
+
+fn run_inside() {
+    let directory = tempfile::tempdir().expect("a directory for a test");
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--map-root-user", "--mount", "--"]).arg(std::env::current_exe().expect("it runs"));
+    unshare.args(["--exact", NAME, "--include-ignored", "--nocapture"]).env(INSIDE, directory.path());
+    let status = unshare.status().expect("`unshare` of Debian's package `util-linux` is there");
+    assert!(status.success(), "in a namespace of its own: {status}");
+}
+
+fn fill(directory: &Path) {
+    mount(directory);
+    let ballast = directory.join("ballast");
+    std::fs::write(&ballast, vec![1; BALLAST_OCTETS]).expect("the disk is empty");
+    let place = Place::new(directory, &[account()]);
+    let server = place.serve(&[]);
+    let mut attempts = Vec::new();
+    send_until(&server, &mut attempts, |refused, _| refused == REFUSALS);
+    let refused: Vec<Attempt> = attempts.iter().filter(|attempt| is_refused(attempt)).cloned().collect();
+    for attempt in &refused {
+        let Sent::Refused(reply) = &attempt.sent else { unreachable!("filtered above") };
+        assert!(reply.starts_with("452 4.3.1") || reply.starts_with("451 4.3.0"), "{reply}");
+    }
+    verify(&server, &attempts);
+    std::fs::remove_file(&ballast).expect("it is there");
+    let before = attempts.len();
+    send_until(&server, &mut attempts, |_, sent| sent == before + 40);
+    let late = attempts[before..].iter().find(|attempt| is_refused(attempt));
+    assert!(late.is_none(), "there is room again, and yet: {late:?}");
+    verify(&server, &attempts);
+    server.end(Signal::TERM);
+    let server = place.serve(&[]);
+    verify(&server, &attempts);
+    server.end(Signal::TERM);
+    let said = place.command(&["store", "check"], "");
+    assert!(said.contains("All is well"), "{said}");
+    println!("{} messages sent; {} found no room; the others are there", attempts.len(), refused.len());
+}
+
+fn mount(directory: &Path) {
+    let mut mount = Command::new("mount");
+    let status = mount.args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(directory).status();
+    assert!(status.is_ok_and(|status| status.success()), "a tmpfs cannot be mounted in this namespace");
+}
+
+fn account() -> String {
+    format!("user@{DOMAIN}")
+}
+
+fn is_refused(attempt: &Attempt) -> bool {
+    matches!(attempt.sent, Sent::Refused(_))
+}
+
+/// Sends until this holds of the number of small messages that were refused, and of all messages ever sent.
+fn send_until(server: &Server, attempts: &mut Vec<Attempt>, enough: impl Fn(usize, usize) -> bool) {
+    let mut client = Client::connect(server.port("smtp")).expect("the server listens");
+    let mut refused = 0;
+    while !enough(refused, attempts.len()) {
+        let number = u32::try_from(attempts.len()).expect("there are few");
+        assert!(number < MESSAGES_MAX, "the disk never fills up");
+        let message = Message { number, octets: size(number) };
+        let sent = client.send(message, &[&account()]);
+        assert!(!matches!(sent, Sent::Cut | Sent::InFlight), "the connection broke at {number}");
+        attempts.push(Attempt { message, recipients: vec![account()], sent });
+        let is_small = message.octets == SMALL_OCTETS;
+        refused += usize::from(is_small && attempts.last().is_some_and(is_refused));
+    }
+}
+
+/// Small ones, which still find room where the large, which are staged, do not.
+fn size(number: u32) -> usize {
+    match number % 7 {
+        3 => 40 << 10,
+        6 => 300 << 10,
+        _ => SMALL_OCTETS,
+    }
+}
+
+fn verify(server: &Server, attempts: &[Attempt]) {
+    let (found, mut faults) = read_everything(server.port("pop3"), &[account()], attempts);
+    faults.extend(compare(attempts, &found).1);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
