@@ -7,7 +7,6 @@ mod show;
 
 use std::process::ExitCode;
 
-use admin::Response;
 use anyhow::{Context, Result};
 use settings::{LogFormat, LogLevel};
 use tokio::runtime::Runtime;
@@ -24,13 +23,11 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Try(arguments) => {
             serve::log(LogLevel::Warn, LogFormat::Text);
-            let stopped = async {
-                // Without signals the trial would end only by SIGKILL; it has said why then.
-                if let Err(error) = serve::stopped().await {
-                    tracing::error!(%error, "signals are not heard");
-                }
-            };
-            runtime()?.block_on(trial::run(arguments, real_world(), stopped))?;
+            runtime()?.block_on(async {
+                // A trial whose terminal is closed still removes what it made.
+                let stop = serve::Stop::listen()?.with_hang_up()?;
+                trial::run(arguments, real_world(), stop.told()).await
+            })?;
         }
         Command::Serve(arguments) => {
             let settings = serve::settings(&arguments)?;
@@ -50,12 +47,4 @@ fn real_world() -> World {
 
 fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
-}
-
-/// Why a request was not done, if it was not.
-pub(crate) fn refused(response: &Response) -> Option<String> {
-    match response {
-        Response::Refused(refusal) => Some(refusal.to_string()),
-        _ => None,
-    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use settings::{LogFormat, LogLevel, Settings};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Level;
 use world::World;
 
@@ -17,11 +17,12 @@ use crate::serve::Server;
 /// # Errors
 /// Mistakes in the settings, all of them; whatever is in the way of a start.
 pub(super) async fn run(arguments: Serve, settings: Settings, world: World) -> Result<()> {
+    let stop = Stop::listen()?;
     let server = Server::start(&arguments.data, settings, world).await?;
     for (protocol, port) in server.ports() {
         tracing::info!(protocol, port, "listening");
     }
-    stopped().await?;
+    stop.told().await;
     tracing::info!("stopping");
     server.stop().await;
     Ok(())
@@ -60,16 +61,49 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Ends when the process is told to stop.
-pub(super) async fn stopped() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    tokio::select! {
-        biased;
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that tell the process to stop. Heard from the moment it is made: one that comes while the server starts is
+/// not lost, and does not end the process half-way.
+pub(super) struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Option<Signal>,
+}
+
+impl Stop {
+    /// Listens for SIGTERM and SIGINT.
+    ///
+    /// # Errors
+    /// The system's. Only in a runtime.
+    pub(super) fn listen() -> Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        Ok(Self { terminate, interrupt, hang_up: None })
     }
-    Ok(())
+
+    /// Listens for SIGHUP too: what a terminal sends when it is closed.
+    ///
+    /// # Errors
+    /// As [`listen`](Self::listen).
+    pub(super) fn with_hang_up(mut self) -> Result<Self> {
+        self.hang_up = Some(signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?);
+        Ok(self)
+    }
+
+    /// Waits for one of them.
+    pub(super) async fn told(mut self) {
+        let hung_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = hung_up => {}
+        }
+    }
 }
 
 /// The log goes to standard error. Values of peers are escaped where they are made.

@@ -75,7 +75,7 @@ fn status_text(status: &StatusRow) -> String {
 }
 
 fn checked_text(checked: &CheckedRow) -> String {
-    let mut text = format!("{} contents with {} octets were verified.\n", checked.contents, checked.octets);
+    let mut text = format!("Contents verified: {}, with {} octets.\n", checked.contents, checked.octets);
     if checked.orphans > 0 {
         let _ = writeln!(
             text,

@@ -31,8 +31,13 @@ fn home(account: &Account<'_>) -> TempDir {
         account.trial.ca(),
         user = address.replace('@', "%40"),
     );
-    fs::write(home.path().join("muttrc"), rc).unwrap();
+    put(&home.path().join("muttrc"), rc.as_bytes());
     home
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file for another program, which is lost with the test")]
+fn put(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
 }
 
 fn mutt(home: &Path) -> Command {
@@ -62,7 +67,7 @@ pub(crate) fn sends(trial: &Trial) {
     let account = Account::new(trial, "mutt-sends");
     let home = home(&account);
     let attachment = contents::all().swap_remove(3).sent;
-    fs::write(home.path().join("octets.bin"), &attachment).unwrap();
+    put(&home.path().join("octets.bin"), &attachment);
     let mut command = mutt(home.path());
     command.args(["-s", "Grüße von mutt", "-a"]).arg(home.path().join("octets.bin"));
     done(command.args(["--", &account.address]), "Hello.\n.\n..\n".as_bytes());

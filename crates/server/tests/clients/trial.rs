@@ -19,7 +19,13 @@ pub(crate) struct Trial {
 impl Trial {
     /// Starts a server and waits until it has shown that mail arrives.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_in(&std::env::temp_dir(), arguments)
+    }
+
+    /// As [`start`](Self::start), with another directory for temporary files.
+    pub(crate) fn start_in(temporary: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(PROGRAM)
+            .env("TMPDIR", temporary)
             .args(["try", "--json"])
             .args(arguments)
             .stdin(Stdio::null())

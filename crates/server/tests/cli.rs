@@ -1,0 +1,591 @@
+//! The commands as a person types them: with the server running, through its socket, and with the server down.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+#[path = "clients/trial.rs"]
+mod trial;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use expect_test::expect;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use trial::{PROGRAM, Trial, signal_to};
+
+/// One protocol on a free port is enough for what is tested here.
+const SETTINGS: &str = "host-name = \"mx.example.org\"\n\n[[virtual-server]]\nname = \"internet\"\nprotocol = \"smtp\"\n\
+                        bind = [\"127.0.0.1:0\"]\n";
+
+/// A data directory with commands for it.
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Runs a command, its words separated by spaces, with this standard input.
+    fn run(&self, line: &str, input: &str) -> Output {
+        let mut command = Command::new(PROGRAM);
+        command.args(line.split(' ')).arg("--data").arg(self.data());
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input.as_bytes()).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        command.stdin(file).output().unwrap()
+    }
+
+    /// A command and what came of it, as on a terminal; what differs from run to run has a name.
+    fn told(&self, line: &str, input: &str) -> String {
+        let output = self.run(line, input);
+        let text = [output.stdout, output.stderr].concat();
+        let text = steady(&String::from_utf8(text).unwrap(), &self.data());
+        format!("$ waxseal {line}\n{text}[{}]\n", output.status.code().unwrap())
+    }
+
+    /// Starts `serve` and waits until it is ready, which its log says.
+    fn serve(&self) -> Serving {
+        let file = self.directory.path().join("waxseal.toml");
+        put(&file, SETTINGS);
+        let mut child = Command::new(PROGRAM)
+            .args(["serve", "--settings"])
+            .arg(&file)
+            .arg("--data")
+            .arg(self.data())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("listening") {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "it did not start: {:?}", child.wait());
+        }
+        let port = line.rsplit("port=").next().and_then(|port| port.trim().parse().ok());
+        Serving { child, port: port.unwrap_or_else(|| panic!("no port in {line:?}")), log }
+    }
+}
+
+/// A server started by `serve`. It is stopped when it is dropped.
+struct Serving {
+    child: Child,
+    port: u16,
+    log: BufReader<std::process::ChildStderr>,
+}
+
+impl Serving {
+    /// Waits for its end after a signal; the exit code.
+    fn end(&mut self) -> Option<i32> {
+        let _ = self.log.read_to_end(&mut Vec::new());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            signal_to(&self.child, Signal::TERM);
+            self.end();
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file for the program, which is lost with the test")]
+fn put(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+}
+
+/// Passwords, times, and the data directory are written as names. The note that no server runs stands in none.
+fn steady(text: &str, data: &Path) -> String {
+    let note = "(The server is not running: this command worked on its data directory itself.)\n";
+    let text = text.replace(note, "").replace(data.to_str().unwrap(), "DATA");
+    let mut lines = String::new();
+    for line in text.lines() {
+        let words = line.split(' ').map(|word| {
+            let is_time = word.len() == 24 && word.ends_with('Z');
+            let is_password = word.len() == 23 && word.split('-').all(|part| part.len() == 5);
+            match (is_time, is_password) {
+                (true, _) => "TIME",
+                (_, true) => "PASSWORD",
+                _ => word,
+            }
+        });
+        lines.push_str(&words.collect::<Vec<_>>().join(" "));
+        lines.push('\n');
+    }
+    lines
+}
+
+/// What an administrator does on a first day, right and wrong.
+fn first_day(place: &Place) -> String {
+    let given = "a pass word of my own\n";
+    [
+        ("domain add example.org", ""),
+        ("domain add Example.ORG", ""),
+        ("domain add bad..name", ""),
+        ("account add ann@example.org --name Ann --generate", ""),
+        ("account add ann@example.org --generate", ""),
+        ("account add bob@example.org --password-stdin", given),
+        ("account add cid@example.org", given),
+        ("account add dan@example.org --password-stdin", ""),
+        ("account add eve@example.net --generate", ""),
+        ("account add nonsense --generate", ""),
+        ("account password bob@example.org --generate", ""),
+        ("account password nobody@example.org --generate", ""),
+        ("alias add office@example.org ann@example.org bob@example.org", ""),
+        ("alias add office@example.org nobody@example.org", ""),
+        ("alias add lost@example.org nobody@example.org", ""),
+        ("domain list", ""),
+        ("account list", ""),
+        ("alias list", ""),
+        ("domain list --json", ""),
+        ("alias list --json", ""),
+        ("account remove cid@example.org", ""),
+        ("account remove cid@example.org --yes", ""),
+        ("account remove cid@example.org --yes", ""),
+        ("account remove bob@example.org --yes", ""),
+        ("alias list", ""),
+        ("alias remove office@example.org", ""),
+        ("alias remove office@example.org", ""),
+        ("domain remove example.org", ""),
+        ("domain remove example.net", ""),
+        ("trace ann@example.org", ""),
+        ("trace ann@example.org --json", ""),
+        ("store check", ""),
+        ("store check --repair --json", ""),
+    ]
+    .into_iter()
+    .map(|(line, input)| place.told(line, input))
+    .collect()
+}
+
+#[test]
+fn commands_say_the_same_with_the_server_running_and_down() {
+    let (running, down) = (Place::new(), Place::new());
+    let serving = running.serve();
+    let told = first_day(&running);
+    drop(serving);
+    assert_eq!(told, first_day(&down));
+    expect![[r#"
+        $ waxseal domain add example.org
+        mail for example.org is taken now; its accounts: waxseal account add
+        [0]
+        $ waxseal domain add Example.ORG
+        waxseal: the domain example.org is ours already
+        [1]
+        $ waxseal domain add bad..name
+        waxseal: "bad..name" is no domain name; write it as example.org
+        [1]
+        $ waxseal account add ann@example.org --name Ann --generate
+        ann@example.org has the password PASSWORD
+        [0]
+        $ waxseal account add ann@example.org --generate
+        waxseal: there is an account ann@example.org already; for another password: waxseal account password ann@example.org
+        [1]
+        $ waxseal account add bob@example.org --password-stdin
+        the account bob@example.org is ready
+        [0]
+        $ waxseal account add cid@example.org
+        the account cid@example.org is ready
+        [0]
+        $ waxseal account add dan@example.org --password-stdin
+        waxseal: no password was given; to have one made, say --generate
+        [1]
+        $ waxseal account add eve@example.net --generate
+        waxseal: the domain example.net is not one of ours; add it first: waxseal domain add example.net
+        [1]
+        $ waxseal account add nonsense --generate
+        waxseal: "nonsense" is no address: the address has no domain; write it as local-part@domain
+        [1]
+        $ waxseal account password bob@example.org --generate
+        bob@example.org has the password PASSWORD
+        [0]
+        $ waxseal account password nobody@example.org --generate
+        waxseal: there is no account nobody@example.org; see the list: waxseal account list
+        [1]
+        $ waxseal alias add office@example.org ann@example.org bob@example.org
+        mail for office@example.org goes to ann@example.org, bob@example.org now
+        [0]
+        $ waxseal alias add office@example.org nobody@example.org
+        waxseal: office@example.org is an alias already; remove it first: waxseal alias remove office@example.org
+        [1]
+        $ waxseal alias add lost@example.org nobody@example.org
+        waxseal: nobody@example.org leads to no account; add it first: waxseal account add nobody@example.org
+        [1]
+        $ waxseal domain list
+        domain       accounts  aliases
+        example.org  3         1
+        [0]
+        $ waxseal account list
+        account          name  changed
+        ann@example.org  Ann   TIME
+        bob@example.org        TIME
+        cid@example.org        TIME
+        [0]
+        $ waxseal alias list
+        alias               means
+        office@example.org  ann@example.org, bob@example.org
+        [0]
+        $ waxseal domain list --json
+        {"answer":"domains","domains":[{"name":"example.org","accounts":3,"aliases":1}]}
+        [0]
+        $ waxseal alias list --json
+        {"answer":"aliases","aliases":[{"address":"office@example.org","targets":["ann@example.org","bob@example.org"]}]}
+        [0]
+        $ waxseal account remove cid@example.org
+        waxseal: this removes cid@example.org with all its mail, for ever; if that is meant, say --yes
+        [1]
+        $ waxseal account remove cid@example.org --yes
+        the account cid@example.org is gone, with its mailboxes and emails
+        [0]
+        $ waxseal account remove cid@example.org --yes
+        waxseal: there is no account cid@example.org; see the list: waxseal account list
+        [1]
+        $ waxseal account remove bob@example.org --yes
+        the account bob@example.org is gone, with its mailboxes and emails
+        [0]
+        $ waxseal alias list
+        alias               means
+        office@example.org  ann@example.org, bob@example.org
+        [0]
+        $ waxseal alias remove office@example.org
+        the alias office@example.org is gone
+        [0]
+        $ waxseal alias remove office@example.org
+        waxseal: there is no alias office@example.org; see the list: waxseal alias list
+        [1]
+        $ waxseal domain remove example.org
+        waxseal: the domain example.org has accounts; remove its accounts first: waxseal account remove ann@example.org
+        [1]
+        $ waxseal domain remove example.net
+        waxseal: the domain example.net is not one of ours; see the list: waxseal domain list
+        [1]
+        $ waxseal trace ann@example.org
+        waxseal: the journal knows nothing of ann@example.org; name a queue id, a Message-ID or an address of its envelope; old stories go after the time that [journal] keep says
+        [1]
+        $ waxseal trace ann@example.org --json
+        {"answer":"refused","message":"the journal knows nothing of ann@example.org","remedy":"name a queue id, a Message-ID or an address of its envelope; old stories go after the time that [journal] keep says"}
+        [1]
+        $ waxseal store check
+        Contents verified: 0, with 0 octets.
+        All is well.
+        [0]
+        $ waxseal store check --repair --json
+        {"answer":"checked","contents":0,"octets":0,"orphans":0,"faults":[],"repaired":true}
+        [0]
+    "#]].assert_eq(&told);
+}
+
+#[test]
+fn a_command_says_who_did_it() {
+    let place = Place::new();
+    let note = |output: Output| String::from_utf8(output.stderr).unwrap();
+    let told = note(place.run("domain add example.org", ""));
+    expect![[r#"
+        (The server is not running: this command worked on its data directory itself.)
+    "#]].assert_eq(&told);
+    let _serving = place.serve();
+    assert_eq!(note(place.run("domain list", "")), "");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_not_made_by_a_question() {
+    let place = Place::new();
+    expect![[r#"
+        $ waxseal account list
+        waxseal: there is no data directory DATA; name it with --data DIR
+        [1]
+    "#]].assert_eq(&place.told("account list", ""));
+    assert!(!place.data().exists());
+}
+
+#[test]
+fn a_second_server_is_told_why_it_cannot_start() {
+    let place = Place::new();
+    let serving = place.serve();
+    let file = place.directory.path().join("waxseal.toml");
+    let told = place.told(&format!("serve --settings {}", file.display()), "").replace(file.to_str().unwrap(), "FILE");
+    expect![[r#"
+        $ waxseal serve --settings FILE
+        waxseal: cannot open the data directory DATA: DATA is in use by process PID
+        [1]
+    "#]].assert_eq(&told.replace(&serving.child.id().to_string(), "PID"));
+}
+
+#[test]
+fn every_mistake_of_the_settings_is_told_and_nothing_starts() {
+    let place = Place::new();
+    let file = place.directory.path().join("waxseal.toml");
+    let text = "host-nam = \"mx.example.org\"\n\n[[virtual-server]]\nname = \"internet\"\nprotocol = \"smpt\"\n\
+                bind = [\"127.0.0.1:99999\"]\nmessage-size-limit = \"many\"\n\n[[virtual-server]]\nname = \"internet\"\n\
+                protocol = \"imap\"\nbind = [\"127.0.0.1:0\"]\n";
+    put(&file, text);
+    let told = place.told(&format!("serve --settings {}", file.display()), "");
+    expect![[r#"
+        $ waxseal serve --settings FILE
+        waxseal: the settings cannot be used
+        FILE:1: unknown key `host-nam`; did you mean `host-name`?
+        FILE:5: virtual-server "internet": protocol = "smpt" is none of smtp, submission, submissions, pop3, pop3s, imap, imaps; did you mean `smtp`?
+        FILE:6: virtual-server "internet": bind = "127.0.0.1:99999" is no address and port such as "[::]:25" or "192.0.2.10:25"
+        FILE:7: virtual-server "internet": message-size-limit = "many" is no size such as "50 MiB"
+        4 mistakes; nothing was started
+        [1]
+    "#]].assert_eq(&told.replace(file.to_str().unwrap(), "FILE"));
+    assert!(!place.data().exists());
+    put(&file, &format!("{SETTINGS}\n{}", SETTINGS.split_once("\n\n").unwrap().1));
+    let told = place.told(&format!("serve --settings {}", file.display()), "");
+    expect![[r#"
+        $ waxseal serve --settings FILE
+        waxseal: the settings cannot be used
+        FILE:8: virtual-server "internet": there is another of this name (line 3)
+        1 mistake; nothing was started
+        [1]
+    "#]].assert_eq(&told.replace(file.to_str().unwrap(), "FILE"));
+    put(&file, "this is = = no TOML\n");
+    let told = place.told(&format!("serve --settings {}", file.display()), "");
+    expect![[r#"
+        $ waxseal serve --settings FILE
+        waxseal: the settings cannot be used
+        FILE:1: key with no value, expected `=`
+        1 mistake; nothing was started
+        [1]
+    "#]].assert_eq(&told.replace(file.to_str().unwrap(), "FILE"));
+}
+
+#[test]
+fn what_is_in_the_data_directory_is_for_its_owner() {
+    let place = Place::new();
+    let serving = place.serve();
+    place.run("domain add example.org", "");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&place.data()), 0o700);
+    assert_eq!(mode(&place.data().join("waxseal.sock")), 0o600);
+    assert_eq!(mode(&place.data().join("tls/mx.example.org.key")), 0o600);
+    drop(serving);
+    assert!(!place.data().join("waxseal.sock").exists(), "a server that is down has no socket");
+    let trial = Trial::start(&["--keep", place.directory.path().join("kept").to_str().unwrap()]);
+    assert_eq!(mode(trial.data()), 0o700);
+    assert_eq!(mode(&trial.data().join("try.json")), 0o600);
+}
+
+/// A client that types lines.
+struct Typist {
+    stream: BufReader<TcpStream>,
+}
+
+impl Typist {
+    /// Connects and reads the greeting.
+    fn connect(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut typist = Self { stream: BufReader::new(stream) };
+        typist.reply();
+        typist
+    }
+
+    /// A line without its end; empty at the end of the connection.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        let _ = self.stream.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// The last line of a reply.
+    fn reply(&mut self) -> String {
+        loop {
+            let line = self.line();
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return line;
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
+    }
+
+    fn ask(&mut self, line: &str) -> String {
+        self.say(line);
+        self.reply()
+    }
+
+    /// EHLO, MAIL, RCPT; the answer to RCPT.
+    fn envelope(&mut self, from: &str, to: &str) -> String {
+        self.ask("EHLO client.example");
+        assert_eq!(self.ask(&format!("MAIL FROM:<{from}>")), "250 2.1.0 sender noted");
+        self.ask(&format!("RCPT TO:<{to}>"))
+    }
+
+    /// DATA.
+    fn begin(&mut self) {
+        assert!(self.ask("DATA").starts_with("354 "));
+    }
+
+    /// A message; the answer to its end.
+    fn content(&mut self, subject: &str) -> String {
+        self.ask(&format!("Subject: {subject}\r\nMessage-ID: <{subject}@client.example>\r\n\r\nx\r\n."))
+    }
+}
+
+/// Every message of a sample account, over POP3.
+fn maildrop(trial: &Trial, account: usize) -> Vec<String> {
+    let account = &trial.ready().accounts[account];
+    let mut pop3 = Typist::connect(trial.port("pop3"));
+    pop3.ask(&format!("USER {}", account.address));
+    assert!(pop3.ask(&format!("PASS {}", account.password)).starts_with("+OK"));
+    let stat = pop3.ask("STAT");
+    let count: usize = stat.split(' ').nth(1).unwrap().parse().unwrap();
+    let messages = (1..=count).map(|number| {
+        assert!(pop3.ask(&format!("RETR {number}")).starts_with("+OK"));
+        let lines = std::iter::from_fn(|| Some(pop3.line()).filter(|line| line != "."));
+        lines.map(|line| line + "\n").collect()
+    });
+    let messages = messages.collect();
+    assert!(pop3.ask("QUIT").starts_with("+OK"));
+    messages
+}
+
+/// Waits for a message with these words, no longer than the seconds; how long it took.
+#[expect(clippy::disallowed_methods, reason = "mail arrives in real time here")]
+fn wait_for(trial: &Trial, account: usize, words: &str, seconds_max: u64) -> (Duration, String) {
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(message) = maildrop(trial, account).into_iter().find(|message| message.contains(words)) {
+            return (began.elapsed(), message);
+        }
+        assert!(began.elapsed() < Duration::from_secs(seconds_max), "no message with {words:?} came");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn sigterm_lets_a_transaction_end_and_tells_those_who_wait() {
+    let place = Place::new();
+    let mut serving = place.serve();
+    place.run("domain add example.org", "");
+    place.run("account add ann@example.org --generate", "");
+    let mut idle = Typist::connect(serving.port);
+    idle.ask("EHLO idle.example");
+    let mut busy = Typist::connect(serving.port);
+    busy.envelope("bob@example.net", "ann@example.org");
+    busy.begin();
+    signal_to(&serving.child, Signal::TERM);
+    assert_eq!(idle.reply(), "421 4.3.2 The server is stopping, come again");
+    let reply = busy.content("late");
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    drop((idle, busy));
+    assert_eq!(serving.end(), Some(0));
+    let story = place.told("trace late@client.example", "");
+    assert!(story.contains("INBOX of ann@example.org"), "{story}");
+    assert!(place.told("store check", "").contains("All is well."));
+}
+
+#[test]
+fn some_recipients_of_a_trial_fail_on_purpose() {
+    let trial = Trial::start(&[]);
+    let rcpt = |to: &str| Typist::connect(trial.port("smtp")).envelope("bob@example.org", to);
+    let told = ["refused@example.org", "Deferred@example.org", "deferred@example.org", "deferred@example.org"]
+        .map(|to| format!("{to} {}\n", rcpt(to)))
+        .concat();
+    expect![[r#"
+        refused@example.org 550 5.1.1 no such recipient here
+        Deferred@example.org 451 4.7.1 not yet; try again later
+        deferred@example.org 451 4.7.1 not yet; try again later
+        deferred@example.org 250 2.1.5 recipient noted
+    "#]].assert_eq(&told);
+    let send = |to: &str, subject: &str| {
+        let mut smtp = Typist::connect(trial.port("smtp"));
+        assert_eq!(smtp.envelope("bob@example.org", to), "250 2.1.5 recipient noted");
+        smtp.begin();
+        assert!(smtp.content(subject).starts_with("250 2.0.0 "));
+    };
+    send("slow@example.org", "slow");
+    send("bounces@example.org", "bounced");
+    let (_, report) = wait_for(&trial, 1, "bounced@client.example", 20);
+    assert!(report.starts_with("Return-Path: <>\n"), "{report}");
+    assert!(report.contains("Final-Recipient: rfc822; bounces@example.org"), "{report}");
+    let (after, message) = wait_for(&trial, 0, "Subject: slow", 60);
+    assert!(after > Duration::from_secs(25), "it came after {after:?}");
+    assert!(message.contains("Delivered-To: "), "{message}");
+}
+
+#[test]
+fn a_trial_that_is_kept_has_the_same_mail_and_accounts() {
+    let directory = tempfile::tempdir().unwrap();
+    let keep = ["--keep", directory.path().to_str().unwrap()];
+    let mut first = Trial::start(&keep);
+    let mut smtp = Typist::connect(first.port("smtp"));
+    smtp.envelope("ann@example.org", &first.ready().accounts[1].address);
+    smtp.begin();
+    smtp.content("kept");
+    let (accounts, mail) = (first.ready().accounts.clone(), maildrop(&first, 1));
+    assert_eq!(first.end(Signal::TERM), Some(0));
+    let second = Trial::start(&keep);
+    assert_eq!((second.ready().accounts.clone(), maildrop(&second, 1)), (accounts, mail));
+}
+
+#[test]
+fn a_trial_leaves_nothing_behind() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut trial = Trial::start_in(temporary.path(), &[]);
+        assert!(trial.data().starts_with(temporary.path()));
+        assert_eq!(trial.end(signal), Some(0));
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+    }
+}
+
+/// `try` as a person sees it: the screen, and the server that is behind it.
+fn screen() -> (Child, String) {
+    let mut child = Command::new(PROGRAM)
+        .arg("try")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut screen = String::new();
+    while !screen.contains("Ctrl-C") {
+        screen.push_str(&lines.next().expect("the screen ends with Ctrl-C").unwrap());
+        screen.push('\n');
+    }
+    (child, screen)
+}
+
+/// What stands under a heading, up to the next line that is not indented.
+fn under(screen: &str, heading: &str) -> String {
+    let lines = screen.lines().skip_while(|line| *line != heading).skip(1);
+    lines.take_while(|line| line.starts_with("  ")).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn the_commands_of_the_screen_work_pasted() {
+    let (child, screen) = screen();
+    assert!((24..=40).contains(&screen.lines().count()), "{screen}");
+    let paste = |heading: &str| {
+        let command = under(&screen, heading);
+        let output = Command::new("bash").args(["-c", &command]).output().unwrap();
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "{command}\n{told}");
+        told
+    };
+    assert_eq!(paste("Send a message:"), "");
+    let read = paste("Read it:");
+    assert!(read.ends_with("From: ann@example.org\r\nTo: bob@example.org\r\nSubject: Hello\r\n\r\nIt works.\r\n"), "{read}");
+    let story = paste("See what happened to it:");
+    assert!(story.contains("INBOX of bob@example.org"), "{story}");
+    signal_to(&child, Signal::INT);
+    assert!({ child }.wait().unwrap().success());
+}
