@@ -59,6 +59,16 @@ pub enum Response {
     Refused(Refusal),
 }
 
+impl Response {
+    /// Why it was not done, if it was not.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Response::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}
+
 /// Why something was not done, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {

@@ -12,6 +12,7 @@ pub mod path;
 pub mod printable;
 pub mod reply;
 pub mod search;
+pub mod section;
 pub mod time;
 pub mod uid_set;
 
@@ -23,5 +24,6 @@ pub use path::{ForwardPath, PathError, ReversePath};
 pub use printable::printable;
 pub use reply::{EnhancedCode, Reply};
 pub use search::SearchKey;
+pub use section::{Section, SectionText};
 pub use time::{DateField, Timestamp};
 pub use uid_set::UidSet;

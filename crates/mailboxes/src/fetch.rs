@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::message::{EnvelopeFields, Part};
-use mail::{Flag, ModSeq, Timestamp, Uid, UidSet};
+use mail::{Flag, ModSeq, Section, SectionText, Timestamp, Uid, UidSet};
 use store::read::EmailRecord;
 
 use crate::email::Email;
 use crate::error::Result;
 use crate::limits;
-use crate::section::{Depth, Section, SectionText, locate, select_fields};
+use crate::section::{self, Depth, locate, select_fields};
 use crate::view::{Open, after};
 
 /// What is wanted beside UID, flags and mod-sequence, which every row has.
@@ -201,7 +201,7 @@ impl<'a> Look<'a> {
     }
 
     async fn find(&mut self, section: &Section) -> Result<Option<Place>> {
-        let range = match section.depth() {
+        let range = match section::depth(section) {
             Depth::Size => (section.text == SectionText::Whole).then_some(0..self.email.record.size),
             Depth::Header => {
                 let end = self.header().await?.len() as u64;
@@ -214,8 +214,8 @@ impl<'a> Look<'a> {
         };
         let Some(range) = range else { return Ok(None) };
         match &section.text {
-            SectionText::Fields(names) => self.select(range, names, true).await.map(Some),
-            SectionText::FieldsNot(names) => self.select(range, names, false).await.map(Some),
+            SectionText::HeaderFields(names) => self.select(range, names, true).await.map(Some),
+            SectionText::HeaderFieldsNot(names) => self.select(range, names, false).await.map(Some),
             _ => Ok(Some(Place::Range(range))),
         }
     }

@@ -38,7 +38,6 @@ pub use append::{Append, Appended};
 pub use error::{Error, Result};
 pub use fetch::{Row, Rows, Wants};
 pub use maildrop::{Maildrop, Maildrops};
-pub use section::{Section, SectionText};
 pub use tree::{Named, Status};
 pub use view::{Changes, Open, Opened};
 pub use write::Copied;

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use mail::{MailboxPath, Uid, UidSet};
+use mail::{MailboxPath, Section, Uid, UidSet};
 
 use crate::error::Result;
-use crate::section::Section;
 use crate::view::{Open, after};
 use crate::{Mailboxes, limits};
 

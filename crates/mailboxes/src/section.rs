@@ -6,42 +6,14 @@
 use std::ops::Range;
 
 use mail::message::Part;
+use mail::{Section, SectionText};
 
-/// A part of an email.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Section {
-    /// The part's number, `1.2`; empty is the whole email.
-    pub part: Vec<u32>,
-    /// What of it.
-    pub text: SectionText,
-}
-
-/// What of a part.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum SectionText {
-    /// `[]` or `[1.2]`.
-    #[default]
-    Whole,
-    /// `HEADER`.
-    Header,
-    /// `HEADER.FIELDS (...)`: field names, compared without case.
-    Fields(Vec<String>),
-    /// `HEADER.FIELDS.NOT (...)`.
-    FieldsNot(Vec<String>),
-    /// `TEXT`.
-    Text,
-    /// `MIME`.
-    Mime,
-}
-
-impl Section {
-    /// How much of an email must be known to find this section.
-    pub(crate) fn depth(&self) -> Depth {
-        match (self.part.is_empty(), &self.text) {
-            (true, SectionText::Whole | SectionText::Mime) => Depth::Size,
-            (true, _) => Depth::Header,
-            (false, _) => Depth::Structure,
-        }
+/// How much of an email must be known to find a section.
+pub(crate) fn depth(section: &Section) -> Depth {
+    match (section.part.is_empty(), &section.text) {
+        (true, SectionText::Whole | SectionText::Mime) => Depth::Size,
+        (true, _) => Depth::Header,
+        (false, _) => Depth::Structure,
     }
 }
 
@@ -193,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_example_of_the_standard() {
-        use SectionText::{Fields, Header, Mime, Text, Whole};
+        use SectionText::{Header, HeaderFields as Fields, Mime, Text, Whole};
         let root = example();
         check(&root, &[], Whole, Some(0..100));
         check(&root, &[], Header, Some(0..10));

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may unwrap, and so may what helps it")]
 
 use bytes::Bytes;
-use mail::{Flag, MailboxPath, ModSeq, SearchKey, Timestamp, Uid, UidSet};
-use mailboxes::{Error, Mailboxes, Open, Section, SectionText, Wants, limits};
+use mail::{Flag, MailboxPath, ModSeq, SearchKey, Section, SectionText, Timestamp, Uid, UidSet};
+use mailboxes::{Error, Mailboxes, Open, Wants, limits};
 use store::change::{Applied, FlagMode};
 use store::{Change, Commit, ContentRef, MailboxRef, NewContent, Store};
 use world::{Clock, Dice, Workers, World};
@@ -222,7 +222,7 @@ fn sections_of_an_email_count_its_prefix_in() {
             section(&[], SectionText::Whole),
             section(&[], SectionText::Header),
             section(&[], SectionText::Text),
-            section(&[], SectionText::Fields(names())),
+            section(&[], SectionText::HeaderFields(names())),
             section(&[1], SectionText::Whole),
             section(&[2], SectionText::Whole),
         ];

@@ -9,8 +9,8 @@ use mail::{Flag, MailboxPath, Timestamp, UidSet};
 use mailboxes::{Append, Error, Mailboxes, Named, Open, Result, Row};
 use protocol::imap::ServerSession;
 use protocol::imap::{
-    Answer, Changes, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Section, SectionText,
-    Selected, Status, StoreMode,
+    Answer, Changes, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Selected, Status,
+    StoreMode,
 };
 use protocol::sasl::{Credentials, SignIn};
 use store::Watch;
@@ -109,7 +109,7 @@ impl Connection {
             }
             Question::Fetch { uids, wants } => self.fetch(&uids, wants).await,
             Question::Read { uid, section, offset } => {
-                Ok(Answer::Content(self.selected()?.read(uid, &section_of(section), offset).await?))
+                Ok(Answer::Content(self.selected()?.read(uid, &section, offset).await?))
             }
             Question::Search(key) => Ok(Answer::Found(self.selected()?.search(&key).await?)),
             Question::Store { uids, mode, flags } => self.store(&uids, mode, &flags).await,
@@ -280,25 +280,9 @@ fn wants_of(wants: FetchWants) -> mailboxes::Wants {
     mailboxes::Wants {
         envelope: wants.envelope,
         structure: wants.structure,
-        sections: wants
-            .sections
-            .into_iter()
-            .map(|wanted| (section_of(wanted.section), wanted.partial))
-            .collect(),
+        sections: wants.sections.into_iter().map(|wanted| (wanted.section, wanted.partial)).collect(),
         mark_seen: wants.mark_seen,
     }
-}
-
-fn section_of(section: Section) -> mailboxes::Section {
-    let text = match section.text {
-        SectionText::Whole => mailboxes::SectionText::Whole,
-        SectionText::Header => mailboxes::SectionText::Header,
-        SectionText::HeaderFields(names) => mailboxes::SectionText::Fields(names),
-        SectionText::HeaderFieldsNot(names) => mailboxes::SectionText::FieldsNot(names),
-        SectionText::Text => mailboxes::SectionText::Text,
-        SectionText::Mime => mailboxes::SectionText::Mime,
-    };
-    mailboxes::Section { part: section.part, text }
 }
 
 #[cfg(test)]
@@ -450,7 +434,10 @@ pub(crate) mod tests {
             };
             assert_eq!(changes.arrived, UidSet::from(mail::Uid(1)));
 
-            let wanted = Wanted { section: Section { part: vec![], text: SectionText::Text }, partial: None };
+            let wanted = Wanted {
+                section: mail::Section { part: vec![], text: mail::SectionText::Text },
+                partial: None,
+            };
             let wants = FetchWants { facts: true, sections: vec![wanted], ..FetchWants::default() };
             let fetched = ask(&mut reader, Question::Fetch { uids: changes.arrived, wants }).await;
             let Answer::Rows { rows, rest } = fetched else { panic!("{fetched:?}") };

@@ -8,10 +8,11 @@ use mail::Uid;
 
 use super::limits::{HEADER_FIELDS_MAX, PART_DEPTH_MAX, SECTIONS_MAX};
 use super::responses::Writer;
-use super::server::{FetchRow, FetchWants, Section, SectionText, Wanted};
+use super::server::{FetchRow, FetchWants, Wanted};
 use super::structure;
 use super::syntax::{Cursor, Parsed};
 use crate::misuse::Misuse;
+use mail::{Section, SectionText};
 
 /// FETCH, parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -27,7 +27,7 @@ mod syntax;
 mod view;
 
 pub use server::{
-    Answer, Changes, Config, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Section,
-    SectionText, Selected, Status, StoreMode, Wanted,
+    Answer, Changes, Config, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Selected,
+    Status, StoreMode, Wanted,
 };
 pub use session::ServerSession;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::{Flag, MailboxPath, ModSeq, SearchKey, Timestamp, Uid, UidSet};
+use mail::{Flag, MailboxPath, ModSeq, SearchKey, Section, Timestamp, Uid, UidSet};
 
 use crate::sasl::{Credentials, Offer, SignIn};
 
@@ -282,33 +282,6 @@ pub struct Wanted {
     pub section: Section,
     /// `<offset.length>`, octets.
     pub partial: Option<(u64, u64)>,
-}
-
-/// A part of an email (RFC 3501 §6.4.5).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Section {
-    /// The part's number, `1.2`; empty is the whole.
-    pub part: Vec<u32>,
-    /// What of it.
-    pub text: SectionText,
-}
-
-/// What of a part.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum SectionText {
-    /// `[]` or `[1.2]`.
-    #[default]
-    Whole,
-    /// HEADER
-    Header,
-    /// HEADER.FIELDS (...), names as the client wrote them.
-    HeaderFields(Vec<String>),
-    /// HEADER.FIELDS.NOT (...)
-    HeaderFieldsNot(Vec<String>),
-    /// TEXT
-    Text,
-    /// MIME
-    Mime,
 }
 
 /// One email's answer to FETCH.

@@ -13,7 +13,6 @@ use world::World;
 pub use screen::{Probe, Ready, SampleAccount};
 
 use crate::cli::Try;
-use crate::run::refused;
 use crate::serve::Server;
 use crate::{certificates, files};
 
@@ -142,9 +141,9 @@ async fn accounts(admin: &Admin, data: &Path) -> Result<Vec<SampleAccount>> {
 }
 
 async fn execute(admin: &Admin, request: Request) -> Result<()> {
-    match refused(&admin.execute(request).await) {
+    match admin.execute(request).await.refusal() {
         None => Ok(()),
-        Some(why) => Err(anyhow::anyhow!(why)),
+        Some(refusal) => Err(anyhow::anyhow!("{refusal}")),
     }
 }
 

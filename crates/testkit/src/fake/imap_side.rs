@@ -2,10 +2,8 @@
 
 use bytes::Bytes;
 use mail::message::Part;
-use mail::{Address, Flag, MailboxPath, ModSeq, Uid, UidSet};
-use protocol::imap::{
-    Answer, Copied, FetchWants, Mailbox as Listed, News, Question, Section, SectionText, StoreMode,
-};
+use mail::{Address, Flag, MailboxPath, ModSeq, Section, SectionText, Uid, UidSet};
+use protocol::imap::{Answer, Copied, FetchWants, Mailbox as Listed, News, Question, StoreMode};
 use protocol::sasl::SignIn;
 
 use super::mailbox::{ARRIVAL, Email, Mailbox, VALIDITY};
