@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::{run, setup, tidy};
+use crate::{durable, planted, run, setup, tidy};
 
 /// Something that must pass.
 struct Step {
@@ -57,6 +57,26 @@ const STEPS: &[Step] = &[
         name: "tests: documentation",
         does: Does::Cargo(&["test", "--quiet", "--workspace", "--doc"]),
         cure: "mend the example named above",
+    },
+    Step {
+        name: "durable: killed under load",
+        does: Does::Own(durable::crash),
+        cure: "run it again with the WAXSEAL_SEED that it printed",
+    },
+    Step {
+        name: "durable: each 250 after its syncs",
+        does: Does::Own(durable::sync_proof),
+        cure: "the lines of the trace above show what came too late",
+    },
+    Step {
+        name: "durable: the disk fills up",
+        does: Does::Own(durable::disk_full),
+        cure: "it needs a mount namespace (`unshare --map-root-user --mount true`), or shows mail that was lost",
+    },
+    Step {
+        name: "durable: planted faults are found",
+        does: Does::Own(planted::run),
+        cure: "mend the proof that misses a planted fault, or the patch in tests/planted that fits no more",
     },
 ];
 

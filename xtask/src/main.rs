@@ -10,6 +10,8 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 mod ci;
+mod durable;
+mod planted;
 mod run;
 mod setup;
 mod tidy;

@@ -42,7 +42,7 @@ const KILLING_TIME_MAX: Duration = Duration::from_secs(80);
 const KILLS_PER_CHECK: u32 = 5;
 
 #[test]
-#[ignore = "takes a minute and every core; `cargo xtask ci crash` runs it"]
+#[ignore = "takes a minute and every core; `cargo xtask ci durable` runs it"]
 fn what_was_acknowledged_is_kept_though_the_server_is_killed() {
     let (kills_max, seed) = (variable("WAXSEAL_KILLS", KILLS), variable("WAXSEAL_SEED", of_the_clock()));
     println!("WAXSEAL_SEED={seed}");

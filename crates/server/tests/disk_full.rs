@@ -4,7 +4,7 @@
 //! The data lies on a small tmpfs in a mount namespace of its own: the test starts itself again under `unshare`.
 
 // This is a client of the server, outside its world: it has threads and files of its own.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,7 +37,7 @@ const INSIDE: &str = "WAXSEAL_SMALL_DISK";
 const NAME: &str = "a_full_disk_loses_nothing_and_ends";
 
 #[test]
-#[ignore = "mounts a file system in a namespace of its own; `cargo xtask ci full` runs it"]
+#[ignore = "mounts a file system in a namespace of its own; `cargo xtask ci durable` runs it"]
 fn a_full_disk_loses_nothing_and_ends() {
     match std::env::var_os(INSIDE) {
         Some(directory) => fill(&PathBuf::from(directory)),

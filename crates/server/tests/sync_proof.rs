@@ -38,7 +38,7 @@ const OPAQUE: [&str; 4] = ["msync", "sync_file_range", "io_uring_enter", "io_sub
 const TEXT_OCTETS_MAX: &str = "33554432";
 
 #[test]
-#[ignore = "needs strace; `cargo xtask ci sync` runs it"]
+#[ignore = "needs strace; `cargo xtask ci durable` runs it"]
 fn each_250_is_written_after_its_syncs_have_ended() {
     need_strace();
     let directory = tempfile::tempdir().expect("a directory for a test");
