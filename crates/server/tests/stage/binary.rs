@@ -12,7 +12,7 @@ use server::certificates;
 use testkit::binary_stage::{BinaryStage, Server};
 use testkit::transcript::{Check, Protocol};
 
-use super::place::{HOST_NAME, Place, Result};
+use super::place::{HOST_NAME, Place, Result, nobody_spawns};
 
 /// The program under test.
 pub(crate) const WAXSEAL: &str = env!("CARGO_BIN_EXE_waxseal");
@@ -57,9 +57,10 @@ impl BinaryServer {
 
     /// What `waxseal trace` prints of a message.
     pub(crate) fn trace(&self, what: &str) -> Result<String> {
-        let traced =
-            Command::new(WAXSEAL).arg("trace").arg(what).arg("--data").arg(self.place.data()).output();
-        let traced = traced.map_err(|error| format!("{WAXSEAL}: {error}"))?;
+        let mut trace = Command::new(WAXSEAL);
+        trace.arg("trace").arg(what).arg("--data").arg(self.place.data());
+        let traced = spawn(trace.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+        let traced = traced.wait_with_output().map_err(|error| format!("{WAXSEAL}: {error}"))?;
         if !traced.status.success() {
             return Err(String::from_utf8_lossy(&traced.stderr).into_owned());
         }
@@ -164,8 +165,12 @@ fn serve(place: &Place) -> Result<Child> {
     let log = log.map_err(|error| format!("the log: {error}"))?;
     let mut serve = Command::new(WAXSEAL);
     serve.arg("serve").arg("--data").arg(place.data()).arg("--settings").arg(place.beside("settings.toml"));
-    let served = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-    served.map_err(|error| format!("{WAXSEAL}: {error}"))
+    spawn(serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log))
+}
+
+fn spawn(command: &mut Command) -> Result<Child> {
+    let _alone = nobody_spawns();
+    command.spawn().map_err(|error| format!("{WAXSEAL}: {error}"))
 }
 
 /// Protocol and port of a log line that tells them.

@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, AsyncWriteExt as _, DuplexStrea
 use tokio::runtime::Runtime;
 use world::World;
 
-use super::place::{BEGINNING, HOST_NAME, Place, Result, simulation, virtual_server};
+use super::place::{BEGINNING, HOST_NAME, Place, Result, nobody_spawns, simulation, virtual_server};
 
 /// Octets that are on their way in one direction.
 const PIPE: usize = 64 * 1024;
@@ -262,6 +262,7 @@ impl Stage for MemoryStage {
         if let Some(server) = self.server.take() {
             self.clients.clear();
             self.come_to_rest()?;
+            let _none = nobody_spawns();
             self.runtime.block_on(server.stop());
             // With the tasks that it left go their handles on the store.
             self.runtime = simulation()?;
