@@ -59,6 +59,7 @@ fn what_was_acknowledged_is_kept_though_the_server_is_killed() {
         if kills % KILLS_PER_CHECK == 0 {
             check(&place);
         }
+        kill_early(&place, Duration::from_millis(chance.between(0, 80)));
         server = place.serve(&[]);
         memory.look(&server, &accounts()[kills as usize % ACCOUNTS]);
     }
@@ -73,7 +74,7 @@ fn what_was_acknowledged_is_kept_though_the_server_is_killed() {
     let (tally, wrong) = compare(&attempts, &found);
     faults.extend(wrong);
     println!(
-        "{kills} kills; {} messages acknowledged; {} in flight at a kill, {} of them kept; {} cut earlier; {} refused; \
+        "{kills} kills under load, and as many while it started again; {} messages acknowledged; {} in flight at a kill, {} of them kept; {} cut earlier; {} refused; \
          {} copies found and compared",
         tally.acknowledged,
         tally.in_flight,
@@ -104,6 +105,14 @@ fn of_the_clock() -> u64 {
 
 fn accounts() -> Vec<String> {
     (0..ACCOUNTS).map(|n| format!("user{n}@{DOMAIN}")).collect()
+}
+
+/// Starts the server and kills it this soon, whatever it is at: a crash while it recovers from a crash.
+fn kill_early(place: &Place, after: Duration) {
+    let mut server = place.server(&[]).spawn().expect("it started before");
+    std::thread::sleep(after);
+    server.kill().expect("it runs");
+    server.wait().expect("it is our child");
 }
 
 fn check(place: &Place) {

@@ -83,13 +83,19 @@ impl Place {
         said
     }
 
-    /// Starts the server, as an argument of `wrapper` if there is one; returns when it listens.
-    pub(crate) fn serve(&self, wrapper: &[&str]) -> Server {
+    /// What starts the server, as an argument of `wrapper` if there is one.
+    pub(crate) fn server(&self, wrapper: &[&str]) -> Command {
         let words: Vec<&str> = wrapper.iter().copied().chain([BINARY, "serve", "--data"]).collect();
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).arg(&self.data).arg("--settings").arg(&self.settings);
-        let process = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut process = process.unwrap_or_else(|error| panic!("{} cannot be started: {error}", words[0]));
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts the server; returns when it listens.
+    pub(crate) fn serve(&self, wrapper: &[&str]) -> Server {
+        let mut command = self.server(wrapper);
+        let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut lines = BufReader::new(process.stderr.take().expect("piped"));
         let log = Arc::<Mutex<Vec<String>>>::default();
         let ports = listening(&mut lines, &log);
