@@ -40,7 +40,7 @@ pub enum Command {
 /// Where the data is, and how to print.
 #[derive(Debug, Clone, Args)]
 pub struct Where {
-    /// The data directory of the server. A running server does the work; otherwise this command does it itself.
+    /// The server's data directory. If no server runs on it, this command does the work itself.
     #[arg(long, value_name = "DIR", default_value = DATA_DEFAULT)]
     pub data: PathBuf,
     /// Print JSON.
@@ -67,7 +67,7 @@ pub struct Serve {
     /// The data directory; made if it is not there.
     #[arg(long, value_name = "DIR", default_value = DATA_DEFAULT)]
     pub data: PathBuf,
-    /// The settings text. Without it: all protocols on their ports, the machine's host name.
+    /// The settings. Without them: every protocol on its usual port, and the machine's host name.
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
 }
@@ -85,7 +85,7 @@ pub struct Domain {
 pub enum DomainAction {
     /// Receive mail for this domain.
     Add {
-        /// Its name, `example.org`.
+        /// Its name, such as example.org.
         domain: String,
         /// Where and how.
         #[command(flatten)]
@@ -131,10 +131,10 @@ pub struct PasswordSource {
 pub enum AccountAction {
     /// Make an account with its mailboxes. Asks for the password.
     Add {
-        /// `bob@example.org`; its domain must be there.
+        /// Such as bob@example.org; its domain must have been added.
         address: String,
         /// The person's name.
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         name: String,
         /// Where the password comes from.
         #[command(flatten)]
@@ -151,7 +151,7 @@ pub enum AccountAction {
     },
     /// Give an account a new password. Asks for it.
     Password {
-        /// Whose.
+        /// Of the account.
         address: String,
         /// Where the password comes from.
         #[command(flatten)]
@@ -162,9 +162,9 @@ pub enum AccountAction {
     },
     /// Remove an account with all its mail.
     Remove {
-        /// Which.
+        /// Its address.
         address: String,
-        /// Yes, with all its mail.
+        /// Confirm that its mail is to go too.
         #[arg(long)]
         yes: bool,
         /// Where and how.
@@ -203,7 +203,7 @@ pub enum AliasAction {
     },
     /// Remove one.
     Remove {
-        /// Which.
+        /// Its address.
         address: String,
         /// Where and how.
         #[command(flatten)]

@@ -13,7 +13,7 @@ use mail::Timestamp;
 use mailboxes::Mailboxes;
 use queue::Runner;
 use settings::{Binding, Settings, VirtualServer};
-use store::Store;
+use store::{OpenError, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wire::registry::{Arrival, Limits, Registry};
@@ -51,8 +51,13 @@ pub fn socket_path(data: &Path) -> PathBuf {
 /// Another process has it, or it cannot be read; the text says what to do.
 pub fn open_store(data: &Path, world: &World) -> Result<Store> {
     let options = store::Options { story_keys: policy::story::keys, ..store::Options::default() };
-    Store::open(data, world, options)
-        .with_context(|| format!("cannot open the data directory {}", data.display()))
+    Store::open(data, world, options).map_err(|error| match error {
+        OpenError::Newer { .. } | OpenError::Database(_) => {
+            anyhow::anyhow!("cannot open the data in {}: {error}", data.display())
+        }
+        // The others name the directory themselves.
+        _ => anyhow::anyhow!("cannot open the data: {error}"),
+    })
 }
 
 impl Server {

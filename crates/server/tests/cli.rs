@@ -1,12 +1,15 @@
 //! The commands as a person types them: with the server running, through its socket, and with the server down.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+#[path = "cli/place.rs"]
+mod place;
 #[path = "clients/trial.rs"]
 mod trial;
+#[path = "cli/typist.rs"]
+mod typist;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -14,118 +17,10 @@ use std::time::Duration;
 
 use expect_test::expect;
 use rustix::process::Signal;
-use tempfile::TempDir;
 
+use place::{Place, SETTINGS, put};
 use trial::{PROGRAM, Trial, signal_to};
-
-/// One protocol on a free port is enough for what is tested here.
-const SETTINGS: &str = "host-name = \"mx.example.org\"\n\n[[virtual-server]]\nname = \"internet\"\nprotocol = \"smtp\"\n\
-                        bind = [\"127.0.0.1:0\"]\n";
-
-/// A data directory with commands for it.
-struct Place {
-    directory: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
-    }
-
-    fn data(&self) -> std::path::PathBuf {
-        self.directory.path().join("data")
-    }
-
-    /// Runs a command, its words separated by spaces, with this standard input.
-    fn run(&self, line: &str, input: &str) -> Output {
-        let mut command = Command::new(PROGRAM);
-        command.args(line.split(' ')).arg("--data").arg(self.data());
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(input.as_bytes()).unwrap();
-        std::io::Seek::rewind(&mut file).unwrap();
-        command.stdin(file).output().unwrap()
-    }
-
-    /// A command and what came of it, as on a terminal; what differs from run to run has a name.
-    fn told(&self, line: &str, input: &str) -> String {
-        let output = self.run(line, input);
-        let text = [output.stdout, output.stderr].concat();
-        let text = steady(&String::from_utf8(text).unwrap(), &self.data());
-        format!("$ waxseal {line}\n{text}[{}]\n", output.status.code().unwrap())
-    }
-
-    /// Starts `serve` and waits until it is ready, which its log says.
-    fn serve(&self) -> Serving {
-        let file = self.directory.path().join("waxseal.toml");
-        put(&file, SETTINGS);
-        let mut child = Command::new(PROGRAM)
-            .args(["serve", "--settings"])
-            .arg(&file)
-            .arg("--data")
-            .arg(self.data())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("listening") {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "it did not start: {:?}", child.wait());
-        }
-        let port = line.rsplit("port=").next().and_then(|port| port.trim().parse().ok());
-        Serving { child, port: port.unwrap_or_else(|| panic!("no port in {line:?}")), log }
-    }
-}
-
-/// A server started by `serve`. It is stopped when it is dropped.
-struct Serving {
-    child: Child,
-    port: u16,
-    log: BufReader<std::process::ChildStderr>,
-}
-
-impl Serving {
-    /// Waits for its end after a signal; the exit code.
-    fn end(&mut self) -> Option<i32> {
-        let _ = self.log.read_to_end(&mut Vec::new());
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            signal_to(&self.child, Signal::TERM);
-            self.end();
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a file for the program, which is lost with the test")]
-fn put(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-}
-
-/// Passwords, times, and the data directory are written as names. The note that no server runs stands in none.
-fn steady(text: &str, data: &Path) -> String {
-    let note = "(The server is not running: this command worked on its data directory itself.)\n";
-    let text = text.replace(note, "").replace(data.to_str().unwrap(), "DATA");
-    let mut lines = String::new();
-    for line in text.lines() {
-        let words = line.split(' ').map(|word| {
-            let is_time = word.len() == 24 && word.ends_with('Z');
-            let is_password = word.len() == 23 && word.split('-').all(|part| part.len() == 5);
-            match (is_time, is_password) {
-                (true, _) => "TIME",
-                (_, true) => "PASSWORD",
-                _ => word,
-            }
-        });
-        lines.push_str(&words.collect::<Vec<_>>().join(" "));
-        lines.push('\n');
-    }
-    lines
-}
+use typist::Typist;
 
 /// What an administrator does on a first day, right and wrong.
 fn first_day(place: &Place) -> String {
@@ -294,7 +189,8 @@ fn a_command_says_who_did_it() {
     let told = note(place.run("domain add example.org", ""));
     expect![[r#"
         (The server is not running: this command worked on its data directory itself.)
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
     let _serving = place.serve();
     assert_eq!(note(place.run("domain list", "")), "");
 }
@@ -302,12 +198,18 @@ fn a_command_says_who_did_it() {
 #[test]
 fn a_directory_that_is_not_there_is_not_made_by_a_question() {
     let place = Place::new();
+    let told = place.told("account list", "");
+    assert!(!place.data().exists());
+    put(&place.data(), "a file");
     expect![[r#"
         $ waxseal account list
         waxseal: there is no data directory DATA; name it with --data DIR
         [1]
-    "#]].assert_eq(&place.told("account list", ""));
-    assert!(!place.data().exists());
+        $ waxseal account list
+        waxseal: DATA is not a directory; name the data directory with --data DIR
+        [1]
+    "#]]
+    .assert_eq(&(told + &place.told("account list", "")));
 }
 
 #[test]
@@ -315,12 +217,15 @@ fn a_second_server_is_told_why_it_cannot_start() {
     let place = Place::new();
     let serving = place.serve();
     let file = place.directory.path().join("waxseal.toml");
-    let told = place.told(&format!("serve --settings {}", file.display()), "").replace(file.to_str().unwrap(), "FILE");
+    let told = place
+        .told(&format!("serve --settings {}", file.display()), "")
+        .replace(file.to_str().unwrap(), "FILE");
     expect![[r#"
         $ waxseal serve --settings FILE
-        waxseal: cannot open the data directory DATA: DATA is in use by process PID
+        waxseal: cannot open the data: DATA is in use by process PID
         [1]
-    "#]].assert_eq(&told.replace(&serving.child.id().to_string(), "PID"));
+    "#]]
+    .assert_eq(&told.replace(&serving.child.id().to_string(), "PID"));
 }
 
 #[test]
@@ -351,7 +256,8 @@ fn every_mistake_of_the_settings_is_told_and_nothing_starts() {
         FILE:8: virtual-server "internet": there is another of this name (line 3)
         1 mistake; nothing was started
         [1]
-    "#]].assert_eq(&told.replace(file.to_str().unwrap(), "FILE"));
+    "#]]
+    .assert_eq(&told.replace(file.to_str().unwrap(), "FILE"));
     put(&file, "this is = = no TOML\n");
     let told = place.told(&format!("serve --settings {}", file.display()), "");
     expect![[r#"
@@ -360,7 +266,8 @@ fn every_mistake_of_the_settings_is_told_and_nothing_starts() {
         FILE:1: key with no value, expected `=`
         1 mistake; nothing was started
         [1]
-    "#]].assert_eq(&told.replace(file.to_str().unwrap(), "FILE"));
+    "#]]
+    .assert_eq(&told.replace(file.to_str().unwrap(), "FILE"));
 }
 
 #[test]
@@ -376,66 +283,8 @@ fn what_is_in_the_data_directory_is_for_its_owner() {
     assert!(!place.data().join("waxseal.sock").exists(), "a server that is down has no socket");
     let trial = Trial::start(&["--keep", place.directory.path().join("kept").to_str().unwrap()]);
     assert_eq!(mode(trial.data()), 0o700);
+    assert!(fs::read_to_string(trial.ca()).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
     assert_eq!(mode(&trial.data().join("try.json")), 0o600);
-}
-
-/// A client that types lines.
-struct Typist {
-    stream: BufReader<TcpStream>,
-}
-
-impl Typist {
-    /// Connects and reads the greeting.
-    fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let mut typist = Self { stream: BufReader::new(stream) };
-        typist.reply();
-        typist
-    }
-
-    /// A line without its end; empty at the end of the connection.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        let _ = self.stream.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    /// The last line of a reply.
-    fn reply(&mut self) -> String {
-        loop {
-            let line = self.line();
-            if line.as_bytes().get(3) != Some(&b'-') {
-                return line;
-            }
-        }
-    }
-
-    fn say(&mut self, line: &str) {
-        self.stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
-    }
-
-    fn ask(&mut self, line: &str) -> String {
-        self.say(line);
-        self.reply()
-    }
-
-    /// EHLO, MAIL, RCPT; the answer to RCPT.
-    fn envelope(&mut self, from: &str, to: &str) -> String {
-        self.ask("EHLO client.example");
-        assert_eq!(self.ask(&format!("MAIL FROM:<{from}>")), "250 2.1.0 sender noted");
-        self.ask(&format!("RCPT TO:<{to}>"))
-    }
-
-    /// DATA.
-    fn begin(&mut self) {
-        assert!(self.ask("DATA").starts_with("354 "));
-    }
-
-    /// A message; the answer to its end.
-    fn content(&mut self, subject: &str) -> String {
-        self.ask(&format!("Subject: {subject}\r\nMessage-ID: <{subject}@client.example>\r\n\r\nx\r\n."))
-    }
 }
 
 /// Every message of a sample account, over POP3.
@@ -495,15 +344,17 @@ fn sigterm_lets_a_transaction_end_and_tells_those_who_wait() {
 fn some_recipients_of_a_trial_fail_on_purpose() {
     let trial = Trial::start(&[]);
     let rcpt = |to: &str| Typist::connect(trial.port("smtp")).envelope("bob@example.org", to);
-    let told = ["refused@example.org", "Deferred@example.org", "deferred@example.org", "deferred@example.org"]
-        .map(|to| format!("{to} {}\n", rcpt(to)))
-        .concat();
+    let told =
+        ["refused@example.org", "Deferred@example.org", "deferred@example.org", "deferred@example.org"]
+            .map(|to| format!("{to} {}\n", rcpt(to)))
+            .concat();
     expect![[r#"
         refused@example.org 550 5.1.1 no such recipient here
         Deferred@example.org 451 4.7.1 not yet; try again later
         deferred@example.org 451 4.7.1 not yet; try again later
         deferred@example.org 250 2.1.5 recipient noted
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
     let send = |to: &str, subject: &str| {
         let mut smtp = Typist::connect(trial.port("smtp"));
         assert_eq!(smtp.envelope("bob@example.org", to), "250 2.1.5 recipient noted");
@@ -583,9 +434,25 @@ fn the_commands_of_the_screen_work_pasted() {
     };
     assert_eq!(paste("Send a message:"), "");
     let read = paste("Read it:");
-    assert!(read.ends_with("From: ann@example.org\r\nTo: bob@example.org\r\nSubject: Hello\r\n\r\nIt works.\r\n"), "{read}");
+    assert!(
+        read.ends_with("From: ann@example.org\r\nTo: bob@example.org\r\nSubject: Hello\r\n\r\nIt works.\r\n"),
+        "{read}"
+    );
     let story = paste("See what happened to it:");
     assert!(story.contains("INBOX of bob@example.org"), "{story}");
     signal_to(&child, Signal::INT);
     assert!({ child }.wait().unwrap().success());
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let place = Place::new();
+    place.run("domain add example.org", "");
+    let closed = format!("{PROGRAM} domain list --data {} 2>&1 >&-", place.data().display());
+    let full = format!("set -o pipefail; {PROGRAM} domain list --data {} | true", place.data().display());
+    for line in [closed, full] {
+        let output = Command::new("bash").args(["-c", &line]).output().unwrap();
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success() && !told.contains("panicked"), "{line}\n{told}");
+    }
 }

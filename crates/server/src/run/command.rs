@@ -63,6 +63,9 @@ fn account(action: AccountAction) -> Result<(Request, Where)> {
 }
 
 fn ask(request: &Request, place: &Where) -> Result<Answered> {
+    if place.data.exists() && !place.data.is_dir() {
+        bail!("{} is not a directory; name the data directory with --data DIR", place.data.display());
+    }
     match call(&socket_path(&place.data), request) {
         Ok(response) => Ok(Answered { response, by_server: true }),
         Err(CallError::NotRunning) => Ok(Answered { response: ask_here(request, place)?, by_server: false }),

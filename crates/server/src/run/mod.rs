@@ -15,6 +15,8 @@ use world::{Clock, Dice, Workers, World};
 use crate::cli::{Cli, Command};
 use crate::trial;
 
+pub(crate) use show::print;
+
 /// Runs one command to its end.
 ///
 /// # Errors

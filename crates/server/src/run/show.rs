@@ -1,6 +1,7 @@
 //! Shows an answer of the administration: for people, or as JSON.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use admin::Response;
@@ -18,22 +19,34 @@ pub(super) struct Answered {
 ///
 /// # Errors
 /// Only of printing.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is what the commands are for")]
+#[expect(clippy::print_stderr, reason = "this is what the commands are for")]
 pub(super) fn show(answered: &Answered, json: bool) -> Result<ExitCode> {
     let Answered { response, by_server } = answered;
     let failed = matches!(response, Response::Refused(_))
         || matches!(response, Response::Checked(checked) if !checked.faults.is_empty() && !checked.repaired);
     if json {
-        println!("{}", serde_json::to_string(response)?);
+        print(&format!("{}\n", serde_json::to_string(response)?))?;
     } else if let Response::Refused(refusal) = response {
         eprintln!("waxseal: {refusal}");
     } else {
-        print!("{}", told(response));
+        print(&told(response))?;
         if !by_server {
             eprintln!("(The server is not running: this command worked on its data directory itself.)");
         }
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Prints to standard output. A reader that has seen enough, as `head` has, is no failure.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }
 
 fn told(response: &Response) -> String {

@@ -13,6 +13,7 @@ use world::World;
 pub use screen::{Probe, Ready, SampleAccount};
 
 use crate::cli::Try;
+use crate::run::print;
 use crate::serve::Server;
 use crate::{certificates, files};
 
@@ -89,6 +90,9 @@ impl Place {
             Some(directory) => (directory.clone(), true),
             None => (std::env::temp_dir().join(format!("waxseal-try-{:016x}", world.dice.throw())), false),
         };
+        if data.exists() && !data.is_dir() {
+            anyhow::bail!("{} is not a directory", data.display());
+        }
         std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
         let data = data.canonicalize().with_context(|| format!("cannot find {}", data.display()))?;
         Ok(Self { data, kept })
@@ -167,12 +171,11 @@ async fn ready(server: &Server, world: &World, place: &Place, accounts: Vec<Samp
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is what the command is for")]
 fn present(arguments: &Try, place: &Place, ready: &Ready) -> Result<()> {
     if arguments.json {
-        println!("{}", ready.json());
+        print(&format!("{}\n", ready.json()))?;
     } else {
-        println!("\n{}", ready.screen(&std::env::current_exe()?, place.kept));
+        print(&format!("\n{}", ready.screen(&std::env::current_exe()?, place.kept)))?;
     }
     Ok(())
 }

@@ -181,11 +181,20 @@ mod tests {
               slow@example.org        delivered after 30 seconds, to the first account
               bounces@example.org     accepted, then reported as undeliverable
 
-            Send a message, read it, see what happened to it:
-              printf 'From: <ann@example.org>\nTo: <bob@example.org>\nSubject: Hello\n\nIt works.\n' | curl -sS --crlf --cacert /data/ca.pem \
-                --ssl-reqd smtp://127.0.0.1:4002/client.example -u 'ann@example.org:pass-word' --mail-from ann@example.org --mail-rcpt bob@example.org -T -
-              curl -sS --cacert /data/ca.pem -u 'bob@example.org:pass-word' 'imaps://127.0.0.1:4007/INBOX;MAILINDEX=*'
-              /usr/bin/waxseal trace bob@example.org --data '/data/it'\''s here'
+            Send a message:
+              printf '%s\r\n' 'From: ann@example.org' 'To: bob@example.org' \
+                'Subject: Hello' '' 'It works.' |
+                curl -sS --cacert /data/ca.pem \
+                -u 'ann@example.org:pass-word' \
+                --mail-from ann@example.org --mail-rcpt bob@example.org \
+                -T - smtps://127.0.0.1:0/client.example
+            Read it:
+              curl -sS --cacert /data/ca.pem \
+                -u 'bob@example.org:pass-word' \
+                'imaps://127.0.0.1:4007/INBOX;MAILINDEX=*'
+            See what happened to it:
+              /usr/bin/waxseal trace bob@example.org \
+                --data '/data/it'\''s here'
 
             Ctrl-C stops the server and removes all of it. To keep the mail: --keep DIR.
         "#]].assert_eq(&screen);
