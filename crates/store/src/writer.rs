@@ -49,6 +49,8 @@ struct WaitingState {
     closing: bool,
     /// How many commits the last batch had.
     last: usize,
+    /// A batch went last: a chore that waits goes next, else commits without end would keep it waiting for ever.
+    chore_is_next: bool,
     /// The writer has ended; nobody would answer.
     ended: bool,
 }
@@ -111,14 +113,18 @@ impl Waiting {
     fn next(&self) -> Next {
         let mut state = self.state.lock().expect("no holder panics");
         loop {
+            if (state.chore_is_next || state.jobs.is_empty())
+                && let Some(chore) = state.chores.pop_front()
+            {
+                state.chore_is_next = false;
+                return Next::Chore(chore);
+            }
             if !state.jobs.is_empty() {
                 state = self.let_others_come(state);
                 let batch = take_batch(&mut state.jobs);
                 state.last = batch.len();
+                state.chore_is_next = true;
                 return Next::Batch(batch);
-            }
-            if let Some(chore) = state.chores.pop_front() {
-                return Next::Chore(chore);
             }
             if state.closing {
                 return Next::Close;
@@ -425,4 +431,33 @@ fn staged_ids(commit: &Commit) -> impl Iterator<Item = ContentId> {
 
 fn fail_all(count: usize, error: &Error) -> Vec<Result<Receipt, Error>> {
     vec![Err(error.clone()); count]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> Job {
+        let (done, _) = oneshot::channel();
+        Job { commit: Commit::default(), done, permit: None }
+    }
+
+    #[test]
+    fn a_chore_gets_its_turn_though_commits_never_cease() {
+        let waiting = Waiting::default();
+        waiting.push(job());
+        assert!(matches!(waiting.next(), Next::Batch(_)));
+        waiting.push_chore(Box::new(|_| {}));
+        waiting.push_chore(Box::new(|_| {}));
+        let mut turns = String::new();
+        for _ in 0..5 {
+            waiting.push(job());
+            turns.push(match waiting.next() {
+                Next::Batch(_) => 'b',
+                Next::Chore(_) => 'c',
+                Next::Idle | Next::Close => '?',
+            });
+        }
+        assert_eq!(turns, "cbcbb");
+    }
 }
