@@ -11,7 +11,7 @@ use wire::{Decision, Handler};
 use crate::replies;
 use crate::shared::{self, Shared};
 
-/// One POP3 connection. The maildrop is free again when it is dropped.
+/// One POP3 connection. The maildrop is free again when it has ended, or is dropped.
 pub(crate) struct Pop3Handler(Arc<Connection>);
 
 /// What the decisions of one connection share.
@@ -46,6 +46,8 @@ impl Handler<ServerSession> for Pop3Handler {
     }
 
     fn ended(&mut self, outcome: Outcome, end: protocol::End) {
+        // RFC 1939 §6: the lock goes before the connection is closed, so that whoever sees the end may come again.
+        self.0.state().maildrop = None;
         let Outcome { retrieved, removed, misuses } = outcome;
         tracing::debug!(retrieved, removed, ?misuses, ?end, "a POP3 connection ended");
     }
@@ -155,8 +157,11 @@ mod tests {
             let (mut first, mut second) = (signed_in(&place).await, signed_in(&place).await);
             assert!(matches!(ask(&mut first, Question::Open).await, Answer::Maildrop { .. }));
             assert_eq!(ask(&mut second, Question::Open).await, Answer::InUse);
-            drop(first);
+            let outcome = Outcome { retrieved: 0, removed: 0, misuses: Vec::new() };
+            first.ended(outcome, protocol::End::Closed);
             assert!(matches!(ask(&mut second, Question::Open).await, Answer::Maildrop { .. }));
+            drop(second);
+            assert!(matches!(ask(&mut signed_in(&place).await, Question::Open).await, Answer::Maildrop { .. }));
         });
     }
 
