@@ -3,8 +3,10 @@
 //! A [transcript] is a dialogue in a file. [`play`](play::play) plays it against a [`Stage`]: a protocol
 //! session in memory with a small [application](fake) ([`SessionStage`]), or a server that
 //! listens on ports ([`BinaryStage`](binary_stage::BinaryStage)). [`files`] finds the transcripts.
+//! [`dns`] is a name server to ask.
 
 pub mod binary_stage;
+pub mod dns;
 pub mod fake;
 pub mod files;
 pub mod play;

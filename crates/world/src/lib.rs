@@ -1,12 +1,14 @@
 //! The only door outside: clock, dice, sockets, names and workers. Each handle is an enum of real and simulated, cheap to clone.
 
 pub mod clock;
+pub mod dialer;
 pub mod dice;
 pub mod net;
 pub mod resolver;
 pub mod workers;
 
 pub use clock::{Clock, Timer};
+pub use dialer::Dialer;
 pub use dice::Dice;
 pub use resolver::Resolver;
 pub use workers::Workers;

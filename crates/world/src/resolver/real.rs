@@ -121,8 +121,6 @@ fn bounds(options: &Options) -> ResolverOpts {
     bounds.use_hosts_file = ResolveHosts::Never;
     // They tell which name an answer belongs to.
     bounds.preserve_intermediates = true;
-    // A network that eats large datagrams still lets TCP through (RFC 7766 §5).
-    bounds.try_tcp_on_error = true;
     bounds
 }
 
@@ -200,7 +198,7 @@ fn trouble(error: &NetError) -> LookupError {
         NetError::Dns(DnsError::DnssecBogus) => LookupError::Temporary(Trouble::Bogus),
         NetError::Timeout => LookupError::Temporary(Trouble::TimedOut),
         NetError::Busy => LookupError::Temporary(Trouble::Busy),
-        NetError::Proto(_) => LookupError::Malformed,
+        NetError::Proto(_) | NetError::Truncated => LookupError::Malformed,
         _ => LookupError::Temporary(Trouble::Unreachable),
     }
 }
