@@ -12,6 +12,7 @@ pub mod limits;
 pub mod queue_ids;
 pub mod report;
 pub mod runner;
+pub mod schedule;
 pub mod settle;
 pub mod trace_header;
 

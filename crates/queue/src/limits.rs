@@ -21,3 +21,31 @@ pub const LOCAL_EXPIRATION: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// Octets of the original's header that a report returns (RFC 3462 §2: text/rfc822-headers).
 pub const REPORT_HEADER_OCTETS_MAX: usize = 64 * 1024;
+
+/// The shortest pause between two attempts, whatever the settings say: no peer is hammered.
+pub const RETRY_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// Jitter adds at most this part of a pause: enough to spread a burst, too little to be noticed.
+pub const RETRY_JITTER_PART: u32 = 8;
+
+/// Deliveries in memory at once; a few hundred octets each, and many more than can be under way.
+pub const WINDOW_DELIVERIES_MAX: usize = 10_000;
+
+/// Deliveries of one destination in memory: some turns of work, so that a read serves many attempts.
+pub const SHARE_DELIVERIES_MAX: usize = 250;
+
+/// Destinations known in memory, those due first; the store keeps the rest.
+pub const DESTINATIONS_MAX: usize = 100_000;
+
+/// How long a node may be silent before others take its destinations.
+pub const LEASE: Duration = Duration::from_secs(5 * 60);
+
+/// How often all destinations are read: finds those of a node that died, and new ones that nobody told us of.
+pub const SURVEY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Pause after the store could not answer.
+pub const STORE_PAUSE: Duration = Duration::from_secs(5);
+
+/// An attempt is cut after this long: the agent's own time limits end it earlier, so this is the limit for a stuck one
+/// (RFC 5321 §4.5.3.2 allows 10 minutes after the final dot alone).
+pub const ATTEMPT: Duration = Duration::from_secs(60 * 60);

@@ -1,0 +1,163 @@
+//! What is done next: time first, then leases, then attempts, then reading.
+
+use mail::Timestamp;
+
+use super::line::{Asked, Lease};
+use super::value::{Destination, Key};
+use super::{Schedule, Slot, Step, plus};
+
+impl Schedule {
+    /// The next step, if there is one now. To be called until there is none, after each answer and at
+    /// [`next_wakeup`](Self::next_wakeup).
+    pub fn next(&mut self, now: Timestamp) -> Option<Step> {
+        self.pass_time(now);
+        self.steps
+            .pop_front()
+            .or_else(|| self.survey(now))
+            .or_else(|| self.renew(now))
+            .or_else(|| self.start(now))
+            .or_else(|| self.draw(now))
+    }
+
+    /// When there may be a step although nothing was answered or told; none if never.
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        let survey = (!self.survey_asked).then_some(self.survey_at);
+        let firsts = [
+            self.deadlines.first().map(|(at, _)| *at),
+            self.again.first().map(|(at, _)| *at),
+            self.index.future.first().map(|(at, _)| *at),
+            self.index.leases.first().map(|(at, _)| *at),
+        ];
+        firsts.into_iter().flatten().chain(survey).min()
+    }
+
+    fn pass_time(&mut self, now: Timestamp) {
+        while let Some((_, key)) = self.deadlines.pop_first_before(now) {
+            self.steps.push_back(Step::Cut(key));
+        }
+        while let Some((_, key)) = self.again.pop_first_before(now) {
+            self.settle_again(&key);
+        }
+        while let Some((at, destination)) = self.index.future.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.reindex(&destination, now);
+        }
+        self.end_leases(now);
+    }
+
+    /// Leases that are over: another node may have the destination from now on.
+    fn end_leases(&mut self, now: Timestamp) {
+        let wanting = self.index.leases.iter().take_while(|(at, _)| *at <= now);
+        let over: Vec<Destination> = wanting
+            .filter(|(_, destination)| matches!(self.lines[destination].lease, Lease::Ours(until) if until <= now))
+            .map(|(_, destination)| destination.clone())
+            .collect();
+        for destination in over {
+            self.lose(&destination, Lease::Free);
+            self.reindex(&destination, now);
+        }
+    }
+
+    fn settle_again(&mut self, key: &Key) {
+        if let Some(Slot::Settling { delivery, transitions }) = self.window.get(key) {
+            let (delivery, transitions) = (delivery.clone(), transitions.clone());
+            self.steps.push_back(Step::Settle { delivery, transitions });
+        }
+    }
+
+    fn survey(&mut self, now: Timestamp) -> Option<Step> {
+        if self.survey_asked || now < self.survey_at {
+            return None;
+        }
+        self.survey_asked = true;
+        Some(Step::Survey { limit: self.limits.destinations_max })
+    }
+
+    fn renew(&mut self, now: Timestamp) -> Option<Step> {
+        let (at, destination) = self.index.leases.first().cloned()?;
+        (at <= now).then(|| self.ask(&destination, self.room(), now))
+    }
+
+    fn start(&mut self, now: Timestamp) -> Option<Step> {
+        if self.running >= self.limits.attempts_max {
+            return None;
+        }
+        let mut startable = self.index.startable.iter().map(|(_, destination)| destination);
+        let destination = startable.find(|destination| self.may_start(destination, now))?.clone();
+        let line = self.lines.get_mut(&destination).expect("the index has known lines");
+        let (_, queue_id) = line.waiting.pop_first().expect("startable means that something waits");
+        line.running += 1;
+        self.turn += 1;
+        line.turn = self.turn;
+        let key = Key { destination, queue_id };
+        let Some(Slot::Waiting(delivery)) = self.window.remove(&key) else {
+            unreachable!("what a line has waiting, waits in the window")
+        };
+        let deadline = plus(now, self.limits.attempt);
+        self.running += 1;
+        self.deadlines.insert((deadline, key.clone()));
+        self.window.insert(key.clone(), Slot::Running { delivery: delivery.clone(), site: None, deadline });
+        self.reindex(&key.destination, now);
+        Some(Step::Start(delivery))
+    }
+
+    fn may_start(&self, destination: &Destination, now: Timestamp) -> bool {
+        let line = &self.lines[destination];
+        line.lease_is_fresh(&self.limits, now) && line.site.as_ref().is_none_or(|site| self.has_room(site))
+    }
+
+    pub(super) fn has_room(&self, site: &super::Site) -> bool {
+        self.sites.get(site).is_none_or(|running| *running < self.limits.site_attempts_max)
+    }
+
+    fn draw(&mut self, now: Timestamp) -> Option<Step> {
+        let (slots, _, destination) = self.index.due.first().cloned()?;
+        if self.room() == 0 && (slots > 0 || !self.make_room(now)) {
+            return None;
+        }
+        Some(self.ask(&destination, self.room(), now))
+    }
+
+    fn room(&self) -> usize {
+        self.limits.window_deliveries_max.saturating_sub(self.window.len() + self.reserved)
+    }
+
+    /// Sends what is due last at the destination with most waiting back to the store; whether that made room.
+    fn make_room(&mut self, now: Timestamp) -> bool {
+        let Some((_, destination)) = self.index.crowded.last().cloned() else { return false };
+        let line = &self.lines[&destination];
+        let (_, queue_id) = *line.waiting.last().expect("crowded means that some wait");
+        self.put_back(&Key { destination: destination.clone(), queue_id });
+        self.reindex(&destination, now);
+        true
+    }
+
+    fn ask(&mut self, destination: &Destination, room: usize, now: Timestamp) -> Step {
+        let until = plus(now, self.limits.lease);
+        let line = self.lines.get_mut(destination).expect("the index has known lines");
+        let take = self.limits.share_deliveries_max.saturating_sub(line.waiting.len()).min(room);
+        let limit = line.slots + take;
+        line.asked = Some(Asked { take, until, touched: None, stale: false });
+        self.reserved += take;
+        self.turn += 1;
+        line.turn = self.turn;
+        self.reindex(destination, now);
+        Step::Draw { destination: destination.clone(), until, limit }
+    }
+}
+
+trait PopFirstBefore<T> {
+    /// Takes the first, if its time has come.
+    fn pop_first_before(&mut self, now: Timestamp) -> Option<(Timestamp, T)>;
+}
+
+impl<T: Ord> PopFirstBefore<T> for std::collections::BTreeSet<(Timestamp, T)> {
+    fn pop_first_before(&mut self, now: Timestamp) -> Option<(Timestamp, T)> {
+        if self.first()?.0 > now {
+            return None;
+        }
+        self.pop_first()
+    }
+}
