@@ -27,7 +27,7 @@ mod proof {
 
 use proof::chance::Chance;
 use proof::imap::look;
-use proof::ledger::{Attempt, compare};
+use proof::ledger::{Attempt, Found, compare};
 use proof::message::Message;
 use proof::reading::read_everything;
 use proof::server::{DOMAIN, Place, Server, Signal};
@@ -48,6 +48,35 @@ fn what_was_acknowledged_is_kept_though_the_server_is_killed() {
     println!("WAXSEAL_SEED={seed}");
     let directory = tempfile::tempdir().expect("a directory for a test");
     let place = Place::new(directory.path(), &accounts());
+    let (kills, after) = kill_under_load(&place, seed, kills_max);
+    let (tally, wrong) = compare(&after.attempts, &after.found);
+    println!(
+        "{kills} kills under load, and as many while it started again; {} messages acknowledged; {} in flight at a \
+         kill, {} of them kept; {} cut earlier; {} refused; {} copies found and compared",
+        tally.acknowledged,
+        tally.in_flight,
+        tally.in_flight_kept,
+        tally.cut,
+        tally.refused,
+        after.found.values().sum::<usize>()
+    );
+    let faults = [after.faults, wrong].concat();
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    let refused = after.attempts.iter().find(|attempt| matches!(attempt.sent, Sent::Refused(_)));
+    assert!(refused.is_none(), "a good message was refused: {refused:?}");
+    assert!(kills > 0 && tally.in_flight > 0, "no kill met a message in flight: nothing was shown");
+    assert!(tally.acknowledged > 10 * kills as usize, "that is no load: {tally:?}");
+}
+
+/// What is known when it is over.
+struct Aftermath {
+    attempts: Vec<Attempt>,
+    found: Found,
+    faults: Vec<String>,
+}
+
+/// Kills so often, if there is time; then lets the load end and reads everything.
+fn kill_under_load(place: &Place, seed: u64, kills_max: u32) -> (u32, Aftermath) {
     let load = Load::start(seed);
     let (mut kills, mut memory, begun) = (0, Memory::default(), Instant::now());
     let mut chance = Chance::new(seed);
@@ -57,38 +86,25 @@ fn what_was_acknowledged_is_kept_though_the_server_is_killed() {
         server.end(Signal::KILL);
         kills += 1;
         if kills % KILLS_PER_CHECK == 0 {
-            check(&place);
+            check(place);
         }
-        kill_early(&place, Duration::from_millis(chance.between(0, 80)));
+        kill_early(place, Duration::from_millis(chance.between(0, 80)));
         server = place.serve(&[]);
         memory.look(&server, &accounts()[kills as usize % ACCOUNTS]);
     }
     load.run_for(&server, Duration::from_millis(300));
-    let attempts = load.stop();
-    check(&place);
+    (kills, look_around(place, server, load.stop(), memory))
+}
+
+/// Reads and checks everything, with the server up and down.
+fn look_around(place: &Place, server: Server, attempts: Vec<Attempt>, mut memory: Memory) -> Aftermath {
+    check(place);
     let (found, mut faults) = read_everything(server.port("pop3"), &accounts(), &attempts);
     accounts().iter().for_each(|account| memory.look(&server, account));
     faults.extend(memory.faults());
-    let errors = server.end(Signal::TERM);
-    check(&place);
-    let (tally, wrong) = compare(&attempts, &found);
-    faults.extend(wrong);
-    println!(
-        "{kills} kills under load, and as many while it started again; {} messages acknowledged; {} in flight at a kill, {} of them kept; {} cut earlier; {} refused; \
-         {} copies found and compared",
-        tally.acknowledged,
-        tally.in_flight,
-        tally.in_flight_kept,
-        tally.cut,
-        tally.refused,
-        found.values().sum::<usize>()
-    );
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
-    assert!(errors.is_empty(), "the last server logged errors: {errors:?}");
-    let refused = attempts.iter().find(|attempt| matches!(attempt.sent, Sent::Refused(_)));
-    assert!(refused.is_none(), "a good message was refused: {refused:?}");
-    assert!(kills > 0 && tally.in_flight > 0, "no kill met a message in flight: nothing was shown");
-    assert!(tally.acknowledged > 10 * kills as usize, "that is no load: {tally:?}");
+    faults.extend(server.end(Signal::TERM));
+    check(place);
+    Aftermath { attempts, found, faults }
 }
 
 fn variable<T: std::str::FromStr>(name: &str, default: T) -> T {
