@@ -125,4 +125,24 @@ mod tests {
         assert_eq!(content, "Received: x\r\nSubject: y\r\n\r\nReturn-Path: body\r\n");
         assert_eq!(joined("T\r\n", b"", b"Subject: y\r\n\r\n"), "T\r\nSubject: y\r\n\r\n");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn content_that_outgrows_a_commit_with_its_last_piece_is_staged() {
+        let directory = tempfile::tempdir().unwrap();
+        let world = world::World::simulated(mail::Timestamp(0), 1);
+        let store = Store::open(directory.path(), &world, store::Options::default()).unwrap();
+        let full = INLINE_CONTENT_OCTETS_MAX - "T\r\n".len();
+        for (before, last, is_staged) in
+            [(full, 0, false), (full - 9, 9, false), (full, 1, true), (full + 3, 0, true)]
+        {
+            let mut spool = Spool::default();
+            assert!(spool.fits(before));
+            spool.keep(&vec![b'x'; before]);
+            let kept = spool.finish(&store, vec![b'x'; last].into(), Bytes::new(), "T\r\n").await.unwrap();
+            assert_eq!(matches!(kept, NewContent::Staged(_)), is_staged, "{before} and {last}");
+            if let NewContent::Staged(staged) = kept {
+                assert_eq!(staged.size, (3 + before + last) as u64);
+            }
+        }
+    }
 }
