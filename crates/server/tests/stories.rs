@@ -415,7 +415,8 @@ fn check_report(report: &[u8]) {
     );
 }
 
-/// More than one piece of content that is held in memory, so that the disk has some of it before it is complete.
+/// More than is held in memory, so that the disk has some of it before it is complete.
+const LARGE_OCTETS: u64 = 8000 * 67;
 const LARGE: &str = "C* 8000 0123456789012345678901234567890123456789012345678901234567890\\r\\n\n";
 
 #[test]
@@ -424,6 +425,7 @@ fn cut_by_a_crash_in_content() {
     let mut stage = BinaryServer::start(Place::new(&transcript.fixture).unwrap()).unwrap().stage().unwrap();
     played(&transcript, &mut stage);
     let mut server = stage.into_server();
+    server.await_content(LARGE_OCTETS / 2).unwrap();
     server.restart().unwrap();
     expect![[r#"
         QUEUE-ID-1

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -53,6 +54,19 @@ impl BinaryServer {
         let read = File::open(self.place.beside("log")).and_then(|mut file| file.read_to_string(&mut text));
         read.expect("the log can be read");
         text
+    }
+
+    /// Waits until so many octets of content are on its disk.
+    pub(crate) fn await_content(&self, octets: u64) -> Result<()> {
+        let began = now();
+        while content_octets(&self.place.data().join("content")).map_err(|error| error.to_string())? < octets
+        {
+            if began.elapsed() > START_OR_END_MAX {
+                return Err(format!("the content does not reach the disk:\n{}", self.log()));
+            }
+            pause(LOOK_EVERY);
+        }
+        Ok(())
     }
 
     /// What `waxseal trace` prints of a message.
@@ -173,6 +187,10 @@ fn spawn(command: &mut Command) -> Result<Child> {
     command.spawn().map_err(|error| format!("{WAXSEAL}: {error}"))
 }
 
+fn content_octets(directory: &Path) -> std::io::Result<u64> {
+    std::fs::read_dir(directory)?.map(|entry| Ok(entry?.metadata()?.len())).sum()
+}
+
 /// Protocol and port of a log line that tells them.
 fn listening(line: &str) -> Option<(String, u16)> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -183,7 +201,7 @@ fn listening(line: &str) -> Option<(String, u16)> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a file beside the server, not of it")]
-fn write(path: &std::path::Path, text: &str) -> Result<()> {
+fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
