@@ -341,6 +341,73 @@ fn sigterm_lets_a_transaction_end_and_tells_those_who_wait() {
 }
 
 #[test]
+fn a_story_is_told_by_queue_id_message_id_and_address_running_and_down() {
+    let place = Place::new();
+    let serving = place.serve();
+    place.run("domain add example.org", "");
+    place.run("account add ann@example.org --generate", "");
+    let mut smtp = Typist::connect(serving.port);
+    smtp.envelope("bob@example.net", "Ann@Example.org");
+    smtp.begin();
+    let reply = smtp.content("story");
+    let queue_id = reply.split(' ').nth(2).unwrap().to_owned();
+    let names = [
+        queue_id.as_str(),
+        "story@client.example",
+        "<story@client.example>",
+        "ann@example.org",
+        "bob@example.net",
+    ];
+    let stories = || names.map(|name| place.run(&format!("trace {name}"), "").stdout);
+    let running = stories();
+    assert!(running.iter().all(|story| story == &running[0]), "{running:?}");
+    let client = smtp.address();
+    drop(smtp);
+    drop(serving);
+    assert_eq!(stories(), running);
+    let story = String::from_utf8(running[0].clone()).unwrap();
+    assert!(story.starts_with(&queue_id), "{story}");
+    // The times, which are the first two words of a line, are not the same twice.
+    let hops = story
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ") + "\n");
+    expect![[r#"
+        accept from CLIENT by virtual server "internet"
+        speak EHLO client.example, no TLS
+        judge sender <bob@example.net> accepted
+        judge recipient <Ann@example.org> accepted
+        because recipient: the recipient is ours (mailboxes 1)
+        spool 57 octets, Message-ID <story@client.example>
+        judge content accepted
+        enqueue from <bob@example.net> to <Ann@example.org>
+        file in INBOX of ann@example.org for <Ann@example.org>
+        end 250 2.0.0 kept
+    "#]]
+    .assert_eq(&hops.collect::<String>().replace(&client, "CLIENT"));
+}
+
+#[test]
+fn readers_are_told_that_the_server_stops() {
+    let mut trial = Trial::start(&[]);
+    let [mut imap, mut idle] = [(), ()].map(|()| Typist::connect(trial.port("imap")));
+    let account = &trial.ready().accounts[0];
+    assert!(idle.ask(&format!("a LOGIN {} {}", account.address, account.password)).starts_with("a OK "));
+    idle.say("b SELECT INBOX");
+    while !idle.line().starts_with("b OK") {}
+    assert!(idle.ask("c IDLE").starts_with("+ "));
+    let mut pop3 = Typist::connect(trial.port("pop3"));
+    assert_eq!(trial.end(Signal::TERM), Some(0));
+    let told = [imap.line(), idle.line(), pop3.line()].map(|line| line + "\n").concat();
+    expect![[r#"
+        * BYE Server is shutting down
+        * BYE Server is shutting down
+
+    "#]]
+    .assert_eq(&told);
+}
+
+#[test]
 fn some_recipients_of_a_trial_fail_on_purpose() {
     let trial = Trial::start(&[]);
     let rcpt = |to: &str| Typist::connect(trial.port("smtp")).envelope("bob@example.org", to);
@@ -398,21 +465,31 @@ fn a_trial_leaves_nothing_behind() {
 }
 
 /// `try` as a person sees it: the screen, and the server that is behind it.
-fn screen() -> (Child, String) {
-    let mut child = Command::new(PROGRAM)
-        .arg("try")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut screen = String::new();
-    while !screen.contains("Ctrl-C") {
-        screen.push_str(&lines.next().expect("the screen ends with Ctrl-C").unwrap());
-        screen.push('\n');
+struct Shown {
+    child: Child,
+    screen: String,
+}
+
+impl Shown {
+    fn start() -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.arg("try").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut screen = String::new();
+        while !screen.contains("Ctrl-C") {
+            screen.push_str(&lines.next().expect("the screen ends with Ctrl-C").unwrap());
+            screen.push('\n');
+        }
+        Self { child, screen }
     }
-    (child, screen)
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        signal_to(&self.child, Signal::INT);
+        let _ = self.child.wait();
+    }
 }
 
 /// What stands under a heading, up to the next line that is not indented.
@@ -423,10 +500,13 @@ fn under(screen: &str, heading: &str) -> String {
 
 #[test]
 fn the_commands_of_the_screen_work_pasted() {
-    let (child, screen) = screen();
+    let shown = Shown::start();
+    let screen = &shown.screen;
+    let widest = screen.lines().filter(|line| !line.contains("/")).map(str::len).max();
+    assert!(widest <= Some(80), "lines without a path fit 80 columns: {screen}");
     assert!((24..=40).contains(&screen.lines().count()), "{screen}");
     let paste = |heading: &str| {
-        let command = under(&screen, heading);
+        let command = under(screen, heading);
         let output = Command::new("bash").args(["-c", &command]).output().unwrap();
         let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(output.status.success(), "{command}\n{told}");
@@ -440,8 +520,6 @@ fn the_commands_of_the_screen_work_pasted() {
     );
     let story = paste("See what happened to it:");
     assert!(story.contains("INBOX of bob@example.org"), "{story}");
-    signal_to(&child, Signal::INT);
-    assert!({ child }.wait().unwrap().success());
 }
 
 #[test]

@@ -143,7 +143,7 @@ mod tests {
         };
         Ready {
             probe: Probe { arrived: true, milliseconds: 7 },
-            ports: [("smtp", 4001), ("submission", 4002), ("imaps", 4007)]
+            ports: [("smtp", 4001), ("submission", 4002), ("submissions", 4003), ("imaps", 4007)]
                 .map(|(n, p)| (n.to_owned(), p))
                 .into(),
             accounts: vec![account("ann"), account("bob")],
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn one_line_for_programs() {
-        expect![[r#"{"probe":{"arrived":true,"milliseconds":7},"ports":{"imaps":4007,"smtp":4001,"submission":4002},"accounts":[{"address":"ann@example.org","password":"pass-word"},{"address":"bob@example.org","password":"pass-word"}],"ca":"/data/ca.pem","data":"/data/it's here","process":42}"#]].assert_eq(&ready().json());
+        expect![[r#"{"probe":{"arrived":true,"milliseconds":7},"ports":{"imaps":4007,"smtp":4001,"submission":4002,"submissions":4003},"accounts":[{"address":"ann@example.org","password":"pass-word"},{"address":"bob@example.org","password":"pass-word"}],"ca":"/data/ca.pem","data":"/data/it's here","process":42}"#]].assert_eq(&ready().json());
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
 
             Ports on 127.0.0.1, on the left with STARTTLS, on the right TLS from the start:
               smtp        4001
-              submission  4002
+              submission  4002    submissions 4003
   
               imaps       4007
 
@@ -187,7 +187,7 @@ mod tests {
                 curl -sS --cacert /data/ca.pem \
                 -u 'ann@example.org:pass-word' \
                 --mail-from ann@example.org --mail-rcpt bob@example.org \
-                -T - smtps://127.0.0.1:0/client.example
+                -T - smtps://127.0.0.1:4003/client.example
             Read it:
               curl -sS --cacert /data/ca.pem \
                 -u 'bob@example.org:pass-word' \
@@ -197,6 +197,7 @@ mod tests {
                 --data '/data/it'\''s here'
 
             Ctrl-C stops the server and removes all of it. To keep the mail: --keep DIR.
-        "#]].assert_eq(&screen);
+        "#]]
+        .assert_eq(&screen);
     }
 }

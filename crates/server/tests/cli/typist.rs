@@ -19,6 +19,11 @@ impl Typist {
         typist
     }
 
+    /// Its own end of the connection.
+    pub(crate) fn address(&self) -> String {
+        self.stream.get_ref().local_addr().unwrap().to_string()
+    }
+
     /// A line without its end; empty at the end of the connection.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
