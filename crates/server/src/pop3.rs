@@ -161,7 +161,10 @@ mod tests {
             first.ended(outcome, protocol::End::Closed);
             assert!(matches!(ask(&mut second, Question::Open).await, Answer::Maildrop { .. }));
             drop(second);
-            assert!(matches!(ask(&mut signed_in(&place).await, Question::Open).await, Answer::Maildrop { .. }));
+            assert!(matches!(
+                ask(&mut signed_in(&place).await, Question::Open).await,
+                Answer::Maildrop { .. }
+            ));
         });
     }
 
