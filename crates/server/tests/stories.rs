@@ -424,8 +424,9 @@ fn cut_by_a_crash_in_content() {
     let transcript = transcript("", &[HELLO, ENVELOPE, CONTENT, LARGE, "S~\n"].concat());
     let mut stage = BinaryServer::start(Place::new(&transcript.fixture).unwrap()).unwrap().stage().unwrap();
     played(&transcript, &mut stage);
+    stage.server().await_content(LARGE_OCTETS / 2).unwrap();
+    stage.server().crash();
     let mut server = stage.into_server();
-    server.await_content(LARGE_OCTETS / 2).unwrap();
     server.restart().unwrap();
     expect![[r#"
         QUEUE-ID-1
@@ -449,8 +450,8 @@ fn cut_by_a_crash_before_the_record() {
     let mut server = BinaryServer::start(place).unwrap();
     let mut stage = server.stage().unwrap();
     played(&transcript, &mut stage);
+    stage.server().crash();
     server = stage.into_server();
-    server.crash();
     for entry in std::fs::read_dir(server.place.data().join("content")).unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), before.data().join("content").join(entry.file_name())).unwrap();

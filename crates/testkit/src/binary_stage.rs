@@ -51,6 +51,11 @@ impl<S: Server> BinaryStage<S> {
         Ok(Self { server, tls: client_config(ca)?, connections: BTreeMap::new() })
     }
 
+    /// The server, while its clients are connected.
+    pub fn server(&mut self) -> &mut S {
+        &mut self.server
+    }
+
     /// Gives the server back; every connection is closed.
     pub fn into_server(self) -> S {
         self.server

@@ -137,9 +137,8 @@ impl BinaryServer {
         let _ = self.process.wait();
     }
 
-    /// Starts it again; it listens elsewhere.
+    /// Starts it again after its end; it listens elsewhere.
     pub(crate) fn restart(&mut self) -> Result<()> {
-        self.crash();
         std::fs::remove_file(self.place.beside("log")).map_err(|error| format!("the log: {error}"))?;
         self.process = serve(&self.place)?;
         self.ports.clear();
