@@ -5,6 +5,7 @@
 
 use mail::{ForwardPath, Reply, ReversePath};
 
+use super::dialect::Dialect;
 use super::parameters::{self, MailParameters};
 use super::replies::{self, Canned};
 use super::server::Config;
@@ -29,6 +30,7 @@ impl Refusal {
 pub(super) enum Verb {
     Helo,
     Ehlo,
+    Lhlo,
     Mail,
     Rcpt,
     Data,
@@ -46,6 +48,7 @@ pub(super) enum Verb {
 pub(super) const VERBS: &[(&str, Verb)] = &[
     ("EHLO", Verb::Ehlo),
     ("HELO", Verb::Helo),
+    ("LHLO", Verb::Lhlo),
     ("STARTTLS", Verb::StartTls),
     ("AUTH", Verb::Auth),
     ("MAIL", Verb::Mail),
@@ -59,12 +62,23 @@ pub(super) const VERBS: &[(&str, Verb)] = &[
     ("QUIT", Verb::Quit),
 ];
 
+impl Verb {
+    /// Whether a dialect has this command (RFC 2033 §4.1).
+    pub(super) fn is_of(self, dialect: Dialect) -> bool {
+        match self {
+            Self::Helo | Self::Ehlo => dialect == Dialect::Smtp,
+            Self::Lhlo => dialect == Dialect::Lmtp,
+            _ => true,
+        }
+    }
+}
+
 /// First words of HTTP requests. A browser can be made to send one, with commands in its body, to any port.
 const HTTP_METHODS: &[&str] =
     &["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
 /// Splits a line (without CRLF) into verb and argument, white space around the argument removed.
-pub(super) fn split(line: &[u8]) -> Result<(Verb, &str), Refusal> {
+pub(super) fn split(line: &[u8], dialect: Dialect) -> Result<(Verb, &str), Refusal> {
     if !line.is_ascii() {
         return Err(eight_bit(line));
     }
@@ -72,7 +86,7 @@ pub(super) fn split(line: &[u8]) -> Result<(Verb, &str), Refusal> {
     // RFC 5321 §4.1.1: trailing white space is tolerated.
     let line = line.trim_end_matches([' ', '\t']);
     let (word, argument) = line.split_once(' ').unwrap_or((line, ""));
-    let known = VERBS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+    let known = VERBS.iter().find(|(name, verb)| verb.is_of(dialect) && name.eq_ignore_ascii_case(word));
     match known {
         None => Err(unknown(word)),
         Some(_) if argument.bytes().any(|octet| octet.is_ascii_control()) => {
@@ -183,7 +197,7 @@ mod tests {
     #[test]
     fn lines_are_verb_and_argument() {
         let check = |line: &str, expected: &str| {
-            let found = split(line.as_bytes()).map(|(verb, argument)| format!("{verb:?} {argument:?}"));
+            let found = split(line.as_bytes(), Dialect::Smtp).map(|(verb, argument)| format!("{verb:?} {argument:?}"));
             assert_eq!(found.unwrap_or_else(code), expected, "{line:?}");
         };
         check("NOOP", "Noop \"\"");
@@ -201,7 +215,22 @@ mod tests {
         check("GET / HTTP/1.1", "421 HttpRequest");
         check("Host: mx.example.org", "421 HeaderAsCommand");
         check(": x", "500 UnknownCommand");
-        assert_eq!(split(b"RCPT TO:<\xff@example.org>").map_err(code), Err("553 EightBitCommand".into()));
+        let eight_bit = split(b"RCPT TO:<\xff@example.org>", Dialect::Smtp).map_err(code);
+        assert_eq!(eight_bit, Err("553 EightBitCommand".into()));
+    }
+
+    #[test]
+    fn each_dialect_has_its_own_hello() {
+        let check = |line: &str, dialect: Dialect, known: bool| {
+            let found = split(line.as_bytes(), dialect).map_err(code);
+            assert_eq!(found.is_ok(), known, "{line} {dialect:?}");
+            assert!(known || found == Err("500 UnknownCommand".into()));
+        };
+        for (line, dialect) in [("EHLO x", Dialect::Smtp), ("HELO x", Dialect::Smtp), ("LHLO x", Dialect::Lmtp)] {
+            check(line, dialect, true);
+            check(line, if dialect == Dialect::Smtp { Dialect::Lmtp } else { Dialect::Smtp }, false);
+        }
+        check("NOOP", Dialect::Lmtp, true);
     }
 
     #[test]

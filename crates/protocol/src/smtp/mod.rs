@@ -1,4 +1,5 @@
-//! SMTP and submission, the server's side (RFC 5321, 6409): commands, replies and the session.
+//! SMTP, submission and LMTP (RFC 5321, 6409, 2033): commands, replies and the server's session; in [`client`] the other
+//! side.
 //!
 //! ```text
 //! line ──► command ──► parameters          parsing, pure
@@ -8,8 +9,10 @@
 //!   └──► content                            after DATA: dots removed, the true end found
 //! ```
 
+pub mod client;
 mod command;
 mod content;
+mod dialect;
 mod extensions;
 mod parameters;
 mod replies;
@@ -18,5 +21,6 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+pub use dialect::Dialect;
 pub use server::{Answer, Config, Hello, Outcome, Question, Recipient, Sender};
 pub use session::ServerSession;

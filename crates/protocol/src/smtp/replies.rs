@@ -46,10 +46,13 @@ pub(super) const PARAMETER_SYNTAX: Canned = Canned(501, (5, 5, 4), "A parameter 
 
 // Order of commands.
 pub(super) const HELLO_FIRST: Canned = Canned(503, (5, 5, 1), "Say EHLO first");
+pub(super) const LHLO_FIRST: Canned = Canned(503, (5, 5, 1), "Say LHLO first");
 pub(super) const MAIL_TWICE: Canned = Canned(503, (5, 5, 1), "A transaction is open already");
 pub(super) const MAIL_FIRST: Canned = Canned(503, (5, 5, 1), "MAIL comes first");
 // RFC 5321 §3.3 allows 503 or 554; 554 says that the client was understood.
 pub(super) const NO_RECIPIENTS: Canned = Canned(554, (5, 5, 1), "No valid recipients");
+// RFC 2033 §4.2: there it must be 503.
+pub(super) const LMTP_NO_RECIPIENTS: Canned = Canned(503, (5, 5, 1), "No valid recipients");
 pub(super) const TOO_MANY_RECIPIENTS: Canned = Canned(452, (4, 5, 3), "Too many recipients");
 pub(super) const SIZE_ANNOUNCED: Canned = Canned(552, (5, 3, 4), "The message is larger than we accept");
 

@@ -109,6 +109,10 @@ pub enum Question {
 pub enum Answer {
     /// Send this reply; its class (2yz, 3yz, other) is the decision.
     Reply(Reply),
+    /// LMTP's answer to [`Question::Finish`]: one reply for each recipient that was accepted, in the order of RCPT, also
+    /// for one that was given twice (RFC 2033 §4.2). SMTP sends the first. What is missing is deferred. A single
+    /// [`Reply`](Self::Reply) counts for all.
+    Replies(Vec<Reply>),
     /// The answer to [`Question::Authenticate`].
     SignIn(SignIn),
     /// Noted; go on.

@@ -1,4 +1,4 @@
-//! The SMTP server session (RFC 5321 §3, §4.1.4): what is allowed when, and what follows.
+//! The SMTP and LMTP server session (RFC 5321 §3, §4.1.4; RFC 2033): what is allowed when, and what follows.
 //!
 //! ```text
 //! Banner ──► Commands ◄──► Sasl         AUTH, line by line
@@ -24,6 +24,7 @@ use mail::{Address, Reply};
 
 use super::command::Refusal;
 use super::content::Content;
+use super::dialect::Dialect;
 use super::replies::{self, Canned};
 use super::server::{Answer, Config, Hello, Outcome, Question};
 use crate::limits;
@@ -54,6 +55,7 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 #[derive(Debug)]
 pub struct ServerSession {
     config: Arc<Config>,
+    dialect: Dialect,
     state: State,
     /// After the last HELO or EHLO.
     hello: Option<Arc<Hello>>,
@@ -106,7 +108,8 @@ enum Asked {
     Begin,
     Chunk,
     Finish,
-    Refused(Reply),
+    /// With the number of recipients that wait for a reply.
+    Refused(Reply, usize),
     Abandoned(Then),
     Lookup,
 }
@@ -163,9 +166,19 @@ impl ServerSession {
     /// A session on a new connection. Where TLS comes first, [`secured`](Session::secured) must be called before
     /// [`next`](Session::next).
     pub fn new(config: Arc<Config>, now: Instant) -> Self {
+        Self::with_dialect(config, Dialect::Smtp, now)
+    }
+
+    /// The same for LMTP, which must not be served on port 25 (RFC 2033 §5).
+    pub fn lmtp(config: Arc<Config>, now: Instant) -> Self {
+        Self::with_dialect(config, Dialect::Lmtp, now)
+    }
+
+    fn with_dialect(config: Arc<Config>, dialect: Dialect, now: Instant) -> Self {
         let deadline = now + config.timeout;
         Self {
             config,
+            dialect,
             state: State::Banner,
             hello: None,
             tls: None,
@@ -178,7 +191,10 @@ impl ServerSession {
             clock: Clock { now, deadline, content_ends: None, content_renewed: 0, stops: None },
             counts: Counts::default(),
             misuses: Misuses::default(),
-            stopped: "before HELO",
+            stopped: match dialect {
+                Dialect::Smtp => "before HELO",
+                Dialect::Lmtp => "before LHLO",
+            },
         }
     }
 

@@ -9,6 +9,7 @@ use crate::limits;
 use crate::misuse::Misuse;
 use crate::sasl::SignIn;
 use crate::smtp::content::Content;
+use crate::smtp::dialect::Dialect;
 use crate::smtp::replies;
 use crate::smtp::server::{Answer, Hello};
 
@@ -18,7 +19,8 @@ impl ServerSession {
             (Asked::SignIn, Answer::SignIn(sign_in)) => self.signed_in(sign_in),
             (Asked::SignIn, _) => self.signed_in(SignIn::Unavailable),
             (Asked::Chunk, _) => {}
-            (Asked::Refused(reply), _) => self.say(&reply),
+            (Asked::Refused(reply, recipients), _) => (0..recipients).for_each(|_| self.say(&reply)),
+            (Asked::Finish, answer) => self.content_decided(answer),
             (Asked::Abandoned(then), _) => self.then(then),
             (asked, Answer::Reply(reply)) => self.replied(&asked, &reply),
             (asked, _) => self.replied(&asked, &replies::UNAVAILABLE.reply()),
@@ -33,7 +35,6 @@ impl ServerSession {
             Asked::Recipient => self.recipient_decided(reply.is_positive()),
             // RFC 5321 §4.1.1.4: only 354 lets content come; else the transaction stays as it is.
             Asked::Begin if reply.code == 354 => self.begin_content(),
-            Asked::Finish => self.finished(reply.is_positive()),
             _ => {}
         }
         if reply.code == 421 {
@@ -68,6 +69,35 @@ impl ServerSession {
         self.clock.content_renewed = 0;
         self.clock.content_ends = Some(self.clock.now + limits::SMTP_CONTENT_TIME_MAX);
         self.stopped = "in content";
+    }
+
+    /// RFC 2033 §4.2: in LMTP each recipient that was accepted has a reply of its own.
+    fn content_decided(&mut self, answer: Answer) {
+        let mut replies = match answer {
+            Answer::Replies(replies) => replies,
+            Answer::Reply(reply) if reply.code == 421 => vec![reply],
+            Answer::Reply(reply) => vec![reply; self.replies_to_content()],
+            _ => Vec::new(),
+        };
+        if replies.first().is_none_or(|reply| reply.code != 421) {
+            replies.resize(self.replies_to_content(), replies::UNAVAILABLE.reply());
+        }
+        for reply in &replies {
+            self.say(reply);
+            if reply.code == 421 {
+                self.state = State::Closing;
+                break;
+            }
+        }
+        self.finished(replies.iter().any(Reply::is_positive));
+    }
+
+    /// How many replies the end of a content has.
+    pub(super) fn replies_to_content(&self) -> usize {
+        match (self.dialect, &self.transaction) {
+            (Dialect::Lmtp, Some(transaction)) => transaction.recipients,
+            _ => 1,
+        }
     }
 
     fn finished(&mut self, accepted: bool) {

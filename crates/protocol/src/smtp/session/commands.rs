@@ -10,6 +10,7 @@ use crate::misuse::Misuse;
 use crate::sasl::{self, Exchange, Progress, Stop};
 use crate::smtp::command::{self, Refusal, VERBS, Verb};
 use crate::smtp::content::{Fault, Piece};
+use crate::smtp::dialect::Dialect;
 use crate::smtp::extensions;
 use crate::smtp::replies::{self, Canned};
 use crate::smtp::server::{Hello, Question, Recipient, Sender};
@@ -22,7 +23,7 @@ fn refused(misuse: Misuse, reply: Canned) -> Done {
 
 impl ServerSession {
     pub(super) fn command(&mut self, line: &[u8]) {
-        let done = command::split(line).and_then(|(verb, argument)| {
+        let done = command::split(line, self.dialect).and_then(|(verb, argument)| {
             self.may(verb)?;
             self.run(verb, argument)
         });
@@ -35,11 +36,11 @@ impl ServerSession {
     fn may(&self, verb: Verb) -> Done {
         use Verb::*;
         // RFC 3207 §4.
-        if self.config.tls_required && self.tls.is_none() && !matches!(verb, Ehlo | Noop | StartTls | Quit) {
+        if self.config.tls_required && self.tls.is_none() && !matches!(verb, Ehlo | Lhlo | Noop | StartTls | Quit) {
             return refused(Misuse::CommandBeforeTls, replies::TLS_FIRST);
         }
         // RFC 4954 §6; HELP tells nothing of anybody, and STARTTLS comes before AUTH.
-        let always = matches!(verb, Ehlo | Helo | Auth | Noop | Rset | Quit | Help | StartTls);
+        let always = matches!(verb, Ehlo | Helo | Lhlo | Auth | Noop | Rset | Quit | Help | StartTls);
         if self.config.auth_required && self.account.is_none() && !always {
             return refused(Misuse::CommandBeforeSignIn, replies::SIGN_IN_FIRST);
         }
@@ -55,7 +56,7 @@ impl ServerSession {
 
     fn may_mail(&self) -> Done {
         if self.hello.is_none() {
-            return refused(Misuse::MailBeforeHello, replies::HELLO_FIRST);
+            return refused(Misuse::MailBeforeHello, self.hello_first());
         }
         if self.transaction.is_some() {
             return refused(Misuse::MailTwice, replies::MAIL_TWICE);
@@ -66,11 +67,22 @@ impl ServerSession {
         Ok(())
     }
 
+    fn hello_first(&self) -> Canned {
+        match self.dialect {
+            Dialect::Smtp => replies::HELLO_FIRST,
+            Dialect::Lmtp => replies::LHLO_FIRST,
+        }
+    }
+
     fn may_data(&self) -> Done {
         match &self.transaction {
             None => refused(Misuse::DataBeforeMail, replies::MAIL_FIRST),
             Some(transaction) if transaction.recipients == 0 => {
-                refused(Misuse::DataBeforeRcpt, replies::NO_RECIPIENTS)
+                let reply = match self.dialect {
+                    Dialect::Smtp => replies::NO_RECIPIENTS,
+                    Dialect::Lmtp => replies::LMTP_NO_RECIPIENTS,
+                };
+                refused(Misuse::DataBeforeRcpt, reply)
             }
             Some(_) => Ok(()),
         }
@@ -92,7 +104,7 @@ impl ServerSession {
             return refused(Misuse::SignInNotOffered, replies::SIGN_IN_NOT_OFFERED);
         }
         let Some(hello) = &self.hello else {
-            return refused(Misuse::SignInBeforeHello, replies::HELLO_FIRST);
+            return refused(Misuse::SignInBeforeHello, self.hello_first());
         };
         if !extensions::password_may_be_shown(&self.config, hello) {
             return refused(Misuse::SignInWithoutTls, replies::SIGN_IN_NEEDS_TLS);
@@ -113,7 +125,7 @@ impl ServerSession {
         }
         match verb {
             Verb::Helo => self.hello(argument, false),
-            Verb::Ehlo => self.hello(argument, true),
+            Verb::Ehlo | Verb::Lhlo => self.hello(argument, true),
             Verb::Mail => self.mail(argument),
             Verb::Rcpt => self.rcpt(argument),
             Verb::Data => self.data(argument),
@@ -143,7 +155,8 @@ impl ServerSession {
     }
 
     fn help(&mut self) -> Done {
-        let names: Vec<_> = VERBS.iter().map(|(name, _)| *name).collect();
+        let known = VERBS.iter().filter(|(_, verb)| verb.is_of(self.dialect));
+        let names: Vec<_> = known.map(|(name, _)| *name).collect();
         self.say(&replies::help(names.join(" ")));
         Ok(())
     }
@@ -257,7 +270,11 @@ impl ServerSession {
             replies::helo(&self.config.host_name)
         };
         self.say(&reply);
-        self.stopped = if hello.extended { "after EHLO" } else { "after HELO" };
+        self.stopped = match (self.dialect, hello.extended) {
+            (Dialect::Lmtp, _) => "after LHLO",
+            (Dialect::Smtp, true) => "after EHLO",
+            (Dialect::Smtp, false) => "after HELO",
+        };
         self.hello = Some(hello);
     }
 
@@ -306,6 +323,7 @@ impl ServerSession {
 
     fn content_faulty(&mut self, fault: Fault) {
         self.content_over();
+        let recipients = self.replies_to_content();
         self.transaction = None;
         let (misuse, reply) = match fault {
             Fault::BareLineFeed => (Misuse::BareLineFeed, replies::CONTENT_BARE_LINE_FEED),
@@ -313,7 +331,7 @@ impl ServerSession {
             Fault::TooLarge => (Misuse::ContentTooLarge, replies::CONTENT_TOO_LARGE),
         };
         self.misuses.note(misuse);
-        self.ask(Question::Refused(reply.reply()), Asked::Refused(reply.reply()));
+        self.ask(Question::Refused(reply.reply()), Asked::Refused(reply.reply(), recipients));
     }
 }
 

@@ -1,0 +1,257 @@
+//! Content on its way out (RFC 5321 §4.1.1.4, §4.5.2).
+//!
+//! ```text
+//! pieces ──► Survey ──► ContentFacts      before MAIL: may it be sent at all?
+//! pieces ──► Stuffer ──► octets, dots doubled, then CRLF.CRLF
+//! ```
+//!
+//! A bare CR or LF could end the content for a hop that is less strict than the next (SMTP smuggling): what we send has
+//! none. The survey finds them before the transaction begins; the stuffer looks again, because between the two the
+//! content may have become another.
+
+use bytes::{BufMut, BytesMut};
+use memchr::{memchr_iter, memchr2};
+
+/// What must be known of a content before it is sent. Only a [`Survey`] makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentFacts {
+    size: u64,
+    eight_bit: bool,
+    bare_line_end: bool,
+    ends_with_line_end: bool,
+}
+
+impl ContentFacts {
+    /// What one piece that is the whole content says.
+    pub fn of(content: &[u8]) -> Self {
+        let mut survey = Survey::default();
+        survey.take(content);
+        survey.finish()
+    }
+
+    /// Octets of the content.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether there are octets above 127.
+    pub fn eight_bit(&self) -> bool {
+        self.eight_bit
+    }
+
+    /// Whether there is a CR or LF that is no part of a CRLF. Such a content is not sent.
+    pub fn bare_line_end(&self) -> bool {
+        self.bare_line_end
+    }
+
+    /// Octets as RFC 1870 §5 counts them: every line with its CRLF, dots not doubled.
+    pub fn size_announced(&self) -> u64 {
+        self.size + if self.ends_with_line_end || self.size == 0 { 0 } else { 2 }
+    }
+}
+
+/// Looks at a content, piece by piece.
+///
+/// ```
+/// use protocol::smtp::client::Survey;
+///
+/// let mut survey = Survey::default();
+/// survey.take(b"Subject: x\r");
+/// survey.take(b"\n\r\nBody\n");
+/// assert!(survey.finish().bare_line_end());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    size: u64,
+    eight_bit: bool,
+    line_ends: LineEnds,
+}
+
+impl Survey {
+    /// Takes the next piece.
+    pub fn take(&mut self, piece: &[u8]) {
+        self.size += piece.len() as u64;
+        self.eight_bit = self.eight_bit || !piece.is_ascii();
+        self.line_ends.take(piece);
+    }
+
+    /// What is known when all pieces were taken.
+    pub fn finish(self) -> ContentFacts {
+        ContentFacts {
+            size: self.size,
+            eight_bit: self.eight_bit,
+            bare_line_end: self.line_ends.bare || self.line_ends.after_cr,
+            ends_with_line_end: self.line_ends.at_line_start,
+        }
+    }
+}
+
+/// Looks for a CR without LF, and an LF without CR, across pieces.
+#[derive(Debug, Clone, Default)]
+struct LineEnds {
+    bare: bool,
+    /// The last octet was a CR.
+    after_cr: bool,
+    /// The last octets were CRLF.
+    at_line_start: bool,
+}
+
+impl LineEnds {
+    fn take(&mut self, mut piece: &[u8]) {
+        let [.., last] = piece else { return };
+        let ends = *last;
+        if std::mem::take(&mut self.after_cr) {
+            match piece {
+                [b'\n', rest @ ..] => piece = rest,
+                _ => self.bare = true,
+            }
+        }
+        while let (false, Some(at)) = (self.bare, memchr2(b'\r', b'\n', piece)) {
+            match &piece[at..] {
+                [b'\r', b'\n', rest @ ..] => piece = rest,
+                [b'\r'] => {
+                    self.after_cr = true;
+                    break;
+                }
+                _ => self.bare = true,
+            }
+        }
+        self.at_line_start = ends == b'\n';
+    }
+}
+
+/// Doubles the dots at line starts.
+#[derive(Debug)]
+pub(super) struct Stuffer {
+    line_ends: LineEnds,
+    line_start: bool,
+    size: u64,
+}
+
+/// The content has a bare CR or LF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bare;
+
+impl Stuffer {
+    pub(super) fn new() -> Self {
+        Self { line_ends: LineEnds::default(), line_start: true, size: 0 }
+    }
+
+    /// Octets of the content so far.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Writes a piece. Nothing of a piece with a bare CR or LF is written.
+    pub(super) fn take(&mut self, piece: &[u8], out: &mut BytesMut) -> Result<(), Bare> {
+        self.line_ends.take(piece);
+        if self.line_ends.bare {
+            return Err(Bare);
+        }
+        self.size += piece.len() as u64;
+        let mut from = 0;
+        for at in memchr_iter(b'.', piece) {
+            let starts_line = if at == 0 { self.line_start } else { piece[at - 1] == b'\n' };
+            if starts_line {
+                out.put_slice(&piece[from..at]);
+                out.put_u8(b'.');
+                from = at;
+            }
+        }
+        out.put_slice(&piece[from..]);
+        if let [.., last] = piece {
+            self.line_start = *last == b'\n';
+        }
+        Ok(())
+    }
+
+    /// Writes the end: a content whose last line is not ended gets its CRLF.
+    pub(super) fn finish(self, out: &mut BytesMut) -> Result<(), Bare> {
+        if self.line_ends.after_cr {
+            return Err(Bare);
+        }
+        out.put_slice(if self.line_start { b".\r\n" } else { b"\r\n.\r\n" });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn survey(pieces: &[&[u8]]) -> ContentFacts {
+        let mut survey = Survey::default();
+        pieces.iter().for_each(|piece| survey.take(piece));
+        survey.finish()
+    }
+
+    fn stuffed(pieces: &[&[u8]]) -> Result<Vec<u8>, Bare> {
+        let mut stuffer = Stuffer::new();
+        let mut out = BytesMut::new();
+        for piece in pieces {
+            stuffer.take(piece, &mut out)?;
+        }
+        stuffer.finish(&mut out)?;
+        Ok(out.to_vec())
+    }
+
+    #[test]
+    fn dots_are_doubled_and_the_end_is_one() {
+        for (content, sent) in [
+            ("", ".\r\n"),
+            ("a", "a\r\n.\r\n"),
+            ("a\r\n", "a\r\n.\r\n"),
+            (".", "..\r\n.\r\n"),
+            (".\r\n", "..\r\n.\r\n"),
+            ("a.b\r\n..\r\n.c", "a.b\r\n...\r\n..c\r\n.\r\n"),
+            ("\r\n\r\n", "\r\n\r\n.\r\n"),
+        ] {
+            assert_eq!(stuffed(&[content.as_bytes()]), Ok(sent.as_bytes().to_vec()), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn bare_line_ends_are_found() {
+        for content in ["\n", "\r", "a\n.\r\n", "a\r.\r\n", "a\r\n.\n", "a\r\r\n", "a\r\n\n", "a\r"] {
+            assert!(survey(&[content.as_bytes()]).bare_line_end(), "{content:?}");
+            assert_eq!(stuffed(&[content.as_bytes()]), Err(Bare), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_announced_with_the_last_line_end() {
+        for (content, announced) in [("", 0), ("a", 3), ("a\r\n", 3), (".\r\n", 3)] {
+            assert_eq!(survey(&[content.as_bytes()]).size_announced(), announced, "{content:?}");
+        }
+        assert!(survey(&["ä".as_bytes()]).eight_bit());
+        assert!(!survey(&[b"a\0"]).eight_bit());
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_pieces_end_does_not_matter(
+            content in proptest::collection::vec(
+                prop_oneof![Just(&b"\r\n"[..]), Just(&b"\r\n"[..]), Just(&b"."[..]), Just(&b"a"[..]), Just(&b"\n"[..]), Just(&b"\r"[..])], 0..20
+            ),
+            cuts in proptest::collection::vec(0..40_usize, 0..6),
+        ) {
+            let content = content.concat();
+            let mut ends: Vec<_> = cuts.into_iter().map(|cut| cut.min(content.len())).collect();
+            ends.push(content.len());
+            ends.sort_unstable();
+            let starts = std::iter::once(0).chain(ends.iter().copied());
+            let pieces: Vec<_> = starts.zip(&ends).map(|(start, &end)| &content[start..end]).collect();
+            prop_assert_eq!(survey(&pieces), survey(&[&content]));
+            let sent = stuffed(&pieces);
+            prop_assert_eq!(&sent, &stuffed(&[&content]));
+            prop_assert_eq!(sent.is_err(), survey(&pieces).bare_line_end());
+            if let Ok(sent) = sent {
+                // The end is found nowhere but at the end.
+                let end = memchr::memmem::find(&[b"\r\n", &sent[..]].concat(), b"\r\n.\r\n");
+                prop_assert_eq!(end, Some(sent.len() - 3));
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The client's side of SMTP and LMTP: our own deliveries (RFC 5321, 2920, 3207, 1870, 6152, 4954, 2033).
+//!
+//! ```text
+//! banner ──► EHLO ──► STARTTLS ──► EHLO ──► AUTH ──► Question::Next ──► QUIT
+//!                                                    │         ▲
+//!                                      Transaction   ▼         │  Question::Report
+//!                                 (RSET) MAIL RCPT... DATA, content, "."
+//! ```
+//!
+//! What can be sent together is (RFC 2920). Each recipient gets an [`Outcome`] of its own, with what was said and where;
+//! nothing is taken for delivered but by a 2yz after the final dot.
+
+mod content;
+mod diagnostic;
+mod dialogue;
+mod interface;
+mod limits;
+mod offers;
+mod replies;
+mod session;
+mod transaction;
+#[cfg(test)]
+mod tests;
+
+pub use content::{ContentFacts, Survey};
+pub use diagnostic::{Cause, Diagnostic, Outcome, Stage};
+pub use dialogue::{Said, Speaker};
+pub use interface::{Answer, Policy, Question, Recipient, Report, SignInAs, Summary, Tls, Transaction};
+pub use offers::Offers;
+pub use session::ClientSession;

@@ -1,0 +1,173 @@
+//! A transaction: from its envelope to its report.
+
+use bytes::Bytes;
+use mail::Reply;
+
+use super::{Asked, ClientSession, State, Waiting};
+use crate::smtp::Dialect;
+use crate::smtp::client::content::Stuffer;
+use crate::smtp::client::diagnostic::{Cause, Diagnostic, Stage};
+use crate::smtp::client::interface::{Answer, Question};
+use crate::smtp::client::limits;
+use crate::smtp::client::transaction::{AfterData, Step, Underway};
+
+impl ClientSession {
+    pub(super) fn next_decided(&mut self, answer: Answer) {
+        let idle = matches!(self.state, State::Idle);
+        match answer {
+            Answer::Transaction(transaction) => {
+                self.transactions += 1;
+                self.underway = Some(Underway::new(*transaction));
+                if idle {
+                    self.begin();
+                } else {
+                    // It came too late: the connection is being closed, and the summary says so.
+                    self.failure.get_or_insert(Diagnostic::ours(Stage::Ready, Cause::Stopped));
+                }
+            }
+            _ if idle => self.quit(),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self) {
+        self.state = State::Talking;
+        let underway = self.underway.as_mut().expect("a transaction was just given");
+        if let Some(cause) = underway.obstacle(&self.offers) {
+            underway.settle_open(&Diagnostic::ours(Stage::Ready, cause));
+            self.report_and_go_on();
+        } else if self.must_reset {
+            // What the last transaction left open must not become part of this one.
+            self.command(Waiting::Reset, "RSET");
+        }
+    }
+
+    /// Sends the next command of the transaction, if it may be sent before the replies that are awaited.
+    pub(super) fn send_next(&mut self) -> bool {
+        // RFC 2920 §3.1: without PIPELINING, one command at a time.
+        let at_once = if self.offers.pipelining { limits::PIPELINE_MAX } else { 1 };
+        let must_wait = matches!(self.waiting.back(), Some(Waiting::Reset | Waiting::Quit));
+        if must_wait || self.waiting.len() >= at_once {
+            return false;
+        }
+        let Some(underway) = &mut self.underway else { return false };
+        let Some(step) = underway.next() else { return false };
+        let line = underway.line(step, &self.offers);
+        let waiting = match step {
+            Step::Mail => {
+                self.must_reset = true;
+                Waiting::Mail
+            }
+            Step::Recipient(place) => Waiting::Recipient(place),
+            Step::Data => Waiting::Data,
+        };
+        self.command(waiting, &line);
+        true
+    }
+
+    pub(super) fn reset_answered(&mut self, reply: &Reply) {
+        if reply.is_positive() {
+            self.must_reset = false;
+        } else {
+            // A peer that cannot forget the last transaction cannot be given another.
+            self.fail(Diagnostic::ours(Stage::Reset, Cause::NotUnderstood));
+        }
+    }
+
+    pub(super) fn transaction_answered(&mut self, waiting: Waiting, reply: Reply) {
+        let Some(underway) = &mut self.underway else { return };
+        match waiting {
+            Waiting::Mail => underway.mail_answered(reply),
+            Waiting::Recipient(place) => underway.recipient_answered(place, reply),
+            Waiting::Data => {
+                let after = underway.data_answered(reply);
+                self.after_data(after);
+            }
+            Waiting::End(place) => {
+                underway.content_answered(place, reply);
+                self.must_reset = false;
+            }
+            // Nobody was to get it; whatever the peer says, its transaction is over.
+            _ => self.must_reset = false,
+        }
+    }
+
+    fn after_data(&mut self, after: AfterData) {
+        match after {
+            AfterData::Content => {
+                self.state = State::Content(Stuffer::new());
+                self.ask_content(0);
+            }
+            AfterData::LoneDot if self.policy.dialect == Dialect::Smtp => self.command(Waiting::LoneDot, "."),
+            // RFC 2033 §4.2: DATA must fail there, and a dot would be answered by nothing.
+            AfterData::LoneDot | AfterData::OutOfStep => {
+                self.fail(Diagnostic::ours(Stage::Data, Cause::NotUnderstood));
+            }
+            AfterData::Over => {}
+        }
+    }
+
+    fn ask_content(&mut self, offset: u64) {
+        self.clock.deadline = self.clock.now + limits::OUR_TIME;
+        self.ask(Question::Content { offset }, Asked::Content);
+    }
+
+    pub(super) fn content_came(&mut self, answer: Answer) {
+        let State::Content(_) = self.state else { return };
+        let sent = match answer {
+            Answer::Content { piece, last } => self.send_content(&piece, last),
+            _ => Err(Cause::ContentLost),
+        };
+        if let Err(cause) = sent {
+            self.fail(Diagnostic::ours(Stage::Content, cause));
+        }
+    }
+
+    fn send_content(&mut self, piece: &Bytes, last: bool) -> Result<(), Cause> {
+        let (State::Content(stuffer), Some(underway)) = (&mut self.state, &self.underway) else { return Ok(()) };
+        stuffer.take(piece, &mut self.out).map_err(|_| Cause::BareLineEnd)?;
+        let (size, announced) = (stuffer.size(), underway.content_size());
+        // Anything but what was surveyed and announced is another content, and nothing is no progress.
+        let stuck = piece.is_empty() && !last;
+        if size > announced || last && size < announced || stuck {
+            return Err(Cause::ContentLost);
+        }
+        if !last {
+            self.ask_content(size);
+            return Ok(());
+        }
+        let State::Content(stuffer) = std::mem::replace(&mut self.state, State::Talking) else { return Ok(()) };
+        stuffer.finish(&mut self.out).map_err(|_| Cause::BareLineEnd)?;
+        self.content_sent(size);
+        Ok(())
+    }
+
+    fn content_sent(&mut self, size: u64) {
+        self.dialogue.we(self.clock.now, &format!("(content, {size} octets)"));
+        match self.policy.dialect {
+            Dialect::Smtp => self.expect(Waiting::End(None)),
+            // RFC 2033 §4.2: one reply for each recipient that was accepted, in the order of RCPT.
+            Dialect::Lmtp => {
+                let accepted: Vec<_> = self.underway.iter().flat_map(Underway::accepted).collect();
+                accepted.into_iter().for_each(|place| self.expect(Waiting::End(Some(place))));
+            }
+        }
+    }
+
+    /// Everything was answered. False if no transaction is under way.
+    pub(super) fn transaction_over(&mut self) -> bool {
+        self.underway.is_some() && {
+            self.report_and_go_on();
+            true
+        }
+    }
+
+    fn report_and_go_on(&mut self) {
+        // Every recipient is settled here; the diagnostic is that of a state which cannot be.
+        let otherwise = Diagnostic::ours(Stage::Ready, Cause::Stopped);
+        if let Some(report) = self.report(&otherwise) {
+            self.clock.deadline = self.clock.now + limits::OUR_TIME;
+            self.ask(Question::Report(Box::new(report)), Asked::Report);
+        }
+    }
+}

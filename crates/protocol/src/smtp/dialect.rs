@@ -1,0 +1,11 @@
+//! SMTP and LMTP: one machinery, and what differs.
+
+/// Which of the two is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// RFC 5321.
+    #[default]
+    Smtp,
+    /// RFC 2033: LHLO in the place of HELO and EHLO, and after the content one reply for each recipient.
+    Lmtp,
+}
