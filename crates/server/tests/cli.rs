@@ -388,6 +388,34 @@ fn a_story_is_told_by_queue_id_message_id_and_address_running_and_down() {
 }
 
 #[test]
+fn a_new_password_counts_at_once_and_the_old_one_no_more() {
+    let place = Place::new();
+    let trial = Trial::start(&["--keep", place.data().to_str().unwrap()]);
+    let sign_in = |password: &str| {
+        let mut pop3 = Typist::connect(trial.port("pop3"));
+        pop3.ask("USER zoe@example.org");
+        pop3.ask(&format!("PASS {password}"))
+    };
+    place.run("account add zoe@example.org --password-stdin", "correct horse\n");
+    let first = [sign_in("correct horse"), sign_in("another")];
+    let output = place.run("account password zoe@example.org --generate", "");
+    let told = String::from_utf8(output.stdout).unwrap();
+    let generated = told.trim().rsplit(' ').next().unwrap();
+    let second = [sign_in("correct horse"), sign_in(generated)];
+    place.run("account remove zoe@example.org --yes", "");
+    let third = [sign_in(generated)];
+    let replies = [&first[..], &second[..], &third[..]].map(|replies| replies.join("\n") + "\n").concat();
+    expect![[r#"
+        +OK maildrop has 0 messages (0 octets)
+        -ERR [AUTH] wrong name or password
+        -ERR [AUTH] wrong name or password
+        +OK maildrop has 0 messages (0 octets)
+        -ERR [AUTH] wrong name or password
+    "#]]
+    .assert_eq(&replies);
+}
+
+#[test]
 fn readers_are_told_that_the_server_stops() {
     let mut trial = Trial::start(&[]);
     let [mut imap, mut idle] = [(), ()].map(|()| Typist::connect(trial.port("imap")));
@@ -428,11 +456,11 @@ fn some_recipients_of_a_trial_fail_on_purpose() {
         smtp.begin();
         assert!(smtp.content(subject).starts_with("250 2.0.0 "));
     };
-    send("slow@example.org", "slow");
     send("bounces@example.org", "bounced");
     let (_, report) = wait_for(&trial, 1, "bounced@client.example", 20);
     assert!(report.starts_with("Return-Path: <>\n"), "{report}");
     assert!(report.contains("Final-Recipient: rfc822; bounces@example.org"), "{report}");
+    send("slow@example.org", "slow");
     let (after, message) = wait_for(&trial, 0, "Subject: slow", 60);
     assert!(after > Duration::from_secs(25), "it came after {after:?}");
     assert!(message.contains("Delivered-To: "), "{message}");

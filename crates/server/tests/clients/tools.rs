@@ -7,12 +7,21 @@ use std::process::{Command, Output, Stdio};
 /// A client that says nothing for so long has failed.
 const SECONDS_MAX: &str = "120";
 
-/// A command of a Debian package that bears its name. It is ended when it takes too long.
+/// The Debian package of a program; most bear its name.
+fn package(program: &str) -> &str {
+    match program {
+        "script" => "bsdutils",
+        other => other,
+    }
+}
+
+/// A program of a Debian package. It is ended when it takes too long.
 pub(crate) fn tool(name: &str) -> Command {
     let there = Command::new(name).arg("--version").stdin(Stdio::null()).output().is_ok();
+    let package = package(name);
     assert!(
         there,
-        "there is no program `{name}`: install the Debian package {name} (cargo xtask setup does)"
+        "there is no program `{name}`: install the Debian package {package} (cargo xtask setup does)"
     );
     let mut command = Command::new("timeout");
     command.args([SECONDS_MAX, name]).env("LC_ALL", "C.UTF-8");

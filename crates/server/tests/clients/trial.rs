@@ -35,8 +35,9 @@ impl Trial {
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).unwrap();
         let ready: Ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
-        assert!(ready.probe.arrived, "the probe did not arrive");
-        Self { child, ready }
+        let trial = Self { child, ready };
+        assert!(trial.ready.probe.arrived, "the probe did not arrive");
+        trial
     }
 
     /// What it printed when it was ready.
