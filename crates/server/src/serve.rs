@@ -9,7 +9,7 @@ use admin::Admin;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use directory::Directory;
-use mail::Timestamp;
+use mail::{QueueId, Timestamp};
 use mailboxes::Mailboxes;
 use queue::Runner;
 use settings::{Binding, Settings, VirtualServer};
@@ -152,11 +152,14 @@ impl Server {
     /// Content that a crash left without a record: its story is told, its space is freed by the store.
     async fn explain_orphans(&self) -> Result<()> {
         let now = self.shared.world.clock.wall();
-        let explain = |orphan: &store::Orphan| {
-            smtp::label::Label::story(&orphan.label, orphan.size, orphan.complete, now)
-                .map(|story| story.explanation(now))
-        };
-        let changes: Vec<_> = self.shared.store.orphans().iter().filter_map(explain).collect();
+        let mut changes = Vec::new();
+        for store::Orphan { label, size, complete, .. } in self.shared.store.orphans() {
+            let Some(story) = smtp::label::Label::story(&label, size, complete, now) else { continue };
+            // What was refused, or cut by its client, waits to be freed, too; but its end has been told.
+            if !self.has_ended(story.queue_id).await? {
+                changes.push(story.explanation(now));
+            }
+        }
         if !changes.is_empty() {
             tracing::warn!(
                 transactions = changes.len(),
@@ -166,6 +169,13 @@ impl Server {
         }
         self.shared.store.settle_orphans().await?;
         Ok(())
+    }
+
+    async fn has_ended(&self, transaction: QueueId) -> Result<bool> {
+        let told = self.shared.store.story(transaction).await?;
+        let ends = |hop: &policy::Hop| matches!(hop.what, policy::What::End { .. });
+        let stories = told.iter().filter_map(|record| policy::Story::from_json(&record.story).ok());
+        Ok(stories.flat_map(|story| story.hops).any(|hop| ends(&hop)))
     }
 
     fn listen(&mut self, settings: &Settings) -> Result<()> {

@@ -439,6 +439,20 @@ fn cut_by_a_crash_in_content() {
     server.place.check(&testkit::transcript::Check::Mail("bob@example.org".into(), 0)).unwrap();
 }
 
+/// What the client cut off is on disk, too, when the server starts again; but it is no crash's.
+#[test]
+fn cut_off_in_large_content_is_told_once() {
+    let transcript = transcript("", &[HELLO, ENVELOPE, CONTENT, LARGE, "S~\nclose\n"].concat());
+    let mut stage = BinaryServer::start(Place::new(&transcript.fixture).unwrap()).unwrap().stage().unwrap();
+    played(&transcript, &mut stage);
+    let mut server = stage.into_server();
+    server.end().unwrap();
+    let told = server.trace("bob@example.org").unwrap();
+    assert!(told.contains("the client cut the connection in content"), "{told}");
+    server.restart().unwrap();
+    assert_eq!(server.trace("bob@example.org").unwrap(), told);
+}
+
 /// The moment between the sync of content and the commit of its record, made of two copies: records from before a message,
 /// content from after it.
 #[test]
