@@ -183,3 +183,70 @@ impl fmt::Display for KeyError {
         })
     }
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8463 appendix A.1.
+    const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+    /// RFC 8410 §10.3, version 1.
+    const RFC_8410: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+        -----END PRIVATE KEY-----\n";
+
+    fn rfc_8463() -> SigningKey {
+        SigningKey::from_ed25519_seed(&BASE64_STANDARD.decode(SEED).unwrap().try_into().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn keys_come_back_from_where_they_are_kept() {
+        for algorithm in [Algorithm::Ed25519, Algorithm::Rsa] {
+            let key = SigningKey::generate(algorithm);
+            let hash = digest(&SHA256, b"text");
+            for other in [
+                SigningKey::from_pkcs8(&key.to_pkcs8()).unwrap(),
+                SigningKey::from_pem(&key.to_pem()).unwrap(),
+            ] {
+                assert_eq!((other.algorithm(), other.record()), (algorithm, key.record()));
+                assert_eq!(other.sign(&hash), key.sign(&hash));
+            }
+            assert!(key.record().verifies(&hash, &key.sign(&hash)));
+            assert!(!key.record().verifies(&digest(&SHA256, b"other"), &key.sign(&hash)));
+            assert_ne!(SigningKey::generate(algorithm).record(), key.record());
+            assert!(!format!("{key:?}").contains(&BASE64_STANDARD.encode(key.to_pkcs8())[40..60]));
+        }
+    }
+
+    #[test]
+    fn pem_is_written_as_others_write_it() {
+        assert_eq!(SigningKey::from_pem(RFC_8410).unwrap().to_pem(), RFC_8410);
+        let rsa = SigningKey::generate(Algorithm::Rsa);
+        assert!(rsa.to_pem().lines().all(|line| line.len() <= 64));
+        for (pem, expected) in [
+            ("", KeyError::Malformed),
+            ("-----BEGIN PRIVATE KEY-----\n", KeyError::Malformed),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", KeyError::Unsuitable),
+            ("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n", KeyError::Unsuitable),
+        ] {
+            assert_eq!(SigningKey::from_pem(pem).unwrap_err(), expected, "{pem}");
+        }
+        assert_eq!(SigningKey::from_pkcs8(b"").unwrap_err(), KeyError::Unsuitable);
+    }
+
+    #[test]
+    fn the_key_of_rfc_8463() {
+        let key = rfc_8463();
+        let text = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        assert_eq!(key.record().text(), text);
+        assert_eq!(key.record().strings(), [text]);
+    }
+
+    #[test]
+    fn selectors_tell_keys_apart() {
+        let made = Timestamp(1_795_359_600_000);
+        assert_eq!(rfc_8463().selector(made).as_str(), "ed25519-20261122-21fe31");
+        let other = SigningKey::generate(Algorithm::Rsa);
+        assert!(other.selector(made).as_str().starts_with("rsa-20261122-"));
+        assert_ne!(other.selector(made), SigningKey::generate(Algorithm::Rsa).selector(made));
+    }
+}

@@ -96,6 +96,14 @@ impl KeyRecord {
         self.algorithm
     }
 
+    /// The size of the key: 256 for Ed25519, the modulus of RSA.
+    pub fn bits(&self) -> usize {
+        match self.algorithm {
+            Algorithm::Ed25519 => 256,
+            Algorithm::Rsa => rsa_bits(&self.key).expect("the key was checked"),
+        }
+    }
+
     /// Whether the domain says that it is only testing (t=y).
     pub fn is_testing(&self) -> bool {
         self.testing
@@ -182,4 +190,68 @@ fn rsa_bits(der: &[u8]) -> Option<usize> {
     let modulus = key.modulus();
     let modulus = modulus.big_endian_without_leading_zero();
     Some(modulus.len() * 8 - modulus.first()?.leading_zeros() as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dkim::SigningKey;
+
+    const ED25519_KEY: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+
+    #[test]
+    fn records_are_read_strictly() {
+        let ed25519 = Ok((Algorithm::Ed25519, false, false));
+        for (text, expected) in [
+            ("v=DKIM1; k=ed25519; p=KEY", ed25519),
+            ("v=DKIM1; k=ed25519; p=KEY;", ed25519),
+            ("k=ed25519;p=KEY", ed25519),
+            ("p=KEY; k=ed25519; x=unknown; g=*; n=a note", ed25519),
+            ("k=ed25519; p=KEY; h=sha1:sha256; s=other:email", ed25519),
+            ("k=ed25519; p=KEY; h= sha256 : sha1; s=*", ed25519),
+            ("k=ed25519; p=KEY; t=y", Ok((Algorithm::Ed25519, true, false))),
+            ("k=ed25519; p=KEY; t=z : s:y", Ok((Algorithm::Ed25519, true, true))),
+            ("", Err(RecordError::Syntax)),
+            ("v=spf1 -all", Err(RecordError::Syntax)),
+            ("v=DKIM2; k=ed25519; p=KEY", Err(RecordError::Syntax)),
+            ("v=dkim1; k=ed25519; p=KEY", Err(RecordError::Syntax)),
+            ("k=ed25519; v=DKIM1; p=KEY", Err(RecordError::Syntax)),
+            ("v=DKIM1; k=ed25519", Err(RecordError::Syntax)),
+            ("k=ed25519; p=KEY; p=KEY", Err(RecordError::Syntax)),
+            ("k=ed25519; p=***", Err(RecordError::Syntax)),
+            ("k=ed25519; p=", Err(RecordError::Revoked)),
+            ("v=DKIM1; p=", Err(RecordError::Revoked)),
+            ("k=ed25519; p=KEY; h=sha1", Err(RecordError::Hash)),
+            ("k=ed25519; p=KEY; s=tlsrpt", Err(RecordError::Service)),
+            ("k=dsa; p=KEY", Err(RecordError::KeyType)),
+            ("k=ed25519; p=AAAA", Err(RecordError::KeyType)),
+            ("k=rsa; p=KEY", Err(RecordError::KeyType)),
+            ("p=KEY", Err(RecordError::KeyType)),
+        ] {
+            let read = KeyRecord::parse(text.replace("KEY", ED25519_KEY).as_bytes());
+            let read = read.map(|record| (record.algorithm(), record.is_testing(), record.is_strict()));
+            assert_eq!(read, expected, "{text}");
+        }
+        let long = format!("k=ed25519; p={ED25519_KEY}; n={}", "x".repeat(limits::KEY_RECORD_OCTETS_MAX));
+        assert_eq!(KeyRecord::parse(long.as_bytes()), Err(RecordError::Syntax));
+    }
+
+    #[test]
+    fn records_are_cut_for_the_dns() {
+        let record = SigningKey::generate(Algorithm::Rsa).record();
+        let strings = record.strings();
+        assert_eq!(strings.iter().map(String::len).collect::<Vec<_>>(), [255, record.text().len() - 255]);
+        assert_eq!(strings.concat(), record.text());
+        assert_eq!(record.zone_text(), format!("\"{}\" \"{}\"", strings[0], strings[1]));
+        assert_eq!(KeyRecord::parse(record.text().as_bytes()), Ok(record.clone()));
+        assert_eq!(record.bits(), 2_048);
+    }
+
+    #[test]
+    fn flags_are_written() {
+        for text in ["t=y;", "t=s;", "t=y:s;"] {
+            let text = format!("v=DKIM1; k=ed25519; {text} p={ED25519_KEY}");
+            assert_eq!(KeyRecord::parse(text.as_bytes()).unwrap().text(), text);
+        }
+    }
 }

@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn selectors_are_labels() {
         let long = "a".repeat(64);
-        let longer = format!("{0}.{0}.b", &long[1..]);
+        let longer = format!("{0}.{0}", &long[1..]);
         for (text, expected) in [
             ("brisbane", Some("brisbane")),
             ("Foo.Bar", Some("foo.bar")),
@@ -98,7 +98,7 @@ mod tests {
             ("a;b", None),
             (long.as_str(), None),
             (longer.as_str(), Some(longer.as_str())),
-            (&format!("{longer}.c"), None),
+            (&format!("{longer}.cd"), None),
         ] {
             assert_eq!(Selector::parse(text).ok().as_ref().map(Selector::as_str), expected, "{text}");
         }

@@ -276,3 +276,113 @@ impl fmt::Display for SignError {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use mail::Domain;
+
+    use super::*;
+    use crate::dkim::{KeyAnswer, Outcome, Selector, verify};
+
+    const NOW: Timestamp = Timestamp(1_795_359_600_000);
+
+    fn identity() -> Identity {
+        let key = Arc::new(SigningKey::from_ed25519_seed(&[7; 32]).unwrap());
+        let name = KeyName {
+            selector: Selector::parse("sel").unwrap(),
+            domain: Domain::parse("example.com").unwrap(),
+        };
+        Identity { name, key }
+    }
+
+    fn sign(terms: Terms, message: &str) -> Result<Vec<u8>, SignError> {
+        let mut signer = Signer::new(terms);
+        signer.update(message.as_bytes());
+        signer.finish(&[identity()], NOW)
+    }
+
+    fn check(terms: Terms, message: &str, expected: Expect) {
+        let signed = sign(terms, message).unwrap();
+        assert_eq!(signed, sign(terms, message).unwrap(), "the same each time");
+        let text = String::from_utf8(signed).unwrap();
+        assert!(
+            text.ends_with("\r\n") && text.split("\r\n").all(|line| line.len() <= limits::LINE_OCTETS_MAX)
+        );
+        let whole = format!("{text}{message}");
+        let record = identity().key.record().text().into_bytes();
+        let findings = verify(whole.as_bytes(), NOW, |_| KeyAnswer::Records(vec![record.clone()]));
+        assert_eq!(findings[0].outcome, Outcome::Pass { unsigned_octets: 0 });
+        expected.assert_eq(&text.replace("\r\n", "\n"));
+    }
+
+    #[test]
+    fn fields_are_folded() {
+        check(
+            Terms::default(),
+            "From: a@example.com\r\n\r\nHello\r\n",
+            expect![[r#"
+            DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.com;
+             s=sel; t=1795359600; h=From:From:To:Cc:Subject:Date:Reply-To:Message-ID:
+             In-Reply-To:References:MIME-Version:Content-Type:Content-Transfer-Encoding;
+             bh=Ba3gj8+xBPQLJTahTfzW6RbWQ/XPgESxkCi2B66PSQg=; b=ZBJDVSGt6EE9G9OYP6D2QPVN8
+             Wls49WrOIJy9GiP/ZS0KScqVqtgfOKw8zWTxLLgsFDMg59Dp6HYGrvkdgveCQ==
+        "#]],
+        );
+        check(
+            Terms {
+                header: Canonicalization::Simple,
+                body: Canonicalization::Simple,
+                lifetime_secs: Some(604_800),
+            },
+            "Received: x\r\nFrom: a@example.com\r\nList-Id: <l.example.com>\r\nResent-To: b@example.com\r\n\
+             Resent-To: c@example.com\r\nTo: d@example.com\r\nX-Other: y\r\n\r\n",
+            expect![[r#"
+                DKIM-Signature: v=1; a=ed25519-sha256; c=simple/simple; d=example.com; s=sel;
+                 t=1795359600; x=1795964400; h=From:From:To:To:Cc:Subject:Date:Reply-To:
+                 Message-ID:In-Reply-To:References:MIME-Version:Content-Type:
+                 Content-Transfer-Encoding:List-Id:List-Id:Resent-To:Resent-To; bh=frcCV1k9oG
+                 9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=; b=DYzmXSNeD5hrUDTkOmueqBstAwWyPclXvbS3OV
+                 7HB0Cq6leC/ciRd+sOSs1ZBAqW6/o7Z68wAYCtS5CIf7YLAw==
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_others_could_read_differently_is_not_signed() {
+        let flood = "Resent-To: b@example.com\r\n".repeat(limits::SIGNED_NAMES_MAX);
+        for (message, fault) in [
+            ("To: a@example.com\r\n\r\n", SignError::From),
+            ("From: a@example.com\r\nfrom: b@example.com\r\n\r\n", SignError::From),
+            ("", SignError::From),
+            ("From: a@example.com\r\nno field\r\n\r\n", SignError::Header),
+            ("From: a@example.com\nTo: b@example.com\r\n\r\n", SignError::Header),
+            (&format!("From: a@example.com\r\n{flood}\r\n"), SignError::Header),
+            (&format!("From: {}\r\n\r\n", "a".repeat(limits::HEADER_OCTETS_MAX)), SignError::Header),
+        ] {
+            assert_eq!(sign(Terms::default(), message), Err(fault), "{}", &message[..message.len().min(60)]);
+        }
+    }
+
+    /// RFC 8463 appendix A: Ed25519 is deterministic, so the same input gives the example's b=.
+    #[test]
+    fn the_signature_of_rfc_8463() {
+        let header = "From: Joe SixPack <joe@football.example.com>\r\nTo: Suzie Q <suzie@shopping.example.net>\r\n\
+            Subject: Is dinner ready?\r\nDate: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\r\n\
+            Message-ID: <20030712040037.46341.5F8J@football.example.com>\r\n";
+        let field = "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n d=football.example.com; \
+            i=@football.example.com;\r\n q=dns/txt; s=brisbane; t=1528637909; h=from : to :\r\n subject : date : \
+            message-id : from : subject : date;\r\n bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\r\n b=";
+        let seed = BASE64_STANDARD.decode("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=").unwrap();
+        let key = SigningKey::from_ed25519_seed(&seed.try_into().unwrap()).unwrap();
+        let read = read_header(header.as_bytes()).unwrap();
+        let names = ["from", "to", "subject", "date", "message-id", "from", "subject", "date"];
+        let fields = chosen(read.fields(), names);
+        let unsigned = Folded { text: field.into(), line_start: field.rfind('\n').unwrap() + 1 };
+        let signed = sign_field(Canonicalization::Relaxed, header.as_bytes(), &fields, unsigned, &key);
+        let signed: String = String::from_utf8(signed).unwrap().split_whitespace().collect();
+        assert!(signed.ends_with(
+            "b=/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11BusFa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw=="
+        ));
+    }
+}

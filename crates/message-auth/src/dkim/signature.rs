@@ -189,3 +189,102 @@ fn check_times(made: Option<&[u8]>, expires: Option<&[u8]>, now: Timestamp) -> R
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_600_000_000_000);
+    const GOOD: &str = "v=1; a=rsa-sha256; d=example.com; s=sel; h=from:to; bh=AAAA; b=BBBB";
+
+    fn read(from: &str, to: &str) -> Result<Signature, Fault> {
+        assert!(GOOD.contains(from));
+        Signature::parse(GOOD.replace(from, to).as_bytes(), NOW)
+    }
+
+    #[test]
+    fn a_good_field_is_read() {
+        let signature = read("", "").unwrap();
+        assert_eq!(signature.key_name.query(), "sel._domainkey.example.com");
+        assert_eq!(
+            (signature.header_form, signature.body_form),
+            (Canonicalization::Simple, Canonicalization::Simple)
+        );
+        assert_eq!(signature.names, [b"from".to_vec(), b"to".to_vec()]);
+        assert_eq!((signature.length, signature.identity), (None, None));
+        assert_eq!(signature.identity_domain, signature.key_name.domain);
+    }
+
+    #[test]
+    fn each_fault_has_its_name() {
+        let many = format!("h=from{}", ":to".repeat(limits::SIGNED_NAMES_MAX));
+        for (from, to, fault) in [
+            ("v=1; ", "", Fault::MissingTag),
+            ("; bh=AAAA", "", Fault::MissingTag),
+            ("; b=BBBB", "", Fault::MissingTag),
+            ("d=example.com; ", "", Fault::MissingTag),
+            ("v=1", "v=2", Fault::Version),
+            ("v=1", "v=1.0", Fault::Version),
+            ("rsa-sha256", "rsa-sha1", Fault::Algorithm),
+            ("rsa-sha256", "RSA-SHA256", Fault::Algorithm),
+            ("b=BBBB", "b=", Fault::Syntax),
+            ("b=BBBB", "b=B*B", Fault::Syntax),
+            ("b=BBBB", "b=BBBB; b=BBBB", Fault::Syntax),
+            ("d=example.com", "d=com", Fault::Syntax),
+            ("d=example.com", "d=[192.0.2.1]", Fault::Syntax),
+            ("s=sel", "s=", Fault::Syntax),
+            ("s=sel", "s=a b", Fault::Syntax),
+            ("h=from:to", "h=", Fault::Syntax),
+            ("h=from:to", "h=from::to", Fault::Syntax),
+            ("h=from:to", "h=to:x-from", Fault::FromNotSigned),
+            ("h=from:to", many.as_str(), Fault::Syntax),
+            ("v=1", "v=1; c=other", Fault::Canonicalization),
+            ("v=1", "v=1; c=simple/other", Fault::Canonicalization),
+            ("v=1", "v=1; c=simple/simple/simple", Fault::Canonicalization),
+            ("v=1", "v=1; q=http", Fault::Query),
+            ("v=1", "v=1; l=-1", Fault::Syntax),
+            ("v=1", "v=1; i=a@example.org", Fault::DomainMismatch),
+            ("v=1", "v=1; i=a@notexample.com", Fault::DomainMismatch),
+            ("v=1", "v=1; i=@com", Fault::DomainMismatch),
+            ("v=1", "v=1; i=example.com", Fault::Syntax),
+            ("v=1", "v=1; i==4a@example.com", Fault::Syntax),
+            ("v=1", "v=1; i==4@example.com", Fault::Syntax),
+            ("v=1", "v=1; x=1599999999", Fault::Expired),
+            ("v=1", "v=1; t=9; x=9", Fault::Syntax),
+            ("v=1", "v=1; t=soon", Fault::Syntax),
+        ] {
+            assert_eq!(read(from, to), Err(fault), "{to}");
+        }
+        let long = format!("{GOOD}; z={}", "x".repeat(limits::SIGNATURE_FIELD_OCTETS_MAX));
+        assert_eq!(Signature::parse(long.as_bytes(), NOW), Err(Fault::FieldTooLong));
+    }
+
+    #[test]
+    fn what_is_allowed_is_read() {
+        let forms =
+            |text: &str| read("v=1", text).map(|read| (read.header_form.as_str(), read.body_form.as_str()));
+        assert_eq!(forms("v=1; c=relaxed"), Ok(("relaxed", "simple")));
+        assert_eq!(forms("v=1; c=simple/relaxed"), Ok(("simple", "relaxed")));
+        let identity = |text: &str| read("v=1", text).map(|read| read.identity.unwrap());
+        assert_eq!(identity("v=1; i=a=3Bb=20c@Sub.Example.com"), Ok("a;b c@Sub.Example.com".into()));
+        assert_eq!(identity("v=1; i=a\r\n b@example.com"), Ok("ab@example.com".into()));
+        for allowed in
+            ["l=5", "q=http : dns/txt", "t=1700000000", "x=1600000000", "x=99999999999999", "unknown=1"]
+        {
+            assert!(read("v=1", &format!("v=1; {allowed}")).is_ok(), "{allowed}");
+        }
+        assert_eq!(
+            read("d=example.com", "d=größe.example").unwrap().key_name.domain.as_str(),
+            "xn--gre-6ka8i.example"
+        );
+    }
+
+    #[test]
+    fn a_claim_survives_other_faults() {
+        let claim = Claim::parse(b"v=9; d=example.com; s=sel; a=rsa-sha1");
+        assert_eq!(claim.domain.unwrap().as_str(), "example.com");
+        assert_eq!(claim.selector.unwrap().as_str(), "sel");
+        assert_eq!(claim.algorithm, None);
+        assert_eq!(Claim::parse(b"d=example.com; d=example.org"), Claim::default());
+    }
+}
