@@ -1,10 +1,11 @@
-//! How mail is spoken: the session contract and the SMTP, POP3 and IMAP servers.
+//! How mail is spoken: the session contract, the SMTP, LMTP, POP3 and IMAP servers, and the SMTP and LMTP client.
 //!
 //! Pure: no I/O, no clock, no chance, no logging.
 
 pub mod imap;
 pub mod limits;
 pub mod lines;
+pub mod lmtp;
 pub mod misuse;
 pub mod pop3;
 pub mod sasl;

@@ -197,7 +197,8 @@ mod tests {
     #[test]
     fn lines_are_verb_and_argument() {
         let check = |line: &str, expected: &str| {
-            let found = split(line.as_bytes(), Dialect::Smtp).map(|(verb, argument)| format!("{verb:?} {argument:?}"));
+            let found = split(line.as_bytes(), Dialect::Smtp)
+                .map(|(verb, argument)| format!("{verb:?} {argument:?}"));
             assert_eq!(found.unwrap_or_else(code), expected, "{line:?}");
         };
         check("NOOP", "Noop \"\"");
@@ -226,7 +227,9 @@ mod tests {
             assert_eq!(found.is_ok(), known, "{line} {dialect:?}");
             assert!(known || found == Err("500 UnknownCommand".into()));
         };
-        for (line, dialect) in [("EHLO x", Dialect::Smtp), ("HELO x", Dialect::Smtp), ("LHLO x", Dialect::Lmtp)] {
+        for (line, dialect) in
+            [("EHLO x", Dialect::Smtp), ("HELO x", Dialect::Smtp), ("LHLO x", Dialect::Lmtp)]
+        {
             check(line, dialect, true);
             check(line, if dialect == Dialect::Smtp { Dialect::Lmtp } else { Dialect::Smtp }, false);
         }

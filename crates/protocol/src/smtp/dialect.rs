@@ -1,4 +1,4 @@
-//! SMTP and LMTP: one machinery, and what differs.
+//! SMTP and LMTP: one machinery; what differs is listed in [`lmtp`](crate::lmtp).
 
 /// Which of the two is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

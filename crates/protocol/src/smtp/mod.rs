@@ -19,7 +19,7 @@ mod replies;
 mod server;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use dialect::Dialect;
 pub use server::{Answer, Config, Hello, Outcome, Question, Recipient, Sender};

@@ -169,8 +169,8 @@ impl ServerSession {
         Self::with_dialect(config, Dialect::Smtp, now)
     }
 
-    /// The same for LMTP, which must not be served on port 25 (RFC 2033 §5).
-    pub fn lmtp(config: Arc<Config>, now: Instant) -> Self {
+    /// The same for LMTP.
+    pub(crate) fn lmtp(config: Arc<Config>, now: Instant) -> Self {
         Self::with_dialect(config, Dialect::Lmtp, now)
     }
 

@@ -17,7 +17,7 @@ mod sign_in;
 mod time;
 
 /// A virtual server for tests: everything is offered, nothing is required.
-pub(super) fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         host_name: "mx.example.org".into(),
         banner: "ESMTP".into(),

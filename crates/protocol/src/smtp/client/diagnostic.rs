@@ -250,10 +250,7 @@ mod tests {
             Diagnostic::replied(Stage::Recipient, Cause::Reply, Reply::new(550, (5, 1, 1), "No\nSuch")),
             "550 5.1.1 No / Such (in answer to RCPT)",
         );
-        check(
-            Diagnostic::ours(Stage::Mail, Cause::Closed),
-            "4.4.2 the connection was lost (at MAIL)",
-        );
+        check(Diagnostic::ours(Stage::Mail, Cause::Closed), "4.4.2 the connection was lost (at MAIL)");
         check(
             Diagnostic::ours(Stage::End, Cause::TimedOut),
             "4.4.2 the peer did not answer in time (at the end of the content); the message may have arrived",

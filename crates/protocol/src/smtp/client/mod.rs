@@ -18,9 +18,9 @@ mod limits;
 mod offers;
 mod replies;
 mod session;
-mod transaction;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 pub use content::{ContentFacts, Survey};
 pub use diagnostic::{Cause, Diagnostic, Outcome, Stage};

@@ -440,7 +440,8 @@ impl Session for ClientSession {
             let diagnostic = self.ended_by(end);
             self.failure.get_or_insert(diagnostic);
         }
-        let otherwise = self.failure.clone().unwrap_or_else(|| Diagnostic::ours(Stage::Ready, Cause::Stopped));
+        let otherwise =
+            self.failure.clone().unwrap_or_else(|| Diagnostic::ours(Stage::Ready, Cause::Stopped));
         let report = self.report(&otherwise);
         let (dialogue, left_out) = self.dialogue.take();
         Summary {
@@ -469,7 +470,8 @@ impl Session for ClientSession {
             }
             State::Closing => Step::Close,
             _ => {
-                let until = self.clock.stops.map_or(self.clock.deadline, |stops| stops.min(self.clock.deadline));
+                let until =
+                    self.clock.stops.map_or(self.clock.deadline, |stops| stops.min(self.clock.deadline));
                 Step::Await { until, read: self.replies.waiting() < limits::INPUT_WAITING_MAX }
             }
         }

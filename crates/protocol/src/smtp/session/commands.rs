@@ -36,7 +36,10 @@ impl ServerSession {
     fn may(&self, verb: Verb) -> Done {
         use Verb::*;
         // RFC 3207 §4.
-        if self.config.tls_required && self.tls.is_none() && !matches!(verb, Ehlo | Lhlo | Noop | StartTls | Quit) {
+        if self.config.tls_required
+            && self.tls.is_none()
+            && !matches!(verb, Ehlo | Lhlo | Noop | StartTls | Quit)
+        {
             return refused(Misuse::CommandBeforeTls, replies::TLS_FIRST);
         }
         // RFC 4954 §6; HELP tells nothing of anybody, and STARTTLS comes before AUTH.

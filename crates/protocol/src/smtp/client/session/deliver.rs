@@ -124,7 +124,9 @@ impl ClientSession {
     }
 
     fn send_content(&mut self, piece: &Bytes, last: bool) -> Result<(), Cause> {
-        let (State::Content(stuffer), Some(underway)) = (&mut self.state, &self.underway) else { return Ok(()) };
+        let (State::Content(stuffer), Some(underway)) = (&mut self.state, &self.underway) else {
+            return Ok(());
+        };
         stuffer.take(piece, &mut self.out).map_err(|_| Cause::BareLineEnd)?;
         let (size, announced) = (stuffer.size(), underway.content_size());
         // Anything but what was surveyed and announced is another content, and nothing is no progress.
@@ -136,7 +138,9 @@ impl ClientSession {
             self.ask_content(size);
             return Ok(());
         }
-        let State::Content(stuffer) = std::mem::replace(&mut self.state, State::Talking) else { return Ok(()) };
+        let State::Content(stuffer) = std::mem::replace(&mut self.state, State::Talking) else {
+            return Ok(());
+        };
         stuffer.finish(&mut self.out).map_err(|_| Cause::BareLineEnd)?;
         self.content_sent(size);
         Ok(())

@@ -114,9 +114,11 @@ impl ClientSession {
         let Some(mechanism) = MECHANISMS.iter().find(offered) else {
             return self.give_up(Diagnostic::ours(Stage::Hello, Cause::SignInNotOffered));
         };
-        self.responses = (mechanism.responses)(sign_in).iter().map(|response| sasl::encode(response)).collect();
+        self.responses =
+            (mechanism.responses)(sign_in).iter().map(|response| sasl::encode(response)).collect();
         let command = format!("AUTH {}", mechanism.name);
-        let fits = |response: &String| command.len() + response.len() + " \r\n".len() <= limits::AUTH_LINE_MAX;
+        let fits =
+            |response: &String| command.len() + response.len() + " \r\n".len() <= limits::AUTH_LINE_MAX;
         match self.responses.front() {
             Some(response) if mechanism.initial && fits(response) => {
                 let line = format!("{command} {response}");

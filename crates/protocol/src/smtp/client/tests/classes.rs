@@ -107,7 +107,8 @@ fn answers_to_the_beginning() {
         550: - 4.7.0 SignIn SignInRefused (QUIT)
         what?: - 4.5.0 SignIn NotUnderstood (AUTH)
         close: - 4.4.2 SignIn Closed (AUTH)
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 #[test]
@@ -200,7 +201,8 @@ fn answers_in_a_transaction() {
         550: D 2.0.0 End Reply (QUIT)
         what?: D 2.0.0 End Reply (QUIT)
         close: D 2.0.0 End Reply (QUIT)
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 #[test]
@@ -251,5 +253,6 @@ fn answers_over_lmtp() {
         550: D 2.0.0 End Reply, F 5.0.0 End Reply (QUIT)
         what?: D 2.0.0 End Reply, Lu 4.5.0 End NotUnderstood (DATA)
         close: D 2.0.0 End Reply, Lu 4.4.2 End Closed (DATA)
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }

@@ -43,7 +43,17 @@ fn every_script_octet_by_octet() {
 /// Any answer to any command.
 fn script() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
     let command = proptest::sample::select(vec![
-        "banner", "EHLO", "HELO", "STARTTLS", "MAIL", "RCPT TO:<bob", "RCPT", "DATA", ".", "RSET", "QUIT",
+        "banner",
+        "EHLO",
+        "HELO",
+        "STARTTLS",
+        "MAIL",
+        "RCPT TO:<bob",
+        "RCPT",
+        "DATA",
+        ".",
+        "RSET",
+        "QUIT",
     ]);
     let answer = proptest::sample::select(vec![
         "250 2.0.0 yes",

@@ -183,8 +183,12 @@ fn some_recipients_are_refused() {
     let some = letter(&["no", "bob", "later"], "a\r\n");
     check(config(), policy(), &[some.clone()], &format!("{refused}; delivered; {later}"));
     let none = letter(&["no", "later"], "a\r\n");
-    let (_, server) =
-        check(config(), policy(), &[none, some], &format!("{refused}; {later} | {refused}; delivered; {later}"));
+    let (_, server) = check(
+        config(),
+        policy(),
+        &[none, some],
+        &format!("{refused}; {later} | {refused}; delivered; {later}"),
+    );
     assert_eq!(server.taken.len(), 1);
 }
 
@@ -234,7 +238,8 @@ fn lmtp_tells_each_recipient() {
     let lmtp = Policy { dialect: Dialect::Lmtp, ..policy() };
     let full = "deferred 4.2.2 452 4.2.2 Full (in answer to the end of the content)";
     let refused = "failed 5.1.1 550 5.1.1 No such mailbox (in answer to RCPT)";
-    let letters = [letter(&["bob", "full", "no"], ".a\r\n"), letter(&["no"], "a\r\n"), letter(&["bob"], "b\r\n")];
+    let letters =
+        [letter(&["bob", "full", "no"], ".a\r\n"), letter(&["no"], "a\r\n"), letter(&["bob"], "b\r\n")];
     let seen = format!("delivered; {full}; {refused} | {refused} | delivered");
     let (_, server) = check(config(), lmtp, &letters, &seen);
     assert_eq!(server.taken[0].1, b".a\r\n");

@@ -160,7 +160,8 @@ fn a_message_is_one_group() {
     caller.hear(b"220 mx\r\n");
     assert_eq!(std::mem::take(&mut caller.sent), b"EHLO out.example.org\r\n");
     caller.hear(b"250-mx\r\n250 PIPELINING\r\n");
-    let group = "MAIL FROM:<ann@example.com>\r\nRCPT TO:<bob@example.org>\r\nRCPT TO:<eve@example.org>\r\nDATA\r\n";
+    let group =
+        "MAIL FROM:<ann@example.com>\r\nRCPT TO:<bob@example.org>\r\nRCPT TO:<eve@example.org>\r\nDATA\r\n";
     assert_eq!(String::from_utf8(std::mem::take(&mut caller.sent)).unwrap(), group);
     caller.hear(b"250 a\r\n250 b\r\n250 c\r\n354 d\r\n");
     assert_eq!(std::mem::take(&mut caller.sent), b"Hello\r\n..\r\n...\r\n.\r\n");
@@ -214,8 +215,9 @@ fn recipients_have_outcomes_of_their_own() {
     let script = [("RCPT TO:<no", "550 5.1.1 no such"), ("RCPT TO:<later", "450 4.2.1 busy")];
     let seen = "delivered; failed 5.1.1 550 5.1.1 no such (in answer to RCPT); \
                 deferred 4.2.1 450 4.2.1 busy (in answer to RCPT)";
-    let lines =
-        format!("{BEFORE}{MAIL}, {TO_BOB}, RCPT TO:<no@example.org>, RCPT TO:<later@example.org>, DATA, QUIT");
+    let lines = format!(
+        "{BEFORE}{MAIL}, {TO_BOB}, RCPT TO:<no@example.org>, RCPT TO:<later@example.org>, DATA, QUIT"
+    );
     check(policy(), &[letter(&["bob", "no", "later"], "a\r\nb")], &script, &lines, seen);
 }
 
@@ -228,7 +230,10 @@ fn content_for_nobody_is_a_dot_alone() {
     let letters = [letter(&["bob"], "a\r\nb")];
     let script = [rcpt];
     let (seen, peer) = play(&script, Caller::new(policy(), letters.to_vec()), Cut::Whole);
-    assert_eq!((seen.text().as_str(), peer.lines.join(", "), peer.content.as_str()), (refused, lines.clone(), ""));
+    assert_eq!(
+        (seen.text().as_str(), peer.lines.join(", "), peer.content.as_str()),
+        (refused, lines.clone(), "")
+    );
     check(policy(), &letters, &[rcpt, ("DATA", "554 5.5.1 no valid recipients")], &lines, refused);
     check(policy(), &letters, &[rcpt, ("DATA", "451 4.3.0 later")], &lines, refused);
     let no_pipelining = ("EHLO", "250 mx");
@@ -246,13 +251,11 @@ fn what_a_transaction_left_open_is_reset() {
     let two = [letter(&["no"], "a\r\nb"), letter(&["bob"], "a\r\nb")];
     let script = [("RCPT TO:<no", "550 5.1.1 no"), ("DATA", "354 go on")];
     let refused = "failed 5.1.1 550 5.1.1 no (in answer to RCPT) | delivered";
-    let after_dot =
-        format!("{BEFORE}{MAIL}, RCPT TO:<no@example.org>, DATA, {MAIL}, {TO_BOB}, DATA, QUIT");
+    let after_dot = format!("{BEFORE}{MAIL}, RCPT TO:<no@example.org>, DATA, {MAIL}, {TO_BOB}, DATA, QUIT");
     check(policy(), &two, &script, &after_dot, refused);
     let one_by_one = [("RCPT TO:<no", "550 5.1.1 no"), ("EHLO", "250 SIZE"), ("RSET", "250 2.0.0 forgotten")];
     let mail = "MAIL FROM:<ann@example.com>";
-    let reset =
-        format!("{BEFORE}{mail}, RCPT TO:<no@example.org>, RSET, {mail}, {TO_BOB}, DATA, QUIT");
+    let reset = format!("{BEFORE}{mail}, RCPT TO:<no@example.org>, RSET, {mail}, {TO_BOB}, DATA, QUIT");
     check(policy(), &two, &one_by_one, &reset, refused);
     let stuck = [("RCPT TO:<no", "550 5.1.1 no"), ("EHLO", "250 SIZE"), ("RSET", "500 5.5.1 what")];
     let lost = "failed 5.1.1 550 5.1.1 no (in answer to RCPT) | \
@@ -302,7 +305,8 @@ fn what_the_peer_cannot_take_is_not_begun() {
     let eight = "failed 5.6.3 5.6.3 the message has 8-bit text, which the peer does not take \
                  (at the start of a transaction)";
     check(policy(), &[letter(&["bob"], "ä\r\n")], &[("EHLO", "250 mx")], &quit, eight);
-    let large = "failed 5.3.4 5.3.4 the message is larger than the peer takes (at the start of a transaction)";
+    let large =
+        "failed 5.3.4 5.3.4 the message is larger than the peer takes (at the start of a transaction)";
     check(policy(), &[letter(&["bob"], "x".repeat(999))], &[], &quit, large);
     let two = [letter(&["bob"], "a\n"), letter(&["bob"], "a\r\nb")];
     let goes_on = format!("{BEFORE}{MAIL}, {TO_BOB}, DATA, QUIT");
@@ -364,7 +368,8 @@ fn tls_as_policy_says() {
     }
     let refusing = [offering, ("STARTTLS", "454 4.7.0 not now")];
     check(with(Tls::Opportunistic), &letters, &refusing, &format!("{ehlo}, STARTTLS, {rest}"), "delivered");
-    let refused = "none: TLS is required, and the peer refused to start it: 454 4.7.0 not now (in answer to STARTTLS)";
+    let refused =
+        "none: TLS is required, and the peer refused to start it: 454 4.7.0 not now (in answer to STARTTLS)";
     check(with(Tls::Required), &letters, &refusing, &format!("{ehlo}, STARTTLS, QUIT"), refused);
     let missing = "none: 4.7.10 TLS is required, and the peer does not offer it (at EHLO)";
     check(with(Tls::Required), &letters, &[], &format!("{ehlo}, QUIT"), missing);

@@ -98,7 +98,10 @@ fn a_kept_connection_notices_that_the_peer_leaves() {
         assert_eq!(caller.over(End::Closed).text(), seen);
     };
     check("421 4.4.2 idle\r\n", "none: 421 4.4.2 idle (in answer to the start of a transaction)");
-    check("250 what\r\n", "none: 4.5.0 the peer's answer cannot be understood (at the start of a transaction)");
+    check(
+        "250 what\r\n",
+        "none: 4.5.0 the peer's answer cannot be understood (at the start of a transaction)",
+    );
     let caller = kept();
     let text = caller.over(End::Cut).text();
     assert_eq!(text, "none: 4.4.2 the connection was lost (at the start of a transaction)");
