@@ -35,6 +35,7 @@ type Case = (&'static str, fn(&Trial));
 
 const CASES: &[Case] = &[
     ("curl::contents_come_out_as_they_went_in", curl::contents_come_out_as_they_went_in),
+    ("curl::trace_lines", curl::trace_lines),
     ("curl::lists_and_flags", curl::lists_and_flags),
     ("curl::uploads_and_deletes", curl::uploads_and_deletes),
     ("python::smtplib", python::smtplib),

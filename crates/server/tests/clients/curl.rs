@@ -64,6 +64,68 @@ pub(crate) fn contents_come_out_as_they_went_in(trial: &Trial) {
     }
 }
 
+/// The lines that the server writes by each way in; a Return-Path that came with the message is gone.
+pub(crate) fn trace_lines(trial: &Trial) {
+    let account = Account::new(trial, "curl-trace");
+    let content = Content {
+        name: "foreign Return-Path",
+        sent: b"Return-Path: <forged@example.net>\r\nSubject: trace\r\n\r\nx\r\n".to_vec(),
+    };
+    for way in WAYS_IN {
+        send(&account, way, &content);
+    }
+    let read = account.read("INBOX");
+    let mut told = String::new();
+    for (way, email) in WAYS_IN.iter().zip(&read.emails) {
+        assert_same(&format!("{way:?}"), b"Subject: trace\r\n\r\nx\r\n", email.sent());
+        let text = String::from_utf8_lossy(&email.content).replace("\r\n", "\n");
+        let (lines, _) = text.split_once("Subject: ").unwrap();
+        told.push_str(&lines.lines().map(steady).collect::<String>());
+    }
+    expect![[r#"
+        Return-Path: <curl-trace@example.org>
+        Delivered-To: curl-trace@example.org
+        Received: from client.example ([127.0.0.1])
+         by mx.example.org with ESMTP id ID
+         for <curl-trace@example.org>;
+         DATE
+        Return-Path: <curl-trace@example.org>
+        Delivered-To: curl-trace@example.org
+        Received: from client.example ([127.0.0.1])
+         by mx.example.org with ESMTPS id ID
+         for <curl-trace@example.org>
+         tls TLS_AES_256_GCM_SHA384 (TLS1.3);
+         DATE
+        Return-Path: <curl-trace@example.org>
+        Delivered-To: curl-trace@example.org
+        Received: from client.example ([127.0.0.1])
+         by mx.example.org with ESMTPSA id ID
+         for <curl-trace@example.org>
+         tls TLS_AES_256_GCM_SHA384 (TLS1.3);
+         DATE
+        Return-Path: <curl-trace@example.org>
+        Delivered-To: curl-trace@example.org
+        Received: from client.example ([127.0.0.1])
+         by mx.example.org with ESMTPSA id ID
+         for <curl-trace@example.org>
+         tls TLS_AES_256_GCM_SHA384 (TLS1.3);
+         DATE
+    "#]]
+    .assert_eq(&told);
+}
+
+/// A line of Received without what differs from run to run: the queue id and the time.
+fn steady(line: &str) -> String {
+    if line.ends_with(" +0000") {
+        return " DATE\n".into();
+    }
+    let word = |(before, word): (&str, &str)| if before == "id" { "ID".to_owned() } else { word.to_owned() };
+    let words: Vec<&str> = line.split(' ').collect();
+    let befores = std::iter::once("").chain(words.iter().copied());
+    let words: Vec<String> = befores.zip(words.iter().copied()).map(word).collect();
+    words.join(" ") + "\n"
+}
+
 /// One email by one of the ways out. UIDs of a new mailbox count from 1, as POP3's numbers do.
 fn read_by_curl(account: &Account<'_>, uid: u32, way: usize) -> (&'static str, Vec<u8>) {
     let (scheme, place, starttls) = [
