@@ -1,8 +1,10 @@
 //! DKIM (RFC 6376, with RFC 8301 on key sizes and RFC 8463 on Ed25519): a domain answers for a message by a signature over
 //! chosen header fields and the body, checked with a key that it publishes in the DNS.
 //!
-//!     message --> Intake --header--> fields that h= names, canonical --\
-//!                    \----body-----> BodyHash --bh=--> signature field --> hash --> b=
+//! ```text
+//! message --> Intake --header--> fields that h= names, canonical --\
+//!                \----body-----> BodyHash --bh=--> signature field --> hash --> b=
+//! ```
 //!
 //! `Signer` and `Verifier` take the message in pieces and keep its header only; cutting it anywhere changes nothing.
 //! Messages are taken as SMTP carries them: lines end with CRLF, no dot is doubled.

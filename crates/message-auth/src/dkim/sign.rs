@@ -80,7 +80,7 @@ impl Default for Terms {
 /// ```
 /// use std::sync::Arc;
 /// use message_auth::dkim::{Algorithm, Identity, KeyAnswer, KeyName, Outcome, Signer, SigningKey, Terms, verify};
-/// use mail::Timestamp;
+/// use mail::{Domain, Timestamp};
 ///
 /// let now = Timestamp(1_795_359_600_000);
 /// let key = Arc::new(SigningKey::generate(Algorithm::Ed25519));

@@ -1,6 +1,8 @@
 //! Checks the signatures of a message (RFC 6376 §6).
 //!
-//!     Verifier --update(piece)*--> --end()--> Hashed --conclude(keys)--> a finding for each signature
+//! ```text
+//! Verifier --update(piece)*--> --end()--> Hashed --conclude(keys)--> a finding for each signature
+//! ```
 //!
 //! The header is read when it is complete, the body hashed as it comes; `key_names` says what to ask the DNS for.
 
