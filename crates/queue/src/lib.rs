@@ -11,6 +11,7 @@ pub mod agent;
 pub mod limits;
 pub mod queue_ids;
 pub mod report;
+pub mod route;
 pub mod runner;
 pub mod schedule;
 pub mod settle;

@@ -49,3 +49,12 @@ pub const STORE_PAUSE: Duration = Duration::from_secs(5);
 /// An attempt is cut after this long: the agent's own time limits end it earlier, so this is the limit for a stuck one
 /// (RFC 5321 §4.5.3.2 allows 10 minutes after the final dot alone).
 pub const ATTEMPT: Duration = Duration::from_secs(60 * 60);
+
+/// Exchangers, or smart hosts, of one route: more than any domain needs, and each costs two questions to the DNS.
+pub const EXCHANGERS_MAX: usize = 16;
+
+/// Addresses of one host that are tried; RFC 5321 §5.1 asks for two at least, and allows a limit.
+pub const HOST_ADDRESSES_MAX: usize = 8;
+
+/// Addresses of one route: at 30 seconds for each that does not answer, a hopeless attempt ends in a quarter of an hour.
+pub const HOPS_MAX: usize = 30;
