@@ -59,36 +59,29 @@ impl Signature {
             return Err(Fault::FieldTooLong);
         }
         let tags = TagList::parse(value).ok_or(Fault::Syntax)?;
-        let required = |name| tags.find(name).ok_or(Fault::MissingTag);
-        let [version, algorithm, signature, body_hash, domain_text, names, selector] = [
-            required("v")?,
-            required("a")?,
-            required("b")?,
-            required("bh")?,
-            required("d")?,
-            required("h")?,
-            required("s")?,
-        ];
-        if version != b"1" {
+        for name in ["v", "a", "b", "bh", "d", "h", "s"] {
+            tags.find(name).ok_or(Fault::MissingTag)?;
+        }
+        let required = |name| tags.find(name).expect("it was looked for");
+        if required("v") != b"1" {
             return Err(Fault::Version);
         }
         let (header_form, body_form) = forms(tags.find("c"))?;
-        let signing_domain =
-            domain(domain_text).filter(|name| name.as_str().contains('.')).ok_or(Fault::Syntax)?;
-        let (identity, identity_domain) = identity(tags.find("i"), &signing_domain)?;
+        let domain = domain(required("d")).filter(|name| name.as_str().contains('.')).ok_or(Fault::Syntax)?;
+        let (identity, identity_domain) = identity(tags.find("i"), &domain)?;
         check_query(tags.find("q"))?;
         check_times(tags.find("t"), tags.find("x"), now)?;
         Ok(Self {
-            algorithm: Algorithm::parse(algorithm).ok_or(Fault::Algorithm)?,
+            algorithm: Algorithm::parse(required("a")).ok_or(Fault::Algorithm)?,
             header_form,
             body_form,
-            key_name: KeyName { selector: self::selector(selector)?, domain: signing_domain },
+            key_name: KeyName { selector: selector(required("s"))?, domain },
             identity_domain,
             identity,
-            names: signed_names(names)?,
+            names: signed_names(required("h"))?,
             length: tags.find("l").map(|text| number(text).ok_or(Fault::Syntax)).transpose()?,
-            body_hash: base64(body_hash)?,
-            signature: base64(signature)?,
+            body_hash: base64(required("bh"))?,
+            signature: base64(required("b"))?,
         })
     }
 }

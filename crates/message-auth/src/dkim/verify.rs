@@ -53,7 +53,7 @@ pub enum Outcome {
     TempError(Fault),
 }
 
-/// Why a signature is not good. In the order of the checks.
+/// Why a signature is not good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The header has lines that are no fields, or bare CR or LF, or is longer than `limits` allow.
