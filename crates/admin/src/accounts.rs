@@ -52,9 +52,14 @@ impl Admin {
                 self.running.terminate(connection.id);
             }
         }
-        Ok(Response::Done {
-            said: format!("the account {} is gone, with its mailboxes and emails", account.address),
-        })
+        let mut said = format!("the account {} is gone, with its mailboxes and emails", account.address);
+        let aliases = self.store.aliases().await?;
+        let left = aliases.iter().filter(|alias| alias.targets.contains(&account.address));
+        let left: Vec<&str> = left.map(|alias| alias.address.as_str()).collect();
+        if !left.is_empty() {
+            said.push_str(&format!("; aliases that still name it: {}", left.join(", ")));
+        }
+        Ok(Response::Done { said })
     }
 
     pub(crate) async fn account_password(

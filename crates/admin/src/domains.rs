@@ -14,7 +14,7 @@ impl Admin {
         let at = self.world.clock.wall();
         self.commit(vec![Change::AddDomain { name: name.to_string(), at }]).await?;
         Ok(Response::Done {
-            said: format!("mail for {name} is taken now; its accounts: waxseal account add"),
+            said: format!("mail for {name} is received here now; add its accounts: waxseal account add NAME@{name}"),
         })
     }
 

@@ -107,7 +107,7 @@ async fn domains_come_and_go() {
         ],
         expect![[r#"
             {"do":"domain-add","domain":"BÜCHER.example"}
-                {"answer":"done","said":"mail for xn--bcher-kva.example is taken now; its accounts: waxseal account add"}
+                {"answer":"done","said":"mail for xn--bcher-kva.example is received here now; add its accounts: waxseal account add NAME@xn--bcher-kva.example"}
             {"do":"domain-add","domain":"example.org"}
                 {"answer":"refused","message":"the domain example.org is ours already","remedy":""}
             {"do":"domain-add","domain":"no domain\u001b[2J"}
@@ -123,7 +123,7 @@ async fn domains_come_and_go() {
             {"do":"alias-add","address":"b@example.org","targets":["bob@example.org"]}
                 {"answer":"done","said":"mail for b@example.org goes to bob@example.org now"}
             {"do":"account-remove","address":"bob@example.org"}
-                {"answer":"done","said":"the account bob@example.org is gone, with its mailboxes and emails"}
+                {"answer":"done","said":"the account bob@example.org is gone, with its mailboxes and emails; aliases that still name it: b@example.org"}
             {"do":"domain-remove","domain":"example.org"}
                 {"answer":"refused","message":"the domain example.org has aliases","remedy":"remove its aliases first: waxseal alias remove b@example.org"}
             {"do":"alias-remove","address":"B@example.org"}

@@ -52,7 +52,10 @@ impl Report<'_> {
 
     fn write_text(&self, out: &mut String, boundary: &str) -> std::fmt::Result {
         let (host, at) = (self.host_name, self.at.rfc5322());
-        writeln!(out, "From: Mail Delivery System <postmaster@{host}>")?;
+        // An answer must reach somebody: the recipients that failed are of our domains, the host's name need not be.
+        let domain =
+            self.failed.first().map_or_else(|| host.to_owned(), |failed| failed.address.host.to_string());
+        writeln!(out, "From: Mail Delivery System <postmaster@{domain}>")?;
         writeln!(out, "To: <{}>", self.to)?;
         writeln!(out, "Subject: Your message could not be delivered")?;
         writeln!(out, "Date: {at}")?;
@@ -133,7 +136,7 @@ mod tests {
         let message = String::from_utf8(report.message()).unwrap();
         assert_eq!(message.matches('\n').count(), message.matches("\r\n").count());
         expect![[r#"
-            From: Mail Delivery System <postmaster@mx.example.org>
+            From: Mail Delivery System <postmaster@example.org>
             To: <ann@example.org>
             Subject: Your message could not be delivered
             Date: Sat, 22 Nov 2025 08:27:10 +0000

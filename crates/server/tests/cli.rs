@@ -74,7 +74,7 @@ fn commands_say_the_same_with_the_server_running_and_down() {
     assert_eq!(told, first_day(&down));
     expect![[r#"
         $ waxseal domain add example.org
-        mail for example.org is taken now; its accounts: waxseal account add
+        mail for example.org is received here now; add its accounts: waxseal account add NAME@example.org
         [0]
         $ waxseal domain add Example.ORG
         waxseal: the domain example.org is ours already
@@ -148,7 +148,7 @@ fn commands_say_the_same_with_the_server_running_and_down() {
         waxseal: there is no account cid@example.org; see the list: waxseal account list
         [1]
         $ waxseal account remove bob@example.org --yes
-        the account bob@example.org is gone, with its mailboxes and emails
+        the account bob@example.org is gone, with its mailboxes and emails; aliases that still name it: office@example.org
         [0]
         $ waxseal alias list
         alias               means

@@ -42,8 +42,12 @@ impl Place {
         Ok(Self { dir: dir.to_owned(), _lock: lock })
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
-        self.dir.join("waxseal.db")
+    /// Where SQLite keeps the records. Made here if it is not there, because SQLite would make it readable for others; its
+    /// log takes the mode of the database.
+    pub(crate) fn database(&self) -> io::Result<PathBuf> {
+        let path = self.dir.join("waxseal.db");
+        OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+        Ok(path)
     }
 
     pub(crate) fn content(&self) -> PathBuf {

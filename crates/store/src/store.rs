@@ -311,7 +311,7 @@ impl Drop for Inner {
 fn connect(place: &Place, options: &Options) -> Result<(Box<dyn Sql>, Readers), Error> {
     match &options.records {
         Records::Sqlite => {
-            let path = place.database();
+            let path = place.database()?;
             let writer = Sqlite::writer(&path)?;
             Ok((Box::new(writer), Readers::new(move || Ok(Box::new(Sqlite::reader(&path)?)))))
         }

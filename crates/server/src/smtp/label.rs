@@ -4,8 +4,11 @@ use mail::{QueueId, Timestamp};
 use policy::{Hop, Ruling, Stage, Story, What};
 use serde::{Deserialize, Serialize};
 
-/// Recipients named in a label; the rest is counted. Bounds what is written twice.
+/// Recipients named in a label; the rest is left out. Bounds what is written twice.
 const RECIPIENTS_MAX: usize = 4;
+
+/// And so many octets of them: the label of a transaction with the longest addresses is not cut by the store.
+const RECIPIENTS_OCTETS_MAX: usize = 512;
 
 /// A transaction in short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +30,12 @@ impl Label {
         from: String,
         to: impl Iterator<Item = &'a mail::Address>,
     ) -> Self {
-        let to = to.take(RECIPIENTS_MAX).map(ToString::to_string).collect();
+        let mut room = RECIPIENTS_OCTETS_MAX;
+        let fits = |to: &String| {
+            room = room.saturating_sub(to.len());
+            room > 0
+        };
+        let to = to.take(RECIPIENTS_MAX).map(ToString::to_string).take_while(fits).collect();
         Self { queue_id: queue_id.to_string(), at, from, to }
     }
 
@@ -72,5 +80,17 @@ mod tests {
         let keys = policy::story::keys(&story.to_json());
         assert_eq!(keys, ["ann@example.net", "bob@example.org"]);
         assert_eq!(Label::story(b"of somebody else", 1, true, Timestamp(9)), None);
+    }
+
+    #[test]
+    fn the_longest_addresses_fit() {
+        let domain = vec!["d".repeat(61); 4].join(".");
+        let longest: mail::Address = format!("{}@{domain}", "l".repeat(64)).parse().unwrap();
+        let recipients = std::iter::repeat_n(&longest, 9);
+        let label = Label::new(QueueId(u64::MAX), Timestamp(i64::MAX), longest.to_string(), recipients);
+        assert!(
+            label.to_bytes().len() <= store::limits::LABEL_OCTETS_MAX && !label.to.is_empty(),
+            "{label:?}"
+        );
     }
 }
