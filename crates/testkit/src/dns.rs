@@ -10,6 +10,8 @@
 //! # }
 //! ```
 //!
+//! A zone may be signed with a key of its own ([`Zones::signed`]), for which [`Dns::anchors`] vouches.
+//!
 //! What a zone writes is what is answered: a name below no zone is refused, an answer that does not fit a datagram is
 //! truncated. [`Mood`]s make it worse.
 
@@ -19,10 +21,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hickory_server::Server;
-use hickory_server::net::runtime::{Time, TokioRuntimeProvider};
+use hickory_server::dnssec::NxProofKind;
+use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
+use hickory_server::proto::dnssec::crypto::Ed25519SigningKey;
+use hickory_server::proto::dnssec::rdata::DNSKEY;
+use hickory_server::proto::dnssec::{DnssecSigner, SigningKey as _};
 use hickory_server::proto::op::{Metadata, ResponseCode};
-use hickory_server::proto::rr::{LowerName, Name};
+use hickory_server::proto::rr::Name;
 use hickory_server::proto::serialize::txt::Parser;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::store::in_memory::InMemoryZoneHandler;
@@ -31,11 +37,29 @@ use tokio::net::{TcpListener, UdpSocket};
 
 /// Zones to be served.
 #[derive(Debug, Clone, Default)]
-pub struct Zones(BTreeMap<String, String>);
+pub struct Zones(BTreeMap<String, Zone>);
+
+#[derive(Debug, Clone)]
+struct Zone {
+    records: String,
+    signed: Signed,
+}
+
+/// Whether a zone is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signed {
+    /// Without DNSSEC.
+    No,
+    /// With a key of its own, and NSEC records.
+    Yes,
+    /// With another key than the anchors name.
+    WithForeignKey,
+}
 
 /// The server. It ends when this is dropped.
 pub struct Dns {
     address: SocketAddr,
+    anchors: String,
     desk: Desk,
     _server: Server<Desk>,
 }
@@ -80,8 +104,13 @@ impl Zones {
     }
 
     /// Adds a zone: its name, and its records as a zone file writes them. SOA, NS and a TTL of 300 seconds are added.
-    pub fn zone(mut self, origin: &str, records: &str) -> Self {
-        self.0.insert(origin.into(), records.into());
+    pub fn zone(self, origin: &str, records: &str) -> Self {
+        self.signed(origin, records, Signed::No)
+    }
+
+    /// Adds a zone as [`zone`](Self::zone) does, signed as told, with an Ed25519 key that is made on the spot.
+    pub fn signed(mut self, origin: &str, records: &str, signed: Signed) -> Self {
+        self.0.insert(origin.into(), Zone { records: records.into(), signed });
         self
     }
 
@@ -91,9 +120,13 @@ impl Zones {
     /// When a zone is not well formed, or loopback has no port to give.
     pub async fn serve(self) -> Dns {
         let mut catalog = Catalog::new();
-        for (origin, records) in &self.0 {
-            let (origin, handler) = load(origin, records);
-            catalog.upsert(origin, vec![handler]);
+        let mut anchors = String::new();
+        for (origin, zone) in &self.0 {
+            let mut handler = load(origin, &zone.records);
+            if zone.signed != Signed::No {
+                anchors.push_str(&sign(origin, &mut handler, zone.signed));
+            }
+            catalog.upsert(handler.origin().clone(), vec![Arc::new(handler)]);
         }
         let desk = Desk { catalog: Arc::new(catalog), book: Arc::default() };
         let (udp, tcp) = sockets().await;
@@ -101,7 +134,7 @@ impl Zones {
         let mut server = Server::new(desk.clone());
         server.register_socket(udp);
         server.register_listener(tcp, Duration::from_secs(5), 64 * 1024);
-        Dns { address, desk, _server: server }
+        Dns { address, anchors, desk, _server: server }
     }
 }
 
@@ -109,6 +142,11 @@ impl Dns {
     /// Where it is asked, by UDP and TCP.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The keys of the signed zones, as the lines of a file of DNSKEY records.
+    pub fn anchors(&self) -> &str {
+        &self.anchors
     }
 
     /// Treats questions for a name and all below it in this way, where nothing closer says otherwise.
@@ -122,19 +160,34 @@ impl Dns {
     }
 }
 
-fn load(origin: &str, records: &str) -> (LowerName, Arc<dyn ZoneHandler>) {
+fn load(origin: &str, records: &str) -> InMemoryZoneHandler {
     let name = Name::from_ascii(format!("{origin}.")).expect("a zone has a name");
     let head = "$TTL 300\n@ IN SOA ns hostmaster 1 3600 600 86400 60\n@ IN NS ns\nns IN A 127.0.0.1\n";
     let parsed = Parser::new(format!("{head}{records}\n"), None, Some(name)).parse();
     let (name, records) = parsed.unwrap_or_else(|error| panic!("zone {origin}: {error}"));
-    let zone = InMemoryZoneHandler::<TokioRuntimeProvider>::new(
-        name.clone(),
-        records,
-        ZoneType::Primary,
-        AxfrPolicy::Deny,
-    )
-    .unwrap_or_else(|error| panic!("zone {origin}: {error}"));
-    (name.into(), Arc::new(zone))
+    let proof = Some(NxProofKind::Nsec);
+    InMemoryZoneHandler::new(name, records, ZoneType::Primary, AxfrPolicy::Deny, proof)
+        .unwrap_or_else(|error| panic!("zone {origin}: {error}"))
+}
+
+/// Signs a zone and returns its trust anchor.
+fn sign(origin: &str, zone: &mut InMemoryZoneHandler, signed: Signed) -> String {
+    let new_key = || {
+        let key = Ed25519SigningKey::generate_pkcs8().expect("keys can be made");
+        let key = Ed25519SigningKey::from_pkcs8(&key).expect("this is a key");
+        let public = DNSKEY::from_key(&key.to_public_key().expect("a key has a public part"));
+        (key, public)
+    };
+    let (key, mut public) = new_key();
+    let lifetime = Duration::from_secs(24 * 3600);
+    let name = Name::from(zone.origin().clone());
+    let signer = DnssecSigner::new(public.clone(), Box::new(key), name, lifetime);
+    zone.add_zone_signing_key_mut(signer).expect("a zone takes a key");
+    zone.secure_zone_mut().expect("a zone can be signed");
+    if signed == Signed::WithForeignKey {
+        (_, public) = new_key();
+    }
+    format!("{origin}. IN DNSKEY {public}\n")
 }
 
 /// A UDP and a TCP port of the same number. Whoever takes the TCP port between the two makes us try another.

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use testkit::dns::{Dns, Mood, Transport, Zones};
+use testkit::dns::{Dns, Mood, Signed, Transport, Zones};
 use world::Resolver;
-use world::resolver::{LookupError, Mx, Name, Options, Security, Trouble};
+use world::resolver::{LookupError, Mx, Name, Options, Security, Trouble, Validation};
 
 const EXAMPLE: &str = r#"
 @        MX    20 mx2
@@ -157,4 +157,34 @@ async fn nobody_there_is_trouble() {
     drop(dns);
     let error = ask(&[address]).mx(&name("example.org")).await.unwrap_err();
     assert!(matches!(error, LookupError::Temporary(_)), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_signed_is_validated_from_its_anchor() {
+    let dns = Zones::new()
+        .signed("example.org", EXAMPLE, Signed::Yes)
+        .signed("example.com", EXAMPLE, Signed::WithForeignKey)
+        .serve()
+        .await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file.as_file(), dns.anchors().as_bytes()).unwrap();
+    let options = Options {
+        servers: vec![dns.address()],
+        validation: Validation::Anchors(file.path().into()),
+        try_timeout: Duration::from_millis(500),
+        retries: 0,
+    };
+    let resolver = Resolver::real(&options).unwrap();
+    let mx = resolver.mx(&name("example.org")).await.unwrap();
+    assert_eq!((mx.security, mx.records.len()), (Security::Secure, 2));
+    let alias = resolver.a(&name("www.example.org")).await.unwrap();
+    assert_eq!((alias.security, alias.name.as_str()), (Security::Secure, "mx1.example.org"));
+    for (asked, expected) in [
+        ("gone.example.org", LookupError::NoSuchDomain),
+        ("mx2.example.org", LookupError::NoRecords),
+        ("mx1.example.com", LookupError::Temporary(Trouble::Bogus)),
+        ("gone.example.com", LookupError::Temporary(Trouble::Bogus)),
+    ] {
+        assert_eq!(resolver.aaaa(&name(asked)).await.unwrap_err(), expected, "{asked}");
+    }
 }
