@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::{durable, planted, run, setup, tidy};
+use crate::{durable, planted, run, setup, sim, tidy};
 
 /// Something that must pass.
 struct Step {
@@ -57,6 +57,11 @@ const STEPS: &[Step] = &[
         name: "tests: documentation",
         does: Does::Cargo(&["test", "--quiet", "--workspace", "--doc"]),
         cure: "mend the example named above",
+    },
+    Step {
+        name: "simulation: the schedule, and planted faults",
+        does: Does::Own(sim::all),
+        cure: "`WAXSEAL_SEED=N cargo test -p waxseal-queue --test schedule -- --nocapture` shows the steps of a seed",
     },
     Step {
         name: "durable: killed under load",

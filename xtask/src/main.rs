@@ -1,4 +1,4 @@
-//! Development commands: `cargo xtask ci | setup | tidy | play FILE`.
+//! Development commands: `cargo xtask ci | setup | sim | tidy | play FILE`.
 
 // A program for a terminal.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -14,6 +14,7 @@ mod durable;
 mod planted;
 mod run;
 mod setup;
+mod sim;
 mod tidy;
 
 /// Development commands of Waxseal.
@@ -33,6 +34,15 @@ enum Command {
     },
     /// Installs what the tests need, or names it.
     Setup,
+    /// Simulates the queue's schedule in many weathers.
+    Sim {
+        /// How many (2,000).
+        #[arg(long)]
+        seeds: Option<u64>,
+        /// Plants known faults in a copy instead, and requires that each is noticed.
+        #[arg(long)]
+        planted: bool,
+    },
     /// Checks rules that no compiler checks.
     Tidy,
     /// Plays one transcript in memory and shows the dialogue.
@@ -46,6 +56,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Ci { only } => ci::run(&only),
         Command::Setup => setup::run(),
+        Command::Sim { seeds, planted } => sim::run(seeds, planted),
         Command::Tidy => tidy::run(&root()),
         Command::Play { file } => play(&file),
     };

@@ -48,6 +48,9 @@ fn read(folder: &Path) -> Result<Vec<Planted>> {
     let mut planted = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("{}", folder.display()))? {
         let file = entry?.path();
+        if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(crate::sim::PREFIX)) {
+            continue; // these are for the simulation
+        }
         let text = fs::read_to_string(&file)?;
         let fails = fails(&text);
         if fails.is_empty() {
@@ -63,7 +66,7 @@ fn read(folder: &Path) -> Result<Vec<Planted>> {
 }
 
 /// The lines `Fails: TEST: what it says` at the head of a patch.
-fn fails(text: &str) -> Vec<(String, String)> {
+pub(crate) fn fails(text: &str) -> Vec<(String, String)> {
     let head = text.lines().take_while(|line| !line.starts_with("--- "));
     let named = head.filter_map(|line| line.strip_prefix("Fails: ")?.split_once(": "));
     named.map(|(test, says)| (test.to_owned(), says.to_owned())).collect()
@@ -87,7 +90,7 @@ fn copy(root: &Path, tree: &Path) -> Result<()> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a copy that can be made again needs no sync")]
-fn write(file: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(file: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(file, bytes).with_context(|| format!("{}", file.display()))
 }
 
@@ -106,7 +109,7 @@ fn remove_others(tree: &Path, folder: &Path, files: &BTreeSet<PathBuf>) -> Resul
 }
 
 /// Applies a patch to the copy, or only looks whether it applies.
-fn apply(tree: &Path, patch: &Path, only_look: bool) -> Result<()> {
+pub(crate) fn apply(tree: &Path, patch: &Path, only_look: bool) -> Result<()> {
     let mut git = Command::new("git");
     git.arg("apply").args(only_look.then_some("--check")).arg(patch).current_dir(tree);
     // The copy lies in a checkout, to whose root git would otherwise refer the paths of the patch.
@@ -148,7 +151,7 @@ fn cargo(tree: &Path, arguments: &[&str]) -> Result<Output> {
     cargo.output().context("`cargo` cannot be started")
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     [&output.stdout[..], &output.stderr[..]].iter().map(|part| String::from_utf8_lossy(part)).collect()
 }
 

@@ -115,15 +115,19 @@ impl Line {
     pub(super) fn place(&self, limits: &Limits, now: Timestamp) -> Place {
         let ours = matches!(self.lease, Lease::Ours(_));
         let draws_at = self.draws_at(limits);
-        let startable =
-            ours && !self.held && !self.waiting.is_empty() && self.running < limits.destination_attempts_max;
+        let startable = ours && !self.held && !self.waiting.is_empty() && self.has_room(limits);
         Place {
             due: draws_at.filter(|at| *at <= now).map(|_| (self.slots, self.turn)),
             future: draws_at.filter(|at| *at > now),
             startable: startable.then_some(self.turn),
-            crowded: (self.waiting.len() > 1).then_some(self.waiting.len()),
+            crowded: (!self.waiting.is_empty()).then_some(self.waiting.len()),
             lease: self.lease_at(limits),
         }
+    }
+
+    /// Whether one more attempt may be under way here.
+    pub(super) fn has_room(&self, limits: &Limits) -> bool {
+        self.running < limits.destination_attempts_max
     }
 
     /// Whether the lease lasts long enough to begin an attempt under it.
@@ -147,7 +151,7 @@ pub(super) struct Index {
     pub(super) future: BTreeSet<(Timestamp, Destination)>,
     /// With something to start and a place of their own: who was served longest ago first.
     pub(super) startable: BTreeSet<(u64, Destination)>,
-    /// With more than one waiting in the window.
+    /// With something waiting in the window, by how much.
     pub(super) crowded: BTreeSet<(usize, Destination)>,
     /// Leases by when they want attention.
     pub(super) leases: BTreeSet<(Timestamp, Destination)>,

@@ -23,7 +23,7 @@
 //!   told as [`News`]. Only the node that leases a destination takes rows away.
 //!
 //! **Fairness.** Destinations with least in the window are read first and start in turn; where the window is full, a
-//! destination that has nothing in it takes a place from the one that has most waiting. Concurrency is limited in all, by
+//! destination that has nothing in it takes a place from the one that has most waiting, or from one that cannot start. Concurrency is limited in all, by
 //! destination and by site; a site is unknown until an attempt is routed, and an attempt that finds it full steps back.
 //!
 //! ```
@@ -78,11 +78,11 @@ use line::{Index, Line};
 /// The bounds of one node's schedule. All counts are at least 1.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Deliveries in the window, in any state.
+    /// Deliveries in the window, in any state; more than `attempts_max`, or the window is the limit.
     pub window_deliveries_max: usize,
     /// Deliveries of one destination that wait in the window.
     pub share_deliveries_max: usize,
-    /// Destinations in memory.
+    /// Destinations in memory. If more are due at once, those due last wait until others have been served.
     pub destinations_max: usize,
     /// Attempts at once (`delivery.connections.limit`).
     pub attempts_max: usize,

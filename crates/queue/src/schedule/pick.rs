@@ -104,8 +104,7 @@ impl Schedule {
     }
 
     fn may_start(&self, destination: &Destination, now: Timestamp) -> bool {
-        let line = &self.lines[destination];
-        line.lease_is_fresh(&self.limits, now) && line.site.as_ref().is_none_or(|site| self.has_room(site))
+        self.lines[destination].lease_is_fresh(&self.limits, now) && self.could_start(destination)
     }
 
     pub(super) fn has_room(&self, site: &super::Site) -> bool {
@@ -113,10 +112,8 @@ impl Schedule {
     }
 
     fn draw(&mut self, now: Timestamp) -> Option<Step> {
-        let (slots, _, destination) = self.index.due.first().cloned()?;
-        if self.room() == 0 && (slots > 0 || !self.make_room(now)) {
-            return None;
-        }
+        let (_, _, first) = self.index.due.first()?;
+        let destination = if self.room() > 0 { first.clone() } else { self.make_room(now)? };
         Some(self.ask(&destination, self.room(), now))
     }
 
@@ -124,14 +121,28 @@ impl Schedule {
         self.limits.window_deliveries_max.saturating_sub(self.window.len() + self.reserved)
     }
 
-    /// Sends what is due last at the destination with most waiting back to the store; whether that made room.
-    fn make_room(&mut self, now: Timestamp) -> bool {
-        let Some((_, destination)) = self.index.crowded.last().cloned() else { return false };
-        let line = &self.lines[&destination];
-        let (_, queue_id) = *line.waiting.last().expect("crowded means that some wait");
-        self.put_back(&Key { destination: destination.clone(), queue_id });
-        self.reindex(&destination, now);
-        true
+    /// In a full window, makes room for a destination that has nothing there and could start something: what is due last
+    /// where most waits goes back to the store, or what waits alone and could not start. Looks at as many destinations as
+    /// are due or in the window at most.
+    fn make_room(&mut self, now: Timestamp) -> Option<Destination> {
+        if self.running >= self.limits.attempts_max {
+            return None;
+        }
+        let mut without = self.index.due.iter().take_while(|(slots, _, _)| *slots == 0);
+        let (_, _, gains) = without.find(|(_, _, destination)| self.could_start(destination))?;
+        let mut crowded = self.index.crowded.iter().rev();
+        let (_, gives) = crowded.find(|(waiting, gives)| *waiting > 1 || !self.could_start(gives))?;
+        let (gains, gives) = (gains.clone(), gives.clone());
+        let (_, queue_id) = *self.lines[&gives].waiting.last().expect("crowded means that some wait");
+        self.put_back(&Key { destination: gives.clone(), queue_id });
+        self.reindex(&gives, now);
+        Some(gains)
+    }
+
+    /// Whether destination and site, as far as it is known, have room for one more attempt.
+    fn could_start(&self, destination: &Destination) -> bool {
+        let line = &self.lines[destination];
+        line.has_room(&self.limits) && line.site.as_ref().is_none_or(|site| self.has_room(site))
     }
 
     fn ask(&mut self, destination: &Destination, room: usize, now: Timestamp) -> Step {
