@@ -17,9 +17,11 @@ use crate::files;
 use crate::transcript::{Check, Fixture};
 
 mod imap_side;
+mod lmtp_side;
 mod mailbox;
 
 pub use imap_side::ImapSide;
+pub use lmtp_side::LmtpSide;
 use mailbox::{ARRIVAL, Email, Mailbox, VALIDITY};
 
 /// The application's side of a session.

@@ -23,10 +23,15 @@ pub fn tests_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests")
 }
 
-/// Every transcript under `tests/transcripts`, sorted by name.
+/// Every transcript under `tests/transcripts` that a server can play ([`Protocol::ALL`]), sorted by name.
 pub fn transcripts() -> io::Result<Vec<File>> {
+    transcripts_of(&Protocol::ALL)
+}
+
+/// Every transcript of these protocols, sorted by name.
+pub fn transcripts_of(protocols: &[Protocol]) -> io::Result<Vec<File>> {
     let mut files = Vec::new();
-    for protocol in Protocol::ALL {
+    for protocol in protocols {
         let folder = tests_folder().join("transcripts").join(protocol.name());
         if !folder.is_dir() {
             continue;

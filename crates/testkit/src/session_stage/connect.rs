@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::sasl::Offer;
-use protocol::{imap, pop3, smtp};
+use protocol::{imap, lmtp, pop3, smtp};
 
 use super::link::{Connection, Link};
-use crate::fake::{ImapSide, Pop3Side, Shared, SmtpSide};
+use crate::fake::{ImapSide, LmtpSide, Pop3Side, Shared, SmtpSide};
 use crate::transcript::{Fixture, Protocol};
 
 /// What the server calls itself.
@@ -27,6 +27,11 @@ pub(super) fn connect(
         Protocol::Smtp | Protocol::Submission => {
             let session = smtp::ServerSession::new(Arc::new(options.smtp()), now);
             Ok(Box::new(Link::new(session, SmtpSide::new(fake.clone()), now)))
+        }
+        Protocol::Lmtp => {
+            let session = lmtp::server_session(Arc::new(options.smtp()), now);
+            let full = fixture.options.get("full-mailbox").map(String::as_str);
+            Ok(Box::new(Link::new(session, LmtpSide::new(fake.clone(), full)?, now)))
         }
         Protocol::Pop3 => {
             let session = pop3::ServerSession::new(Arc::new(options.pop3()), now);
@@ -52,7 +57,7 @@ struct Options {
     sign_in_failures_max: usize,
 }
 
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "tls",
     "authentication",
     "authentication-without-tls",
@@ -61,6 +66,7 @@ const KNOWN: [&str; 8] = [
     "recipients-per-message",
     "messages-per-connection",
     "sign-in-failures",
+    "full-mailbox",
 ];
 
 impl Options {

@@ -26,6 +26,8 @@ pub enum Protocol {
     Smtp,
     /// Ports 587 and 465.
     Submission,
+    /// No port of its own (RFC 2033 §5).
+    Lmtp,
     /// Ports 110 and 995.
     Pop3,
     /// Ports 143 and 993.
@@ -33,14 +35,17 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// All of them.
+    /// Those that a server under test listens for, each on its port.
     pub const ALL: [Self; 4] = [Self::Smtp, Self::Submission, Self::Pop3, Self::Imap];
+    /// Those for which there are sessions to play on in memory.
+    pub const SESSIONS: [Self; 5] = [Self::Smtp, Self::Submission, Self::Lmtp, Self::Pop3, Self::Imap];
 
     /// The name of its folder under `tests/transcripts`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Smtp => "smtp",
             Self::Submission => "submission",
+            Self::Lmtp => "lmtp",
             Self::Pop3 => "pop3",
             Self::Imap => "imap",
         }
@@ -48,7 +53,7 @@ impl Protocol {
 
     /// The protocol with this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|protocol| protocol.name() == name)
+        Self::SESSIONS.into_iter().find(|protocol| protocol.name() == name)
     }
 }
 
@@ -79,7 +84,8 @@ impl Fixture {
 
     fn add_client(&mut self, number: &str, protocol: &str) -> Result<(), String> {
         let number = number.parse().map_err(|_| "`given client N PROTOCOL`: N is a number")?;
-        let protocol = Protocol::named(protocol).ok_or("a protocol is smtp, submission, pop3 or imap")?;
+        let protocol =
+            Protocol::named(protocol).ok_or("a protocol is smtp, submission, lmtp, pop3 or imap")?;
         self.clients.insert(number, protocol);
         Ok(())
     }
