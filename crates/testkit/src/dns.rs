@@ -28,7 +28,7 @@ use hickory_server::proto::dnssec::crypto::Ed25519SigningKey;
 use hickory_server::proto::dnssec::rdata::DNSKEY;
 use hickory_server::proto::dnssec::{DnssecSigner, SigningKey as _};
 use hickory_server::proto::op::{Metadata, ResponseCode};
-use hickory_server::proto::rr::Name;
+use hickory_server::proto::rr::{LowerName, Name, RecordType};
 use hickory_server::proto::serialize::txt::Parser;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::store::in_memory::InMemoryZoneHandler;
@@ -119,16 +119,16 @@ impl Zones {
     /// # Panics
     /// When a zone is not well formed, or loopback has no port to give.
     pub async fn serve(self) -> Dns {
-        let mut catalog = Catalog::new();
+        let mut handlers: Vec<Arc<dyn ZoneHandler>> = Vec::new();
         let mut anchors = String::new();
         for (origin, zone) in &self.0 {
             let mut handler = load(origin, &zone.records);
             if zone.signed != Signed::No {
                 anchors.push_str(&sign(origin, &mut handler, zone.signed));
             }
-            catalog.upsert(handler.origin().clone(), vec![Arc::new(handler)]);
+            handlers.push(Arc::new(handler));
         }
-        let desk = Desk { catalog: Arc::new(catalog), book: Arc::default() };
+        let desk = Desk::new(&handlers);
         let (udp, tcp) = sockets().await;
         let address = udp.local_addr().expect("a bound socket has an address");
         let mut server = Server::new(desk.clone());
@@ -207,6 +207,8 @@ async fn sockets() -> (UdpSocket, TcpListener) {
 #[derive(Clone)]
 struct Desk {
     catalog: Arc<Catalog>,
+    /// By zone, all others: its DS records are its parent's (RFC 4035 §3.1.4.1).
+    parents: Arc<BTreeMap<LowerName, Catalog>>,
     book: Arc<Mutex<Book>>,
 }
 
@@ -228,6 +230,28 @@ impl Book {
 }
 
 impl Desk {
+    fn new(handlers: &[Arc<dyn ZoneHandler>]) -> Self {
+        let all_but = |left_out: Option<&LowerName>| {
+            let mut catalog = Catalog::new();
+            for handler in handlers.iter().filter(|handler| Some(handler.origin()) != left_out) {
+                catalog.upsert(handler.origin().clone(), vec![handler.clone()]);
+            }
+            catalog
+        };
+        let parents =
+            handlers.iter().map(|handler| (handler.origin().clone(), all_but(Some(handler.origin()))));
+        let parents = Arc::new(parents.collect());
+        Self { catalog: Arc::new(all_but(None)), parents, book: Arc::default() }
+    }
+
+    fn catalog(&self, request: &Request) -> &Catalog {
+        let parent = request.request_info().ok().and_then(|question| {
+            let of_parent = question.query.query_type() == RecordType::DS;
+            of_parent.then(|| self.parents.get(question.query.name())).flatten()
+        });
+        parent.unwrap_or(&self.catalog)
+    }
+
     fn note(&self, request: &Request) -> Mood {
         let by = if request.protocol() == Protocol::Tcp { Transport::Tcp } else { Transport::Udp };
         let Ok(question) = request.request_info() else { return Mood::Well };
@@ -251,7 +275,7 @@ impl RequestHandler for Desk {
             Mood::Silent => unanswered(request),
             Mood::ServFail => fail(request, response, ResponseCode::ServFail).await,
             Mood::Refused => fail(request, response, ResponseCode::Refused).await,
-            Mood::Well => self.catalog.handle_request::<R, T>(request, response).await,
+            Mood::Well => self.catalog(request).handle_request::<R, T>(request, response).await,
         }
     }
 }

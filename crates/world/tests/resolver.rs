@@ -41,6 +41,19 @@ fn ask(servers: &[SocketAddr]) -> Resolver {
     Resolver::real(&options).expect("these options are fine")
 }
 
+/// Asks and validates, from the keys of the signed zones.
+fn validate(dns: &Dns) -> Resolver {
+    let file = tempfile::NamedTempFile::new().expect("there is a place for files");
+    std::io::Write::write_all(&mut file.as_file(), dns.anchors().as_bytes()).expect("files can be written");
+    let options = Options {
+        servers: vec![dns.address()],
+        validation: Validation::Anchors(file.path().into()),
+        try_timeout: Duration::from_millis(500),
+        retries: 0,
+    };
+    Resolver::real(&options).expect("these options are fine")
+}
+
 fn name(text: &str) -> Name {
     Name::parse(text).expect("tests write names")
 }
@@ -166,15 +179,7 @@ async fn what_is_signed_is_validated_from_its_anchor() {
         .signed("example.com", EXAMPLE, Signed::WithForeignKey)
         .serve()
         .await;
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::io::Write::write_all(&mut file.as_file(), dns.anchors().as_bytes()).unwrap();
-    let options = Options {
-        servers: vec![dns.address()],
-        validation: Validation::Anchors(file.path().into()),
-        try_timeout: Duration::from_millis(500),
-        retries: 0,
-    };
-    let resolver = Resolver::real(&options).unwrap();
+    let resolver = validate(&dns);
     let mx = resolver.mx(&name("example.org")).await.unwrap();
     assert_eq!((mx.security, mx.records.len()), (Security::Secure, 2));
     let alias = resolver.a(&name("www.example.org")).await.unwrap();
@@ -184,6 +189,27 @@ async fn what_is_signed_is_validated_from_its_anchor() {
         ("mx2.example.org", LookupError::NoRecords),
         ("mx1.example.com", LookupError::Temporary(Trouble::Bogus)),
         ("gone.example.com", LookupError::Temporary(Trouble::Bogus)),
+    ] {
+        assert_eq!(resolver.aaaa(&name(asked)).await.unwrap_err(), expected, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_signed_is_not_secure() {
+    let dns = Zones::new()
+        .signed("example.org", "plain NS ns.plain\nns.plain A 127.0.0.1", Signed::Yes)
+        .zone("plain.example.org", "@ A 192.0.2.8")
+        .zone("example.net", "@ A 192.0.2.9")
+        .serve()
+        .await;
+    let resolver = validate(&dns);
+    let plain = resolver.a(&name("plain.example.org")).await.unwrap();
+    assert_eq!(plain.security, Security::Insecure);
+    for (asked, expected) in [
+        ("plain.example.org", LookupError::NoRecords),
+        ("gone.plain.example.org", LookupError::NoSuchDomain),
+        // No anchor says anything of it, so nothing proves that it need not be signed.
+        ("example.net", LookupError::Temporary(Trouble::Bogus)),
     ] {
         assert_eq!(resolver.aaaa(&name(asked)).await.unwrap_err(), expected, "{asked}");
     }

@@ -47,7 +47,8 @@ pub enum Validation {
     Off,
     /// From the keys of the root zone.
     Root,
-    /// From the DNSKEY records of a file, in the format of zone files.
+    /// From the DNSKEY records of a file, in the format of zone files, and from nothing else: where the root's keys are
+    /// not among them, whatever they do not lead to is bogus.
     Anchors(PathBuf),
 }
 
