@@ -32,8 +32,8 @@
 //! use queue::schedule::*;
 //!
 //! let mut schedule = Schedule::new(Limits::default(), Timestamp(0));
-//! schedule.surveyed(Timestamp(0), vec![]);
 //! assert!(matches!(schedule.next(Timestamp(0)), Some(Step::Survey { .. })));
+//! schedule.surveyed(Timestamp(0), vec![]);
 //!
 //! schedule.tell(Timestamp(1), News::Due("example.net".into(), Timestamp(1)));
 //! let Some(Step::Draw { destination, .. }) = schedule.next(Timestamp(1)) else { panic!() };
@@ -68,6 +68,8 @@ mod answer;
 mod line;
 mod pick;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use rules::Rules;
