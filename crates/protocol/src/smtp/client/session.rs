@@ -400,6 +400,11 @@ impl Session for ClientSession {
         if matches!(self.state, State::Closing) {
             return;
         }
+        if self.is_quitting() {
+            // Its answer decides nothing.
+            self.state = State::Closing;
+            return;
+        }
         if self.clock.stops.is_some_and(|stops| stops <= now) {
             return self.fail(Diagnostic::ours(self.stage(), Cause::Stopped));
         }
@@ -408,7 +413,6 @@ impl Session for ClientSession {
         }
         match (&self.state, self.asked) {
             (State::Idle, _) => self.quit(),
-            (State::Talking, _) if self.is_quitting() => self.state = State::Closing,
             (_, Some(_)) => self.clock.deadline = now + limits::OUR_TIME,
             (_, None) => self.fail(Diagnostic::ours(self.stage(), Cause::TimedOut)),
         }
@@ -418,6 +422,10 @@ impl Session for ClientSession {
         self.clock.now = now;
         self.dialogue.we(now, &format!("(TLS: {} {})", facts.version, facts.cipher));
         self.tls = Some(facts);
+        if let Some(first) = self.waiting.front() {
+            // TLS came first; the peer's time begins now.
+            self.clock.deadline = now + first.time();
+        }
         if matches!(self.state, State::Handshake) {
             self.state = State::Talking;
             // RFC 3207 §4.2: what the peer said before is forgotten.

@@ -38,7 +38,7 @@ enum Next {
 
 /// A command of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Command {
     Mail,
     Recipient(usize),
     Data,
@@ -67,7 +67,7 @@ impl Underway {
     pub(super) fn obstacle(&self, offers: &Offers) -> Option<Cause> {
         let content = &self.transaction.content;
         if content.bare_line_end() {
-            // Stricter than RFC 5321 §2.3.8 asks of a client that got the message from another: nothing is mended.
+            // RFC 5321 §2.3.8: they must not be sent. Mending them would break signatures, so the sender is told.
             return Some(Cause::BareLineEnd);
         }
         // RFC 6152 §3: without 8BITMIME, content with 8-bit octets must be converted or returned.
@@ -84,33 +84,33 @@ impl Underway {
     }
 
     /// The next command, if one can be sent now.
-    pub(super) fn next(&mut self) -> Option<Step> {
+    pub(super) fn next(&mut self) -> Option<Command> {
         match self.next {
             Next::Mail => {
                 self.next = Next::Recipient(0);
-                Some(Step::Mail)
+                Some(Command::Mail)
             }
             Next::Recipient(place) if place < self.fates.len() => {
                 self.next = Next::Recipient(place + 1);
                 self.unanswered += 1;
-                Some(Step::Recipient(place))
+                Some(Command::Recipient(place))
             }
             // RFC 2920 §3.1: DATA is the last of its group, and may be sent before it is known whether a recipient is
             // accepted. It is not sent when it is known that none is.
             Next::Recipient(_) if self.unanswered > 0 || self.accepted().next().is_some() => {
                 self.next = Next::Nothing;
-                Some(Step::Data)
+                Some(Command::Data)
             }
             Next::Recipient(_) | Next::Nothing => None,
         }
     }
 
     /// The line of a command, without CRLF. Addresses hold no CR or LF by their type.
-    pub(super) fn line(&self, step: Step, offers: &Offers) -> String {
-        match step {
-            Step::Mail => self.mail_line(offers),
-            Step::Recipient(place) => format!("RCPT TO:{}", self.transaction.recipients[place].path),
-            Step::Data => "DATA".into(),
+    pub(super) fn line(&self, command: Command, offers: &Offers) -> String {
+        match command {
+            Command::Mail => self.mail_line(offers),
+            Command::Recipient(place) => format!("RCPT TO:{}", self.transaction.recipients[place].path),
+            Command::Data => "DATA".into(),
         }
     }
 

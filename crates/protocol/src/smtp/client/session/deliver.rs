@@ -9,7 +9,7 @@ use crate::smtp::client::content::Stuffer;
 use crate::smtp::client::diagnostic::{Cause, Diagnostic, Stage};
 use crate::smtp::client::interface::{Answer, Question};
 use crate::smtp::client::limits;
-use crate::smtp::client::transaction::{AfterData, Step, Underway};
+use crate::smtp::client::transaction::{AfterData, Command, Underway};
 
 impl ClientSession {
     pub(super) fn next_decided(&mut self, answer: Answer) {
@@ -51,15 +51,15 @@ impl ClientSession {
             return false;
         }
         let Some(underway) = &mut self.underway else { return false };
-        let Some(step) = underway.next() else { return false };
-        let line = underway.line(step, &self.offers);
-        let waiting = match step {
-            Step::Mail => {
+        let Some(command) = underway.next() else { return false };
+        let line = underway.line(command, &self.offers);
+        let waiting = match command {
+            Command::Mail => {
                 self.must_reset = true;
                 Waiting::Mail
             }
-            Step::Recipient(place) => Waiting::Recipient(place),
-            Step::Data => Waiting::Data,
+            Command::Recipient(place) => Waiting::Recipient(place),
+            Command::Data => Waiting::Data,
         };
         self.command(waiting, &line);
         true

@@ -118,6 +118,17 @@ impl Server {
 
 /// Moves bytes until both have closed; `piece` octets at a time.
 fn pair(config: smtp::Config, policy: Policy, letters: &[Letter], piece: usize) -> (Seen, Server) {
+    pair_until(config, policy, letters, piece, usize::MAX)
+}
+
+/// The same, but the connection breaks when the client has heard so many octets.
+fn pair_until(
+    config: smtp::Config,
+    policy: Policy,
+    letters: &[Letter],
+    piece: usize,
+    mut heard_max: usize,
+) -> (Seen, Server) {
     let dialect = policy.dialect;
     let mut caller = Caller::new(policy, letters.to_vec());
     caller.chunk = piece.max(1);
@@ -130,7 +141,12 @@ fn pair(config: smtp::Config, policy: Policy, letters: &[Letter], piece: usize) 
             server.session.receive(caller.now, bytes);
             server.run(caller.now);
         }
-        to_client.chunks(piece).for_each(|bytes| caller.hear(bytes));
+        let heard = &to_client[..to_client.len().min(heard_max)];
+        heard_max -= heard.len();
+        heard.chunks(piece).for_each(|bytes| caller.hear(bytes));
+        if heard_max == 0 {
+            return (caller.over(End::Cut), server);
+        }
         if caller.upgrading && server.upgrading && server.sent.is_empty() {
             server.upgrading = false;
             server.session.secured(caller.now, TlsFacts::default());
@@ -243,6 +259,34 @@ fn lmtp_tells_each_recipient() {
     let seen = format!("delivered; {full}; {refused} | {refused} | delivered");
     let (_, server) = check(config(), lmtp, &letters, &seen);
     assert_eq!(server.taken[0].1, b".a\r\n");
+}
+
+/// Wherever the connection breaks: what the client calls delivered is with the server, and what is with the server
+/// although the client did not hear so is told to be uncertain (RFC 1047).
+#[test]
+fn nothing_is_lost_where_the_connection_breaks() {
+    let letters = [letter(&["bob", "eve"], "a\r\n"), letter(&["bob", "full"], "b\r\n")];
+    let reports = |heard_max: usize, dialect: Dialect| {
+        let (seen, server) = pair_until(config(), Policy { dialect, ..policy() }, &letters, 1, heard_max);
+        let taken = server.taken.len();
+        assert_eq!(seen.reports.len(), seen.summary.transactions);
+        for (place, report) in seen.reports.iter().enumerate() {
+            for outcome in &report.outcomes {
+                let uncertain = outcome.diagnostic().may_have_arrived();
+                let delivered = matches!(outcome, Outcome::Delivered(_));
+                let sent = outcome.diagnostic().stage == Stage::End;
+                let known = place < taken;
+                assert!(sent || !known && !delivered && !uncertain, "{heard_max} {outcome:?}");
+                assert!(known || !delivered && sent == uncertain, "{heard_max} {outcome:?}");
+            }
+        }
+        seen.text()
+    };
+    for dialect in [Dialect::Smtp, Dialect::Lmtp] {
+        let texts: std::collections::BTreeSet<_> =
+            (1..2_000).map(|heard_max| reports(heard_max, dialect)).collect();
+        assert!(texts.iter().any(|text| text.contains("may have arrived")), "{texts:?}");
+    }
 }
 
 proptest! {

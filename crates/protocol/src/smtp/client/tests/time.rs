@@ -47,6 +47,18 @@ fn nobody_waits_long_for_the_answer_to_quit() {
     assert_eq!((seen.text().as_str(), seen.summary.failure), ("delivered", None));
 }
 
+#[test]
+fn where_tls_comes_first_the_banner_has_its_time_after_it() {
+    let mut caller = Caller::new(policy(), Vec::new());
+    let handshake = Duration::from_secs(20);
+    caller.session.secured(caller.now + handshake, TlsFacts::default());
+    caller.run();
+    assert_eq!(caller.until - caller.now, handshake + limits::BANNER_TIME);
+    caller.hear(b"220 mx\r\n");
+    caller.hear(b"250-mx\r\n250 STARTTLS\r\n");
+    assert_eq!(caller.sent, b"EHLO out.example.org\r\nQUIT\r\n", "no TLS in TLS");
+}
+
 /// What is pipelined is timed from when its reply is the next to come.
 #[test]
 fn each_reply_gives_the_next_its_time() {
