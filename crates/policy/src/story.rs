@@ -199,6 +199,22 @@ impl Story {
         self.hops.push(Hop { at, what, because: Vec::new() });
     }
 
+    /// Adds that the INBOX of an account gets the message, for this recipient of the envelope. However many recipients lead to
+    /// one mailbox, it is told of once, with all of them.
+    pub fn filed(&mut self, at: Timestamp, account: &mail::Address, recipient: &mail::Address) {
+        let (account, recipient) = (account.to_string(), recipient.to_string());
+        let known = self.hops.iter_mut().find_map(|hop| match &mut hop.what {
+            What::File { account: known, recipients, .. } if *known == account => Some(recipients),
+            _ => None,
+        });
+        match known {
+            Some(recipients) => recipients.push(recipient),
+            None => {
+                self.hop(at, What::File { account, mailbox: "INBOX".into(), recipients: vec![recipient] })
+            }
+        }
+    }
+
     /// The form the journal keeps.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a story has string keys and finite numbers only")

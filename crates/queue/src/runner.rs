@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use directory::Directory;
-use mail::{Address, ForwardPath, ReversePath, Timestamp};
+use mail::{Address, ForwardPath, QueueId, ReversePath, Timestamp};
 use store::change::QueueEntry;
 use store::{Change, Commit, ContentRef, Error, NewContent, Store};
 use tokio::sync::{Notify, watch};
@@ -90,15 +90,19 @@ impl Runner {
         }
         let reverse_path = reverse_path(&entry)?;
         let settled = settle(&entry, &reverse_path, outcomes, now);
-        let mut commit = Commit { content: Vec::new(), changes: settled.changes };
-        commit.changes.push(settled.story.explanation(now));
+        let (mut commit, mut story) =
+            (Commit { content: Vec::new(), changes: settled.changes }, settled.story);
         if let (ReversePath::Address(sender), false) = (&reverse_path, settled.report.is_empty()) {
-            self.report(&entry, sender, &settled.report, now, &mut commit).await?;
+            let report = self.report(&entry, sender, &settled.report, now, &mut commit).await?;
+            let how = format!("reported to <{sender}> by the message {report}");
+            story.hop(now, policy::What::End { how, misuses: Vec::new() });
         }
+        commit.changes.push(story.explanation(now));
         self.store.commit(commit).await.map(drop)
     }
 
-    /// Adds the report to the commit that gives up on its recipients: neither can be there without the other.
+    /// Adds the report to the commit that gives up on its recipients: neither can be there without the other. The report's
+    /// own queue id.
     async fn report(
         &self,
         entry: &QueueEntry,
@@ -106,8 +110,10 @@ impl Runner {
         failed: &[FailedRecipient],
         now: Timestamp,
         commit: &mut Commit,
-    ) -> Result<(), Error> {
-        let ContentRef::Known(content) = entry.content else { return Ok(()) };
+    ) -> Result<QueueId, Error> {
+        let ContentRef::Known(content) = entry.content else {
+            return Err(Error::Corrupt(format!("the content of {}", entry.queue_id)));
+        };
         let header = self.store.read_content(content, 0, REPORT_HEADER_OCTETS_MAX).await?;
         let queue_id = self.queue_ids.next(now);
         let report = Report {
@@ -133,8 +139,7 @@ impl Runner {
             Outcome::Delivered { mailboxes } => {
                 for (mailbox, address) in mailboxes {
                     commit.changes.push(file(mailbox, content, &ReversePath::Null, &address, now));
-                    let (account, recipients) = (address.to_string(), vec![sender.to_string()]);
-                    story.hop(now, policy::What::File { account, mailbox: "INBOX".into(), recipients });
+                    story.filed(now, &address, sender);
                 }
             }
             Outcome::Deferred(because) | Outcome::Failed(because) => {
@@ -143,7 +148,7 @@ impl Runner {
             }
         }
         commit.changes.push(story.explanation(now));
-        Ok(())
+        Ok(queue_id)
     }
 
     /// What must leave this host stays in the queue: nothing is relayed yet, and nothing is lost.
@@ -166,7 +171,7 @@ fn reverse_path(entry: &QueueEntry) -> Result<ReversePath, Error> {
 }
 
 /// A report to somebody elsewhere, until mail can be sent there.
-fn waiting_report(queue_id: mail::QueueId, to: &Address, content: ContentRef, now: Timestamp) -> QueueEntry {
+fn waiting_report(queue_id: QueueId, to: &Address, content: ContentRef, now: Timestamp) -> QueueEntry {
     QueueEntry {
         queue_id,
         destination: to.host.to_string(),

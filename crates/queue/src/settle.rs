@@ -74,12 +74,7 @@ impl<'a> Settlement<'a> {
 
     fn delivered(&mut self, named: &Address, mailboxes: Vec<(i64, Address)>) {
         for (mailbox, address) in mailboxes {
-            let what = What::File {
-                account: address.to_string(),
-                mailbox: "INBOX".into(),
-                recipients: vec![named.to_string()],
-            };
-            self.settled.story.hop(self.now, what);
+            self.settled.story.filed(self.now, &address, named);
             if self.filed.insert(mailbox) {
                 let content = self.entry.content;
                 self.settled.changes.push(file(mailbox, content, self.reverse_path, &address, self.now));

@@ -364,6 +364,7 @@ fn bounces_is_reported_to_its_sender() {
           10:00:00  deliver       local: <bounces@example.org> queued, next try 2026-11-22 10:00:00.000
           10:00:00  end           250 2.0.0 kept
           10:00:00  deliver       local: <bounces@example.org> bounced: 5.2.1 this recipient always fails, as `waxseal try` promises
+          10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-2
         QUEUE-ID-2
           10:00:00  enqueue       from <> to <bob@example.org>
           10:00:00  file          in INBOX of bob@example.org for <bob@example.org>

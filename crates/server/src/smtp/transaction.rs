@@ -1,6 +1,5 @@
 //! One mail transaction: what is known of it, what was judged, and the story it makes. No I/O.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use directory::{LocalRecipient, Resolution};
@@ -195,10 +194,9 @@ impl Transaction {
         let reverse_path = bare_sender(&self.reverse_path);
         self.story.hop(now, What::Enqueue { reverse_path, recipients: named });
         let mut recipients = Vec::with_capacity(self.accepted.len());
-        let mut filed = BTreeMap::new();
         for accepted in std::mem::take(&mut self.accepted) {
             match accepted.later {
-                None => self.file(accepted, &mut filed, &mut recipients, now),
+                None => self.file(accepted, &mut recipients, now),
                 Some(due) => self.enlist(accepted, due, &mut recipients, now),
             }
         }
@@ -206,28 +204,9 @@ impl Transaction {
         recipients
     }
 
-    /// A mailbox gets the message once: `filed` has the hop that says so.
-    fn file(
-        &mut self,
-        accepted: Accepted,
-        filed: &mut BTreeMap<i64, usize>,
-        recipients: &mut Vec<Recipient>,
-        now: Timestamp,
-    ) {
+    fn file(&mut self, accepted: Accepted, recipients: &mut Vec<Recipient>, now: Timestamp) {
         for LocalRecipient { address, inbox, .. } in accepted.means {
-            if let Some(&hop) = filed.get(&inbox) {
-                if let What::File { recipients, .. } = &mut self.story.hops[hop].what {
-                    recipients.push(accepted.named.to_string());
-                }
-                continue;
-            }
-            filed.insert(inbox, self.story.hops.len());
-            let what = What::File {
-                account: address.to_string(),
-                mailbox: "INBOX".into(),
-                recipients: vec![accepted.named.to_string()],
-            };
-            self.story.hop(now, what);
+            self.story.filed(now, &address, &accepted.named);
             recipients.push(Recipient { address, handover: Handover::File { mailbox: inbox } });
         }
     }
