@@ -54,7 +54,7 @@ struct Here {
 
 fn here(workers: Workers) -> Here {
     let dir = tempfile::tempdir().unwrap();
-    let world = World { clock: Clock::Real, dice: Dice::seeded(1), workers };
+    let world = World::without_network(Clock::Real, Dice::seeded(1), workers);
     let options = Options { story_keys: policy::story::keys, ..Options::default() };
     let store = Store::open(&dir.path().join("data"), &world, options).unwrap();
     let directory = Arc::new(Directory::new(store.clone(), world.clone()));

@@ -187,7 +187,7 @@ mod tests {
 
     async fn here(changes: Vec<Change>) -> Here {
         let dir = tempfile::tempdir().unwrap();
-        let world = World { clock: Clock::Real, dice: Dice::seeded(1), workers: Workers::Inline };
+        let world = World::without_network(Clock::Real, Dice::seeded(1), Workers::Inline);
         let store = Store::open(&dir.path().join("data"), &world, store::Options::default()).unwrap();
         let here = Here { directory: Directory::new(store, world), _dir: dir };
         here.change(changes).await;

@@ -23,11 +23,11 @@ fn run(test: impl AsyncFnOnce(Place)) {
 
 async fn place() -> Place {
     let dir = tempfile::tempdir().unwrap();
-    let world = World {
-        clock: Clock::simulated(Timestamp(1_763_800_000_000)),
-        dice: Dice::seeded(1),
-        workers: Workers::Inline,
-    };
+    let world = World::without_network(
+        Clock::simulated(Timestamp(1_763_800_000_000)),
+        Dice::seeded(1),
+        Workers::Inline,
+    );
     let store = Store::open(&dir.path().join("data"), &world, store::Options::default()).unwrap();
     let at = Timestamp(1_763_800_000_000);
     let account = Change::AddAccount {

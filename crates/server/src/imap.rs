@@ -313,7 +313,7 @@ pub(crate) mod tests {
     async fn place() -> Place {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::simulated(Timestamp(1_763_800_000_000));
-        let world = World { clock, dice: Dice::seeded(1), workers: Workers::Inline };
+        let world = World::without_network(clock, Dice::seeded(1), Workers::Inline);
         let store = Store::open(&dir.path().join("data"), &world, Options::default()).unwrap();
         store.commit(Commit { content: vec![], changes: account(&world) }).await.unwrap();
         let directory = Arc::new(directory::Directory::new(store.clone(), world.clone()));

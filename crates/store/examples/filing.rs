@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let messages: u64 = arguments.next().map_or(Ok(40_000), |text| text.parse())?;
     let mailboxes: u64 = arguments.next().map_or(Ok(1_000), |text| text.parse())?;
     let dir = arguments.next().map_or_else(|| std::env::temp_dir().join("waxseal-filing"), PathBuf::from);
-    let world = World { clock: Clock::Real, dice: Dice::Real, workers: Workers::threads(2) };
+    let world = World::without_network(Clock::Real, Dice::Real, Workers::threads(2));
     println!(
         "{:>6} {:>10} {:>8} {:>8} {:>12} {:>12}",
         "tasks", "messages/s", "p50 ms", "p99 ms", "CPU us/msg", "octets/msg"

@@ -75,7 +75,7 @@ pub enum Records {
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// # let directory = tempfile::tempdir().unwrap();
-/// let world = World { clock: Clock::Real, dice: Dice::Real, workers: Workers::threads(2) };
+/// let world = World::without_network(Clock::Real, Dice::Real, Workers::threads(2));
 /// let store = Store::open(directory.path(), &world, Options::default()).unwrap();
 /// let at = world.clock.wall();
 /// let (address, name, secret) = ("ada@example.org".to_owned(), "Ada".to_owned(), String::new());

@@ -15,7 +15,7 @@ use wire::accept::{Binding, serve};
 use wire::registry::Limits;
 use wire::{Context, Registry, Tls};
 use world::net::Listener;
-use world::{Clock, World};
+use world::{Clock, Dice, Workers, World};
 
 struct Server {
     address: SocketAddr,
@@ -25,7 +25,7 @@ struct Server {
 }
 
 fn server(total_max: usize, grace: Duration) -> Server {
-    let world = World::real(1);
+    let world = World::without_network(Clock::Real, Dice::Real, Workers::threads(1));
     let registry = Registry::new(Clock::Real);
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.address().unwrap();

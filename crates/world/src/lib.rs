@@ -7,6 +7,9 @@ pub mod net;
 pub mod resolver;
 pub mod workers;
 
+use dialer::Harbour;
+use resolver::{Name, Simulated, Weather, Zone};
+
 pub use clock::{Clock, Timer};
 pub use dialer::Dialer;
 pub use dice::Dice;
@@ -20,18 +23,50 @@ pub struct World {
     pub clock: Clock,
     /// Chance.
     pub dice: Dice,
+    /// Names.
+    pub resolver: Resolver,
+    /// Connections that we make.
+    pub dialer: Dialer,
     /// Threads.
     pub workers: Workers,
 }
 
 impl World {
     /// The machine's world, with at most this many slow pieces of work (password hashes) at a time.
-    pub fn real(slow_max: usize) -> Self {
-        Self { clock: Clock::Real, dice: Dice::Real, workers: Workers::threads(slow_max) }
+    pub fn real(slow_max: usize, resolver: Resolver) -> Self {
+        let (clock, workers) = (Clock::Real, Workers::threads(slow_max));
+        Self { clock, dice: Dice::Real, resolver, dialer: Dialer::Real, workers }
     }
 
-    /// A world that goes the same way each time. Call it inside a paused runtime of one thread.
+    /// A world that goes the same way each time. Nobody listens in it and every lookup is trouble, until its resolver and
+    /// its dialer are replaced. Call it inside a paused runtime of one thread.
     pub fn simulated(start: mail::Timestamp, seed: u64) -> Self {
-        Self { clock: Clock::simulated(start), dice: Dice::seeded(seed), workers: Workers::Inline }
+        Self::without_network(Clock::simulated(start), Dice::seeded(seed), Workers::Inline)
+    }
+
+    /// A world in which nobody can be reached: connections are refused, and every lookup is trouble that may pass, so that
+    /// no mail fails for good.
+    pub fn without_network(clock: Clock, dice: Dice, workers: Workers) -> Self {
+        let names = Simulated::new(clock.clone(), Zone::new());
+        names.set_weather(&Name::root(), Weather::ServFail);
+        let (resolver, dialer) = (Resolver::Simulated(names), Dialer::Simulated(Harbour::new()));
+        Self { clock, dice, resolver, dialer, workers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_network_everything_is_trouble_that_may_pass() {
+        let world = World::simulated(mail::Timestamp(0), 1);
+        let name = Name::parse("example.org").unwrap();
+        let failed = resolver::LookupError::Temporary(resolver::Trouble::ServerFailed);
+        assert_eq!(world.resolver.mx(&name).await.unwrap_err(), failed);
+        let to = "192.0.2.1:25".parse().unwrap();
+        let call = dialer::Call { to, from: None, timeout: std::time::Duration::from_secs(1) };
+        let refused = world.dialer.connect(&world.clock, &call).await;
+        assert!(matches!(refused, Err(dialer::DialError::Refused)), "{refused:?}");
     }
 }

@@ -13,7 +13,7 @@ use world::{Clock, Dice, Workers, World};
 
 /// Threads as in the product, and dice that fall the same way each time.
 pub fn world() -> World {
-    World { clock: Clock::Real, dice: Dice::seeded(7), workers: Workers::threads(2) }
+    World::without_network(Clock::Real, Dice::seeded(7), Workers::threads(2))
 }
 
 pub fn open(dir: &Path) -> Store {
