@@ -13,6 +13,7 @@ mod deliver;
 mod hello;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ use super::limits;
 use super::offers::Offers;
 use super::replies::{Fault, Replies};
 use super::transaction::Underway;
+use crate::sasl::Password;
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 
 /// The client's side of one SMTP or LMTP connection.
@@ -48,7 +50,6 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 /// session.receive(now, b"250 mx.example.net\r\n");
 /// assert_eq!(session.next(), Step::Ask(client::Question::Next));
 /// ```
-#[derive(Debug)]
 pub struct ClientSession {
     policy: Arc<Policy>,
     state: State,
@@ -65,8 +66,8 @@ pub struct ClientSession {
     tls_refused: bool,
     offers: Offers,
     signed_in: bool,
-    /// SASL responses to be sent.
-    responses: VecDeque<String>,
+    /// SASL responses to be sent, in base64.
+    responses: VecDeque<Password>,
     underway: Option<Underway>,
     /// MAIL was sent since the last end of a transaction that the peer confirmed.
     must_reset: bool,
@@ -125,6 +126,15 @@ struct Clock {
     deadline: Instant,
     /// Set when the server is stopping: until then a transaction may go on.
     stops: Option<Instant>,
+}
+
+impl fmt::Debug for ClientSession {
+    /// Without what waits to be sent, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ClientSession");
+        shown.field("state", &self.state).field("waiting", &self.waiting).field("asked", &self.asked);
+        shown.field("underway", &self.underway).finish_non_exhaustive()
+    }
 }
 
 impl Waiting {
@@ -466,7 +476,7 @@ impl Session for ClientSession {
         self.proceed();
         if !self.out.is_empty() {
             // Before the question: the peer gets one piece of content while the next is read.
-            return Step::Send(self.out.split().freeze());
+            return Step::Send(std::mem::take(&mut self.out).freeze());
         }
         if let Some(question) = self.question.take() {
             return Step::Ask(question);

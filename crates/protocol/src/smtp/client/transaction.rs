@@ -78,6 +78,11 @@ impl Underway {
         (offers.size_max.is_some_and(|max| content.size_announced() > max)).then_some(Cause::TooLarge)
     }
 
+    /// Whether there is no recipient, and so nothing to be said.
+    pub(super) fn is_for_nobody(&self) -> bool {
+        self.fates.is_empty()
+    }
+
     /// Octets of the content.
     pub(super) fn content_size(&self) -> u64 {
         self.transaction.content.size()

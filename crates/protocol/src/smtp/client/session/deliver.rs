@@ -36,6 +36,8 @@ impl ClientSession {
         if let Some(cause) = underway.obstacle(&self.offers) {
             underway.settle_open(&Diagnostic::ours(Stage::Ready, cause));
             self.report_and_go_on();
+        } else if underway.is_for_nobody() {
+            self.report_and_go_on();
         } else if self.must_reset {
             // What the last transaction left open must not become part of this one.
             self.command(Waiting::Reset, "RSET");

@@ -3,7 +3,7 @@
 use mail::Reply;
 
 use super::{Asked, ClientSession, State, Waiting};
-use crate::sasl;
+use crate::sasl::{self, Password};
 use crate::smtp::Dialect;
 use crate::smtp::client::diagnostic::{Cause, Diagnostic, Stage};
 use crate::smtp::client::interface::{Question, SignInAs, Tls};
@@ -114,14 +114,14 @@ impl ClientSession {
         let Some(mechanism) = MECHANISMS.iter().find(offered) else {
             return self.give_up(Diagnostic::ours(Stage::Hello, Cause::SignInNotOffered));
         };
-        self.responses =
-            (mechanism.responses)(sign_in).iter().map(|response| sasl::encode(response)).collect();
+        let encoded = |response: &String| Password(sasl::encode(response));
+        self.responses = (mechanism.responses)(sign_in).iter().map(encoded).collect();
         let command = format!("AUTH {}", mechanism.name);
         let fits =
-            |response: &String| command.len() + response.len() + " \r\n".len() <= limits::AUTH_LINE_MAX;
+            |response: &Password| command.len() + response.0.len() + " \r\n".len() <= limits::AUTH_LINE_MAX;
         match self.responses.front() {
             Some(response) if mechanism.initial && fits(response) => {
-                let line = format!("{command} {response}");
+                let line = format!("{command} {}", response.0);
                 self.responses.pop_front();
                 self.command_with_secret(Waiting::Auth, &line, &format!("{command} (secret)"));
             }
@@ -136,7 +136,7 @@ impl ClientSession {
                 self.responses.clear();
                 self.ready();
             }
-            (3, Some(response)) => self.command_with_secret(Waiting::Auth, &response, "(secret)"),
+            (3, Some(response)) => self.command_with_secret(Waiting::Auth, &response.0, "(secret)"),
             // RFC 4954 §4: the peer asks for more than there is; `*` ends it.
             (3, None) => self.command(Waiting::AuthCancelled, "*"),
             _ => self.give_up(Diagnostic::replied(Stage::SignIn, Cause::SignInRefused, reply)),

@@ -314,6 +314,11 @@ fn what_the_peer_cannot_take_is_not_begun() {
 }
 
 #[test]
+fn a_message_for_nobody_is_not_sent() {
+    check(policy(), &[letter(&[], "a\r\n")], &[], &format!("{BEFORE}QUIT"), "");
+}
+
+#[test]
 fn eight_bit_content_is_announced() {
     let lines = format!("{BEFORE}MAIL FROM:<ann@example.com> SIZE=4 BODY=8BITMIME, {TO_BOB}, DATA, QUIT");
     check(policy(), &[letter(&["bob"], "ä")], &[], &lines, "delivered");
@@ -454,6 +459,19 @@ fn sign_in_by_what_is_offered() {
     let careful = Policy { sign_in_without_tls: false, ..trusting() };
     let clear = "none: 4.7.11 a password is needed, and there is no TLS to protect it (at EHLO)";
     check(careful, &letters, &[offers], &format!("{BEFORE}QUIT"), clear);
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let policy = Policy { sign_in: sign_in(), sign_in_without_tls: true, ..policy() };
+    let mut caller = Caller::new(policy.clone(), Vec::new());
+    caller.run();
+    caller.hear(b"220 mx\r\n");
+    caller.hear(b"250-mx\r\n250 AUTH LOGIN\r\n");
+    caller.hear(b"334 VXNlcm5hbWU6\r\n");
+    let shown = format!("{:?} {policy:?}", caller.session);
+    assert!(shown.contains("Talking") && shown.contains("bob@example.org"), "{shown}");
+    assert!(!shown.contains("c2Vj") && !shown.contains("Ym9i") && !shown.contains("\"secret"), "{shown}");
 }
 
 #[test]
