@@ -149,7 +149,7 @@ impl Schedule {
             if self.lines.len() >= self.limits.destinations_max && !self.forget_the_latest() {
                 return None;
             }
-            self.lines.insert(destination.clone(), Line::new());
+            self.lines.insert(destination.clone(), Line::new(self.turn));
         }
         self.lines.get_mut(destination)
     }

@@ -48,8 +48,11 @@ pub(super) struct Line {
     pub(super) slots: usize,
     /// Where its last attempt was routed.
     pub(super) site: Option<Site>,
-    /// When it was last served, counted in turns.
-    pub(super) turn: u64,
+    /// When its last attempt began, counted in turns.
+    pub(super) start_turn: u64,
+    /// When it was last read, counted in turns. Apart from the other: a renewal must not cost the place in the row of those
+    /// that wait for an attempt.
+    pub(super) draw_turn: u64,
     pub(super) place: Place,
 }
 
@@ -64,7 +67,8 @@ pub(super) struct Place {
 }
 
 impl Line {
-    pub(super) fn new() -> Self {
+    /// A line that comes now, behind those that wait already.
+    pub(super) fn new(turn: u64) -> Self {
         Self {
             lease: Lease::Free,
             next_due: None,
@@ -75,7 +79,8 @@ impl Line {
             running: 0,
             slots: 0,
             site: None,
-            turn: 0,
+            start_turn: turn,
+            draw_turn: turn,
             place: Place::default(),
         }
     }
@@ -117,9 +122,9 @@ impl Line {
         let draws_at = self.draws_at(limits);
         let startable = ours && !self.held && !self.waiting.is_empty() && self.has_room(limits);
         Place {
-            due: draws_at.filter(|at| *at <= now).map(|_| (self.slots, self.turn)),
+            due: draws_at.filter(|at| *at <= now).map(|_| (self.slots, self.draw_turn)),
             future: draws_at.filter(|at| *at > now),
-            startable: startable.then_some(self.turn),
+            startable: startable.then_some(self.start_turn),
             crowded: (!self.waiting.is_empty()).then_some(self.waiting.len()),
             lease: self.lease_at(limits),
         }

@@ -90,7 +90,7 @@ impl Schedule {
         let (_, queue_id) = line.waiting.pop_first().expect("startable means that something waits");
         line.running += 1;
         self.turn += 1;
-        line.turn = self.turn;
+        line.start_turn = self.turn;
         let key = Key { destination, queue_id };
         let Some(Slot::Waiting(delivery)) = self.window.remove(&key) else {
             unreachable!("what a line has waiting, waits in the window")
@@ -153,7 +153,7 @@ impl Schedule {
         line.asked = Some(Asked { take, until, touched: None, stale: false });
         self.reserved += take;
         self.turn += 1;
-        line.turn = self.turn;
+        line.draw_turn = self.turn;
         self.reindex(destination, now);
         Step::Draw { destination: destination.clone(), until, limit }
     }

@@ -107,6 +107,22 @@ fn when_the_lease_is_over_attempts_are_cut_and_nothing_starts() {
 }
 
 #[test]
+fn who_waits_for_an_attempt_keeps_its_turn_when_its_lease_is_renewed() {
+    let all = [delivery("one.example", 1), delivery("one.example", 2), delivery("two.example", 3)];
+    let (mut schedule, first) = drawn(Limits { attempts_max: 1, ..small() }, &all);
+    assert_eq!(started(&first), [1]);
+    let half = plus(at(0), small().lease / 2);
+    for step in steps(&mut schedule, half) {
+        if let Step::Draw { destination, .. } = step {
+            let rows = Drawn::Granted { deliveries: vec![], next_due: None, held: false };
+            schedule.drawn(half, &destination, rows);
+        }
+    }
+    schedule.ended(half, &all[0].key, &BTreeMap::new(), &Rules::default(), Duration::ZERO);
+    assert_eq!(started(&steps(&mut schedule, half)), [3]);
+}
+
+#[test]
 fn rows_read_before_an_administrator_changed_them_are_read_again() {
     let one = delivery("one.example", 1);
     let (mut schedule, _) = drawn(small(), &[]);
