@@ -314,6 +314,14 @@ fn what_the_peer_cannot_take_is_not_begun() {
 }
 
 #[test]
+fn after_a_sender_that_is_refused_no_recipient_is_sent() {
+    let script = [("MAIL", "550 5.7.1 no"), ("EHLO", "250 mx")];
+    let refused = "failed 5.7.1 550 5.7.1 no (in answer to MAIL)";
+    let lines = format!("{BEFORE}MAIL FROM:<ann@example.com>, QUIT");
+    check(policy(), &[letter(&["bob", "eve"], "a\r\n")], &script, &lines, &format!("{refused}; {refused}"));
+}
+
+#[test]
 fn a_message_for_nobody_is_not_sent() {
     check(policy(), &[letter(&[], "a\r\n")], &[], &format!("{BEFORE}QUIT"), "");
 }
@@ -417,7 +425,9 @@ fn what_was_offered_before_tls_is_forgotten() {
     caller.hear(b"220 mx\r\n");
     caller.hear(b"250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250 STARTTLS\r\n");
     caller.hear(b"220 go on\r\n");
+    assert!(caller.session.offers().pipelining);
     caller.secured();
+    assert_eq!(caller.session.offers(), &Offers::default());
     caller.sent.clear();
     caller.hear(b"250-mx\r\n250 STARTTLS\r\n");
     assert_eq!(caller.sent, b"MAIL FROM:<ann@example.com>\r\n");
