@@ -168,7 +168,7 @@ fn present(field: &[u8]) -> Result<String, Misuse> {
 /// One exchange, from the command that begins it to credentials.
 ///
 /// ```
-/// use protocol::sasl::{Exchange, Progress};
+/// use protocol::sasl::{Exchange, Offer, Progress};
 ///
 /// let (mut exchange, progress) = Exchange::begin(b"PLAIN", None, Offer::ALL)?;
 /// assert_eq!(progress, Progress::Challenge(""));

@@ -1,8 +1,10 @@
 //! Header fields (RFC 5322 §2.2, §3.6.8), read leniently: stored mail is what it is.
 //!
-//!     Name: value          a field begins where a name and a colon stand at the start of a line
-//!       continued          a line that begins with a blank goes on with it
-//!                          an empty line ends the header; so does a line that is none of these, and belongs to the body
+//! ```text
+//! Name: value          a field begins where a name and a colon stand at the start of a line
+//!   continued          a line that begins with a blank goes on with it
+//!                      an empty line ends the header; so does a line that is none of these, and belongs to the body
+//! ```
 //!
 //! Lines end with LF, with or without CR before it: content that SMTP takes has CRLF only, but APPEND may bring anything.
 

@@ -3,10 +3,12 @@
 //! One pass over the lines with an explicit stack of open parts. A line that begins with `--` is compared with the
 //! boundaries of all open multiparts, the innermost first, so that a missing end is closed by what encloses it:
 //!
-//!     open: [ multipart --a | message/rfc822 | multipart --b | text/plain ]
-//!     "--b"    ends text/plain, begins the next part of b
-//!     "--a"    ends all of them but the first, begins the next part of a
-//!     "--a--"  the same, and what follows belongs to no part
+//! ```text
+//! open: [ multipart --a | message/rfc822 | multipart --b | text/plain ]
+//! "--b"    ends text/plain, begins the next part of b
+//! "--a"    ends all of them but the first, begins the next part of a
+//! "--a--"  the same, and what follows belongs to no part
+//! ```
 //!
 //! Time is linear in the message, with the depth as factor for lines that begin with `--`.
 
