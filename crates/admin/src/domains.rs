@@ -14,7 +14,9 @@ impl Admin {
         let at = self.world.clock.wall();
         self.commit(vec![Change::AddDomain { name: name.to_string(), at }]).await?;
         Ok(Response::Done {
-            said: format!("mail for {name} is received here now; add its accounts: waxseal account add NAME@{name}"),
+            said: format!(
+                "mail for {name} is received here now; add its accounts: waxseal account add NAME@{name}"
+            ),
         })
     }
 
