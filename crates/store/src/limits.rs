@@ -36,5 +36,8 @@ pub const INDEX_ROWS_MAX: i64 = 1_000;
 pub const RECLAIM_ROWS_MAX: i64 = 1_000;
 /// Rows of a mailbox's history of changes that are kept; whoever asks for older ones gets the whole mailbox.
 pub const HISTORY_ROWS_MAX: i64 = 10_000;
-/// How often the writer yields to those who were just told: some ten microseconds, where two syncs take hundreds.
-pub const YIELDS_MAX: usize = 32;
+/// How long the writer waits for those whom its last batch told: less than the two syncs that it saves them, and more than a
+/// client on the same network needs to send its next message.
+pub const LINGER_MAX: Duration = Duration::from_micros(300);
+/// So many together are enough: each more would save little of two syncs, and the others would wait for it.
+pub const LINGER_COMMITS: usize = 12;

@@ -17,7 +17,9 @@ use world::Clock;
 use crate::apply::{Apply, Books, Placed, Touched};
 use crate::change::{Commit, NewContent, Receipt};
 use crate::content::ContentId;
-use crate::limits::{BATCH_COMMITS_MAX, BATCH_OCTETS_MAX, IDLE_CHECKPOINT, WAL_PAGES_MAX, YIELDS_MAX};
+use crate::limits::{
+    BATCH_COMMITS_MAX, BATCH_OCTETS_MAX, IDLE_CHECKPOINT, LINGER_COMMITS, LINGER_MAX, WAL_PAGES_MAX,
+};
 use crate::log::Log;
 use crate::segment::RECORD_OCTETS;
 use crate::sql::{Failure, Sql};
@@ -47,8 +49,12 @@ struct WaitingState {
     jobs: VecDeque<Job>,
     chores: VecDeque<Chore>,
     closing: bool,
-    /// How many commits the last batch had.
-    last: usize,
+    /// How many commits the last batch had, until the next one is thought of.
+    told: usize,
+    /// How many the last batch told, and how many had come when it was done: as many may come again.
+    crowd: usize,
+    /// The writer waits until so many are here, and is not woken before.
+    wanted: usize,
     /// A batch went last: a chore that waits goes next, else commits without end would keep it waiting for ever.
     chore_is_next: bool,
     /// The writer has ended; nobody would answer.
@@ -69,7 +75,9 @@ impl Waiting {
         let mut state = self.state.lock().expect("no holder panics");
         if !state.ended {
             state.jobs.push_back(job);
-            self.wake.notify_one();
+            if state.jobs.len() >= state.wanted {
+                self.wake.notify_one();
+            }
         }
     }
 
@@ -82,20 +90,18 @@ impl Waiting {
         }
     }
 
-    /// Those who were just told may be about to come again, all together: lets them run, without waiting, as long as
-    /// fewer are here than the last time. Else the first of them would have a batch, and two syncs, to itself.
+    /// Whoever the last batch told may be about to come again, together with those who came meanwhile: waits until all of
+    /// them are here, for a moment. Else the connections of a busy server fall into two groups, each of which waits while
+    /// the other has the syncs to itself (decision 7). Whoever was alone does not wait.
     fn let_others_come<'a>(
         &'a self,
         mut state: MutexGuard<'a, WaitingState>,
     ) -> MutexGuard<'a, WaitingState> {
-        for _ in 0..YIELDS_MAX {
-            if state.jobs.len() >= state.last {
-                break;
-            }
-            drop(state);
-            std::thread::yield_now();
-            state = self.state.lock().expect("no holder panics");
-        }
+        state.wanted = state.crowd.min(LINGER_COMMITS);
+        let fewer = |state: &mut WaitingState| state.jobs.len() < state.wanted && !state.closing;
+        let waited = self.wake.wait_timeout_while(state, LINGER_MAX, fewer);
+        let (mut state, _) = waited.expect("no holder panics");
+        state.wanted = 0;
         state
     }
 
@@ -112,6 +118,9 @@ impl Waiting {
 
     fn next(&self) -> Next {
         let mut state = self.state.lock().expect("no holder panics");
+        if state.told > 0 {
+            state.crowd = std::mem::take(&mut state.told) + state.jobs.len();
+        }
         loop {
             if (state.chore_is_next || state.jobs.is_empty())
                 && let Some(chore) = state.chores.pop_front()
@@ -122,7 +131,7 @@ impl Waiting {
             if !state.jobs.is_empty() {
                 state = self.let_others_come(state);
                 let batch = take_batch(&mut state.jobs);
-                state.last = batch.len();
+                state.told = batch.len();
                 state.chore_is_next = true;
                 return Next::Batch(batch);
             }
@@ -132,6 +141,7 @@ impl Waiting {
             let (woken, wait) = self.wake.wait_timeout(state, IDLE_CHECKPOINT).expect("no holder panics");
             state = woken;
             if wait.timed_out() && state.jobs.is_empty() && state.chores.is_empty() && !state.closing {
+                state.crowd = 0;
                 return Next::Idle;
             }
         }
