@@ -76,7 +76,10 @@ impl Ready {
             let line = pair
                 .iter()
                 .filter_map(|name| self.ports.get(*name).map(|port| format!("{name:<12}{port:<8}")));
-            writeln!(out, "  {}", line.collect::<String>().trim_end())?;
+            let line: String = line.collect();
+            if !line.is_empty() {
+                writeln!(out, "  {}", line.trim_end())?;
+            }
         }
         writeln!(out, "\nAccounts:")?;
         for SampleAccount { address, password } in &self.accounts {
@@ -168,7 +171,6 @@ mod tests {
             Ports on 127.0.0.1, on the left with STARTTLS, on the right TLS from the start:
               smtp        4001
               submission  4002    submissions 4003
-  
               imaps       4007
 
             Accounts:
