@@ -60,7 +60,8 @@ impl Runner {
         }
     }
 
-    /// Attempts everything that is due; how long there is nothing to do afterwards.
+    /// Attempts everything that is due; how long there is nothing to do afterwards. An entry that cannot be worked, because
+    /// it is damaged or something changed meanwhile, stays as it is and holds up no other.
     async fn round(&self) -> Result<Duration, Error> {
         loop {
             let now = self.world.clock.wall();
@@ -69,8 +70,16 @@ impl Runner {
                 let next = self.store.queue_next_due().await?;
                 return Ok(next.map_or(SLEEP_MAX, |next| until(now, next)));
             }
+            let mut failures = 0;
             for entry in due {
-                self.attempt(entry).await?;
+                let queue_id = entry.queue_id;
+                if let Err(error) = self.attempt(entry).await {
+                    tracing::error!(%queue_id, %error, "a delivery could not be attempted");
+                    failures += 1;
+                }
+            }
+            if failures > 0 {
+                return Ok(SLEEP_MAX);
             }
         }
     }
@@ -82,11 +91,10 @@ impl Runner {
         }
         let mut outcomes = Vec::with_capacity(entry.recipients.len());
         for text in &entry.recipients {
-            if let Ok(address) = text.parse::<Address>() {
-                let resolution = self.directory.resolve(&ForwardPath::Address(address.clone())).await?;
-                let outcome = local::attempt(&address, resolution, self.magic);
-                outcomes.push((address, outcome));
-            }
+            let address = recipient(&entry, text)?;
+            let resolution = self.directory.resolve(&ForwardPath::Address(address.clone())).await?;
+            let outcome = local::attempt(&address, resolution, self.magic);
+            outcomes.push((address, outcome));
         }
         let reverse_path = reverse_path(&entry)?;
         let settled = settle(&entry, &reverse_path, outcomes, now);
@@ -158,6 +166,11 @@ impl Runner {
         let change = Change::Defer { queue_id, destination, due, attempts, last };
         self.store.commit(Commit { content: Vec::new(), changes: vec![change] }).await.map(drop)
     }
+}
+
+/// A recipient that cannot be read is never left out: its mail would be lost without a word.
+fn recipient(entry: &QueueEntry, text: &str) -> Result<Address, Error> {
+    text.parse().map_err(|_| Error::Corrupt(format!("a recipient of {}", entry.queue_id)))
 }
 
 fn reverse_path(entry: &QueueEntry) -> Result<ReversePath, Error> {

@@ -77,7 +77,7 @@ impl Server {
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub fn open(data: &Path, settings: &Settings, world: World) -> Result<Self> {
+    fn open(data: &Path, settings: &Settings, world: World) -> Result<Self> {
         let store = open_store(data, &world)?;
         let certificates = Arc::new(certificates::load(data, settings)?);
         let directory = Arc::new(Directory::new(store.clone(), world.clone()));

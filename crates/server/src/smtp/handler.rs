@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use mail::{Address, ForwardPath, Reply};
 use policy::{Magic, Verdict, gather};
+use protocol::End;
 use protocol::sasl::{Credentials, SignIn};
 use protocol::smtp::{Answer, Outcome, Question, Recipient, Sender, ServerSession};
-use protocol::{End, Session};
 use queue::ReceivedMessage;
 use store::{Change, Commit};
 use wire::{Decision, Handler};
 
+use super::label::Label;
 use super::transaction::{Peer, Transaction, reply};
 use crate::shared::{Connection, Shared};
 
@@ -27,7 +28,6 @@ pub(crate) struct SmtpHandler {
 }
 
 type Open = Arc<Mutex<Option<Transaction>>>;
-type Question_ = <ServerSession as Session>::Question;
 
 impl SmtpHandler {
     pub(crate) fn new(shared: Arc<Shared>, connection: Arc<Connection>) -> Self {
@@ -153,7 +153,7 @@ impl SmtpHandler {
 }
 
 impl Handler<ServerSession> for SmtpHandler {
-    fn decide(&mut self, question: Question_) -> Decision<Answer> {
+    fn decide(&mut self, question: Question) -> Decision<Answer> {
         let reply = match question {
             Question::Authenticate(credentials) => return self.authenticate(credentials),
             Question::Sender(sender) => self.sender(*sender),
@@ -255,8 +255,8 @@ async fn finish(
         shared.tell_journal(transaction.story);
         return reply;
     }
-    let queue_id = transaction.queue_id;
-    match keep(shared, transaction, last, now).await {
+    let (queue_id, label) = (transaction.queue_id, transaction.label());
+    match keep(shared, transaction, last, label.clone(), now).await {
         Ok(queued) => {
             if queued {
                 shared.queue_changed.notify_one();
@@ -265,7 +265,12 @@ async fn finish(
         }
         Err(error) => {
             tracing::error!(%queue_id, %error, "a message was not accepted");
-            crate::replies::failed(&error)
+            let reply = crate::replies::failed(&error);
+            let how = format!("the message could not be kept: {reply}");
+            if let Some(story) = Label::story_that_ends(&label, size, how, now) {
+                shared.tell_journal(story);
+            }
+            reply
         }
     }
 }
@@ -275,10 +280,10 @@ async fn keep(
     shared: &Shared,
     mut transaction: Transaction,
     last: Bytes,
+    label: Bytes,
     now: mail::Timestamp,
 ) -> Result<bool, store::Error> {
     let trace = transaction.trace_header(&shared.host_name, now);
-    let label = transaction.label();
     let content = std::mem::take(&mut transaction.spool).finish(&shared.store, last, label, &trace).await?;
     let recipients = transaction.conclude(now);
     let Transaction { queue_id, reverse_path, story, permit, .. } = transaction;
@@ -288,4 +293,45 @@ async fn keep(
     shared.store.commit(commit).await?;
     drop(permit);
     Ok(queued)
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::ReversePath;
+
+    use super::*;
+    use crate::imap::tests::{decided, run};
+
+    #[test]
+    fn a_message_that_could_not_be_kept_has_a_story() {
+        run(async |place| {
+            let mut handler = SmtpHandler::new(place.shared.clone(), place.live.clone());
+            let (size, eight_bit, auth) = (None, false, None);
+            let sender = Sender { path: ReversePath::Null, size, eight_bit, auth, hello: Arc::default() };
+            let path = ForwardPath::Address("ann@example.org".parse().unwrap());
+            for question in [
+                Question::Sender(Box::new(sender)),
+                Question::Recipient(Box::new(Recipient { path })),
+                Question::Begin,
+            ] {
+                let Answer::Reply(reply) = decided(handler.decide(question)).await else { panic!() };
+                assert!(reply.is_positive(), "{reply}");
+            }
+            let account = place.shared.store.account_by_address("ann@example.org").await.unwrap().unwrap();
+            let gone = Change::RemoveAccount { account: account.id };
+            place.shared.store.commit(Commit { content: vec![], changes: vec![gone] }).await.unwrap();
+
+            let last = Bytes::from_static(b"Subject: late\r\n\r\n");
+            let size = last.len() as u64;
+            let answer = decided(handler.decide(Question::Finish { last, size })).await;
+            assert!(matches!(&answer, Answer::Reply(reply) if reply.code == 451), "{answer:?}");
+
+            tokio::task::yield_now().await;
+            let found = place.shared.store.stories(mail::Timestamp(0), mail::Timestamp(i64::MAX), 9);
+            let stories = found.await.unwrap();
+            let [story] = &stories[..] else { panic!("{stories:?}") };
+            assert!(story.story.contains("could not be kept: 451 4.3.0"), "{story:?}");
+            assert!(policy::story::keys(&story.story).contains(&"ann@example.org".into()), "{story:?}");
+        });
+    }
 }

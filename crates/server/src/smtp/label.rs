@@ -44,9 +44,19 @@ impl Label {
         serde_json::to_vec(self).expect("a label is plain text").into()
     }
 
-    /// The story of a transaction whose content reached the disk and whose record did not. `None` if the label is not one
-    /// of ours.
+    /// The story of a transaction whose content reached the disk and whose record did not, because the server stopped.
+    /// `None` if the label is not one of ours.
     pub(crate) fn story(label: &[u8], size: u64, complete: bool, now: Timestamp) -> Option<Story> {
+        let part = if complete { "all of" } else { "a part of" };
+        let how = format!(
+            "the server stopped with {part} the content on disk and before its record was: 250 was not sent, \
+             the client will send it again, and what was there is removed"
+        );
+        Self::story_that_ends(label, size, how, now)
+    }
+
+    /// The story of a transaction of which nothing but its label is left, with its end.
+    pub(super) fn story_that_ends(label: &[u8], size: u64, how: String, now: Timestamp) -> Option<Story> {
         let label: Self = serde_json::from_slice(label).ok()?;
         let mut story = Story::new(label.queue_id.parse().ok()?);
         let judged = |stage, subject: String| {
@@ -56,11 +66,6 @@ impl Label {
         story.hops.push(judged(Stage::Sender, label.from));
         story.hops.extend(label.to.into_iter().map(|to| judged(Stage::Recipient, to)));
         story.hop(label.at, What::Spool { size, message_id: None });
-        let part = if complete { "all of" } else { "a part of" };
-        let how = format!(
-            "the server stopped with {part} the content on disk and before its record was: 250 was not sent, \
-             the client will send it again, and what was there is removed"
-        );
         story.hop(now, What::End { how, misuses: Vec::new() });
         Some(story)
     }
