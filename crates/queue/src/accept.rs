@@ -3,7 +3,7 @@
 //! Mail for a mailbox here is in the mailbox when 250 goes out; what cannot be settled at once becomes a queue entry in
 //! the same commit. Pure: the caller resolves recipients before and commits after.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use mail::{Address, QueueId, ReversePath, Timestamp};
@@ -19,6 +19,8 @@ pub const LOCAL: &str = "local";
 pub struct ReceivedMessage {
     /// Its transaction.
     pub queue_id: QueueId,
+    /// The name of the virtual server that took it.
+    pub virtual_server: String,
     /// Where reports go.
     pub reverse_path: ReversePath,
     /// Our Received field and the content, without foreign Return-Path fields.
@@ -39,15 +41,17 @@ pub struct Recipient {
 }
 
 /// How a recipient gets the message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Handover {
     /// Filed in this mailbox by the accepting commit.
     File {
         /// The INBOX of the account.
         mailbox: i64,
     },
-    /// Through the queue, not before this time.
+    /// Through the queue to this destination, not before this time.
     Queue {
+        /// [`LOCAL`], or the key of another host ([`Destinations`](crate::destinations::Destinations)).
+        destination: String,
         /// When the first attempt is due.
         due: Timestamp,
     },
@@ -55,20 +59,22 @@ pub enum Handover {
 
 /// The commit after which 250 may be sent. A mailbox gets the message once however often it is named.
 pub fn accept(message: ReceivedMessage, story: String) -> Commit {
-    let ReceivedMessage { queue_id, reverse_path, content, recipients, at } = message;
+    let ReceivedMessage { queue_id, virtual_server, reverse_path, content, recipients, at } = message;
     let mut changes = Vec::with_capacity(recipients.len() + 1);
     let mut filed = BTreeSet::new();
-    let mut queued: Vec<(Timestamp, Vec<String>)> = Vec::new();
+    let mut queued = Queued::new();
     for Recipient { address, handover } in recipients {
         match handover {
             Handover::File { mailbox } if filed.insert(mailbox) => {
                 changes.push(file(mailbox, ContentRef::New(0), &reverse_path, &address, at));
             }
             Handover::File { .. } => {}
-            Handover::Queue { due } => enlist(&mut queued, due, address.to_string()),
+            Handover::Queue { destination, due } => {
+                queued.entry(destination).or_default().entry(due).or_default().insert(address.to_string());
+            }
         }
     }
-    changes.extend(entries(queued, queue_id, &reverse_path, at));
+    changes.extend(entries(queued, queue_id, &virtual_server, &reverse_path, at));
     changes.push(Change::Explain { queue_id, at, story });
     Commit { content: vec![content], changes }
 }
@@ -92,36 +98,40 @@ pub(crate) fn file(
     })
 }
 
-fn enlist(queued: &mut Vec<(Timestamp, Vec<String>)>, due: Timestamp, address: String) {
-    match queued.iter_mut().find(|(at, _)| *at == due) {
-        Some((_, addresses)) if addresses.contains(&address) => {}
-        Some((_, addresses)) => addresses.push(address),
-        None => queued.push((due, vec![address])),
-    }
-}
+/// Whom the queue has to serve: by destination and due time, each recipient once.
+type Queued = BTreeMap<String, BTreeMap<Timestamp, BTreeSet<String>>>;
 
-/// One entry for each due time. An entry is named by its destination, so later ones get a suffix.
+/// One entry for each destination. An entry is named by its destination, so the later of two due times gets a suffix
+/// that no host name has.
 fn entries(
-    queued: Vec<(Timestamp, Vec<String>)>,
+    queued: Queued,
     queue_id: QueueId,
+    virtual_server: &str,
     reverse_path: &ReversePath,
     accepted: Timestamp,
-) -> impl Iterator<Item = Change> {
+) -> Vec<Change> {
     let reverse_path = path_text(reverse_path);
-    queued.into_iter().enumerate().map(move |(place, (due, recipients))| {
-        Change::Enqueue(QueueEntry {
-            queue_id,
-            destination: if place == 0 { LOCAL.into() } else { format!("{LOCAL}.{place}") },
-            reverse_path: reverse_path.clone(),
-            recipients,
-            content: ContentRef::New(0),
-            prefix: Bytes::new(),
-            accepted,
-            due,
-            attempts: 0,
-            last: String::new(),
+    let entry = |destination, due, recipients: BTreeSet<String>| QueueEntry {
+        queue_id,
+        destination,
+        reverse_path: reverse_path.clone(),
+        recipients: recipients.into_iter().collect(),
+        content: ContentRef::New(0),
+        prefix: Bytes::new(),
+        accepted,
+        due,
+        attempts: 0,
+        last: String::new(),
+    };
+    let of_destination = |(destination, times): (String, BTreeMap<_, _>)| {
+        let times = times.into_iter().enumerate();
+        times.map(move |(place, (due, recipients))| match place {
+            0 => (destination.clone(), due, recipients),
+            _ => (format!("{destination}/{place}"), due, recipients),
         })
-    })
+    };
+    let named = queued.into_iter().flat_map(of_destination);
+    named.map(|(destination, due, recipients)| Change::Enqueue(entry(destination, due, recipients))).collect()
 }
 
 /// The reverse-path as the store keeps it: empty for null.
@@ -138,6 +148,7 @@ mod tests {
             NewContent::Inline { label: Bytes::new(), bytes: Bytes::from_static(b"Subject: x\r\n\r\n") };
         let received = ReceivedMessage {
             queue_id: QueueId(7),
+            virtual_server: "internet".into(),
             reverse_path: ReversePath::Null,
             content,
             recipients,
@@ -178,23 +189,34 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_later_is_one_entry_for_each_due_time() {
-        let later = |ms| Handover::Queue { due: Timestamp(ms) };
+    fn what_comes_later_is_one_entry_for_each_destination_and_due_time() {
+        let later =
+            |destination: &str, ms| Handover::Queue { destination: destination.into(), due: Timestamp(ms) };
         let commit = message(vec![
-            to("slow@example.org", later(5)),
-            to("slow@example.org", later(5)),
-            to("bounces@example.org", later(1)),
+            to("slow@example.org", later(LOCAL, 5)),
+            to("ann@remote.example", later("remote.example", 1)),
+            to("slow@example.org", later(LOCAL, 5)),
+            to("bounces@example.org", later(LOCAL, 1)),
+            to("amy@remote.example", later("remote.example", 1)),
+            to("bob@example.org", Handover::File { mailbox: 1 }),
+            to("joe@[192.0.2.1]", later("[192.0.2.1]", 1)),
         ]);
         let entries: Vec<_> = commit
             .changes
             .iter()
             .filter_map(|change| match change {
                 Change::Enqueue(entry) => {
-                    Some((entry.destination.as_str(), entry.recipients.len(), entry.due.0))
+                    Some((entry.destination.as_str(), entry.recipients.join(" "), entry.due.0))
                 }
                 _ => None,
             })
             .collect();
-        assert_eq!(entries, [("local", 1, 5), ("local.1", 1, 1)]);
+        let expected = [
+            ("[192.0.2.1]", "joe@[192.0.2.1]", 1),
+            ("local", "bounces@example.org", 1),
+            ("local/1", "slow@example.org", 5),
+            ("remote.example", "amy@remote.example ann@remote.example", 1),
+        ];
+        assert_eq!(entries, expected.map(|(to, whom, due)| (to, whom.to_owned(), due)));
     }
 }

@@ -286,8 +286,9 @@ async fn keep(
     let trace = transaction.trace_header(&shared.host_name, now);
     let content = std::mem::take(&mut transaction.spool).finish(&shared.store, last, label, &trace).await?;
     let recipients = transaction.conclude(now);
+    let virtual_server = transaction.virtual_server();
     let Transaction { queue_id, reverse_path, story, permit, .. } = transaction;
-    let received = ReceivedMessage { queue_id, reverse_path, content, recipients, at: now };
+    let received = ReceivedMessage { queue_id, virtual_server, reverse_path, content, recipients, at: now };
     let commit: Commit = queue::accept(received, story.to_json());
     let queued = commit.changes.iter().any(|change| matches!(change, Change::Enqueue(_)));
     shared.store.commit(commit).await?;

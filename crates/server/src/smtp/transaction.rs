@@ -182,6 +182,11 @@ impl Transaction {
         received.field()
     }
 
+    /// The name of the virtual server that the client came to.
+    pub(super) fn virtual_server(&self) -> String {
+        self.facts.connection.virtual_server.clone()
+    }
+
     /// What the content log notes beside the content.
     pub(super) fn label(&self) -> bytes::Bytes {
         let recipients = self.accepted.iter().map(|accepted| &accepted.named);
@@ -226,7 +231,8 @@ impl Transaction {
             due: Some(due),
         };
         self.story.hop(now, what);
-        recipients.push(Recipient { address: accepted.named, handover: Handover::Queue { due } });
+        let handover = Handover::Queue { destination: queue::accept::LOCAL.into(), due };
+        recipients.push(Recipient { address: accepted.named, handover });
     }
 
     /// The story's end where no content was accepted.
