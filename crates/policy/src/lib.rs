@@ -18,4 +18,4 @@ pub use facts::{
 };
 pub use judge::{Judgement, Verdict, judge};
 pub use reason::{Fact, Reason};
-pub use story::{Delivered, Hop, Ruling, Stage, Story, What};
+pub use story::{Delivered, Hop, Line, Ruling, Speaker, Stage, Story, What};

@@ -107,6 +107,37 @@ pub enum What {
         /// The recipients that were accepted, as addresses.
         recipients: Vec<String>,
     },
+    /// Where mail to a destination goes was found out.
+    Route {
+        /// The destination: a domain, `local`.
+        destination: String,
+        /// The hosts, in the order in which they are tried: `mx1.example.net [192.0.2.1]:25`. None where there is no way.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hops: Vec<String>,
+        /// Why these: `the MX records of example.net, preference 10`, `smart-host of the settings`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reasons: Vec<String>,
+    },
+    /// A next hop was spoken to, or could not be.
+    Attempt {
+        /// The destination.
+        destination: String,
+        /// Which attempt it is, from 1.
+        number: u32,
+        /// The next hop, as a [`What::Route`] names it.
+        host: String,
+        /// `TLS1.3` and the like; none in clear text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tls: Option<String>,
+        /// What was said, but content and credentials.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        dialogue: Vec<Line>,
+        /// How many lines of the dialogue were not kept.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        left_out: usize,
+        /// How it ended: `relayed`, `the next hop cut the connection`.
+        end: String,
+    },
     /// A delivery was attempted, or arranged for.
     Deliver {
         /// The destination: `local`.
@@ -121,6 +152,13 @@ pub enum What {
         /// When it is tried again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due: Option<Timestamp>,
+    },
+    /// The sender was told that delivery takes longer than it should (RFC 3464, action "delayed").
+    Notify {
+        /// Which recipients still wait, as addresses.
+        recipients: Vec<String>,
+        /// The queue id of the report.
+        report: String,
     },
     /// An email was filed in a mailbox.
     File {
@@ -142,6 +180,27 @@ pub enum What {
     /// Written by a newer version.
     #[serde(other)]
     Unknown,
+}
+
+/// A line of a dialogue with a next hop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Milliseconds since the connection began.
+    pub at_ms: u32,
+    /// Who said it.
+    pub by: Speaker,
+    /// One line, without CRLF.
+    pub text: String,
+}
+
+/// Who speaks in a dialogue with a next hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speaker {
+    /// This server.
+    We,
+    /// The next hop.
+    Peer,
 }
 
 /// The stages at which policy judges.
@@ -178,6 +237,8 @@ pub enum Ruling {
 pub enum Delivered {
     /// It is where it should be.
     Done,
+    /// The next hop answers for it.
+    Relayed,
     /// It waits in the queue.
     Queued,
     /// It is tried again later.
@@ -186,6 +247,10 @@ pub enum Delivered {
     Bounced,
     /// It cannot be delivered, and no report may be made of it.
     Discarded,
+    /// It was tried for as long as the settings say; a report was made if one may be.
+    Expired,
+    /// An administrator deleted it from the queue.
+    Deleted,
 }
 
 impl Story {
@@ -262,20 +327,29 @@ fn names(what: &What) -> Vec<&str> {
         What::Enqueue { reverse_path, recipients } => {
             recipients.iter().chain([reverse_path]).map(String::as_str).collect()
         }
-        What::Deliver { recipients, .. } => recipients.iter().map(String::as_str).collect(),
+        What::Deliver { recipients, .. } | What::Notify { recipients, .. } => {
+            recipients.iter().map(String::as_str).collect()
+        }
         What::File { account, recipients, .. } => {
             recipients.iter().chain([account]).map(String::as_str).collect()
         }
         What::Accept { .. }
         | What::Judge { .. }
         | What::Authenticate { .. }
+        // Whom an attempt was for stands in the hop that says how it ended.
+        | What::Route { .. }
+        | What::Attempt { .. }
         | What::End { .. }
         | What::Unknown => Vec::new(),
     }
 }
 
+/// In which column the lines of a dialogue begin: `>` and `<` stand left of where hops say what happened.
+const DIALOGUE_FROM: usize = 29;
+
 /// The stories of transactions for people: a heading each transaction, then one line a hop: time (UTC), hop, what and
-/// why. Control characters are escaped.
+/// why. A dialogue follows its attempt in indented lines: seconds since the connection began, `>` for what we said, `<` for
+/// what we were told. Control characters are escaped.
 pub fn tell(records: &[JournalRecord]) -> String {
     let mut sorted: Vec<&JournalRecord> = records.iter().collect();
     sorted.sort_by_key(|record| (record.queue_id, record.at));
@@ -295,6 +369,7 @@ fn tell_record(record: &JournalRecord, text: &mut String) {
         Ok(story) => {
             for hop in &story.hops {
                 line(text, hop.at, name(&hop.what), &describe(&hop.what));
+                tell_details(hop, text);
                 for reason in &hop.because {
                     line(text, hop.at, "", &format!("because {reason}"));
                 }
@@ -302,6 +377,36 @@ fn tell_record(record: &JournalRecord, text: &mut String) {
         }
         Err(_) => line(text, record.at, "?", &format!("of a form unknown to this version: {}", record.story)),
     }
+}
+
+/// What stands below the line of a hop: why a route is as it is, what was said in an attempt.
+fn tell_details(hop: &Hop, text: &mut String) {
+    match &hop.what {
+        What::Route { reasons, .. } => {
+            for reason in reasons {
+                line(text, hop.at, "", &format!("because {reason}"));
+            }
+        }
+        What::Attempt { dialogue, left_out, .. } => {
+            for Line { at_ms, by, text: said } in dialogue {
+                let sign = match by {
+                    Speaker::We => '>',
+                    Speaker::Peer => '<',
+                };
+                let (seconds, millis) = (at_ms / 1000, at_ms % 1000);
+                spoken(text, &format!("{seconds:>4}.{millis:03}  {sign} {said}"));
+            }
+            if *left_out > 0 {
+                spoken(text, &format!("          ({left_out} more lines were not kept)"));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A line of a dialogue, indented so that it stands under its attempt.
+fn spoken(text: &mut String, what: &str) {
+    text.push_str(&format!("{:DIALOGUE_FROM$}{}\n", "", printable(what)));
 }
 
 fn line(text: &mut String, at: Timestamp, name: &str, what: &str) {
@@ -316,7 +421,10 @@ fn name(what: &What) -> &'static str {
         What::Spool { .. } => "spool",
         What::Authenticate { .. } => "authenticate",
         What::Enqueue { .. } => "enqueue",
+        What::Route { .. } => "route",
+        What::Attempt { .. } => "attempt",
         What::Deliver { .. } => "deliver",
+        What::Notify { .. } => "notify",
         What::File { .. } => "file",
         What::End { .. } => "end",
         What::Unknown => "?",
@@ -347,12 +455,28 @@ fn describe(what: &What) -> String {
             }
             text
         }
+        What::Route { destination, hops, .. } => describe_route(destination, hops),
+        What::Attempt { destination, number, host, tls, end, .. } => {
+            let tls = tls.as_deref().unwrap_or("no TLS");
+            format!("number {number} for {destination} at {host}, {tls}: {end}")
+        }
+        What::Notify { recipients, report } => {
+            format!("the sender is told that {} must wait, by report {report}", paths(recipients))
+        }
         What::File { account, mailbox, recipients } => {
             format!("in {mailbox} of {account} for {}", paths(recipients))
         }
         What::End { how, misuses } if misuses.is_empty() => how.clone(),
         What::End { how, misuses } => format!("{how}; the peer erred: {}", misuses.join(", ")),
         What::Unknown => "a hop that a newer version wrote".into(),
+    }
+}
+
+fn describe_route(destination: &str, hops: &[String]) -> String {
+    if hops.is_empty() {
+        format!("{destination}: no way")
+    } else {
+        format!("{destination}: {}", hops.join(", "))
     }
 }
 
@@ -384,10 +508,13 @@ fn describe_judgement(stage: Stage, subject: &str, verdict: Ruling, reply: &str)
 fn describe_outcome(outcome: Delivered) -> &'static str {
     match outcome {
         Delivered::Done => "delivered",
+        Delivered::Relayed => "relayed",
         Delivered::Queued => "queued",
         Delivered::Deferred => "deferred",
         Delivered::Bounced => "bounced",
         Delivered::Discarded => "discarded",
+        Delivered::Expired => "expired",
+        Delivered::Deleted => "deleted from the queue",
     }
 }
 
@@ -420,6 +547,10 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// A queue id in JSON is the text that people know it by.
@@ -495,6 +626,48 @@ mod tests {
         story
     }
 
+    /// A later part of the same story: one recipient is relayed, one must wait.
+    fn relayed() -> Story {
+        let mut story = Story::new(QueueId(77));
+        let at = |ms: i64| Timestamp(1_763_826_174_000 + ms);
+        let host = "mx1.example.net [192.0.2.1]:25".to_owned();
+        let second = "mx2.example.net [192.0.2.2]:25".to_owned();
+        let destination = "example.net".to_owned();
+        let reasons = vec!["the MX records of example.net name 2 hosts".to_owned()];
+        let what =
+            What::Route { destination: destination.clone(), hops: vec![host, second.clone()], reasons };
+        story.hop(at(0), what);
+        let line = |at_ms, by, text: &str| Line { at_ms, by, text: text.into() };
+        let what = What::Attempt {
+            destination: destination.clone(),
+            number: 2,
+            host: second,
+            tls: Some("TLS1.3".into()),
+            dialogue: vec![
+                line(12, Speaker::Peer, "220 mx2.example.net ESMTP"),
+                line(13, Speaker::We, "MAIL FROM:<alice@example.org>"),
+                line(61_250, Speaker::Peer, "250 2.1.0 OK \u{1b}[31m"),
+            ],
+            left_out: 3,
+            end: "relayed".into(),
+        };
+        story.hop(at(61_300), what);
+        let deliver = |to: &str, outcome, due| What::Deliver {
+            destination: destination.clone(),
+            recipients: vec![to.into()],
+            outcome,
+            diagnostic: String::new(),
+            due,
+        };
+        story.hop(at(61_300), deliver("Carol@example.net", Delivered::Relayed, None));
+        story.hop(at(61_300), deliver("dan@example.net", Delivered::Deferred, Some(at(961_300))));
+        let what =
+            What::Notify { recipients: vec!["Dan@example.net".into()], report: "000000000002E".into() };
+        story.hop(at(61_300), what);
+        story.hop(at(961_300), deliver("dan@example.net", Delivered::Deleted, None));
+        story
+    }
+
     fn check_told(story: &str, expected: Expect) {
         let record =
             JournalRecord { queue_id: QueueId(77), at: Timestamp(1_763_826_172_000), story: story.into() };
@@ -529,6 +702,51 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_survives_the_journal() {
+        let json = relayed().to_json();
+        assert_eq!(Story::from_json(&json), Ok(relayed()));
+        expect![[r#"{"version":1,"queue_id":"000000000002D","hops":[{"at":1763826174000,"hop":"route","destination":"example.net","hops":["mx1.example.net [192.0.2.1]:25","mx2.example.net [192.0.2.2]:25"],"reasons":["the MX records of example.net name 2 hosts"]},{"at":1763826235300,"hop":"attempt","destination":"example.net","number":2,"host":"mx2.example.net [192.0.2.2]:25","tls":"TLS1.3","dialogue":[{"at_ms":12,"by":"peer","text":"220 mx2.example.net ESMTP"},{"at_ms":13,"by":"we","text":"MAIL FROM:<alice@example.org>"},{"at_ms":61250,"by":"peer","text":"250 2.1.0 OK \u001b[31m"}],"left_out":3,"end":"relayed"},{"at":1763826235300,"hop":"deliver","destination":"example.net","recipients":["Carol@example.net"],"outcome":"relayed"},{"at":1763826235300,"hop":"deliver","destination":"example.net","recipients":["dan@example.net"],"outcome":"deferred","due":1763827135300},{"at":1763826235300,"hop":"notify","recipients":["Dan@example.net"],"report":"000000000002E"},{"at":1763827135300,"hop":"deliver","destination":"example.net","recipients":["dan@example.net"],"outcome":"deleted"}]}"#]].assert_eq(&json);
+    }
+
+    #[test]
+    fn a_dialogue_is_told_below_its_attempt() {
+        check_told(
+            &relayed().to_json(),
+            expect![[r#"
+                000000000002D
+                  2025-11-22 15:42:54.000  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
+                  2025-11-22 15:42:54.000                because the MX records of example.net name 2 hosts
+                  2025-11-22 15:43:55.300  attempt       number 2 for example.net at mx2.example.net [192.0.2.2]:25, TLS1.3: relayed
+                                                0.012  < 220 mx2.example.net ESMTP
+                                                0.013  > MAIL FROM:<alice@example.org>
+                                               61.250  < 250 2.1.0 OK \x1b[31m
+                                                       (3 more lines were not kept)
+                  2025-11-22 15:43:55.300  deliver       example.net: <Carol@example.net> relayed
+                  2025-11-22 15:43:55.300  deliver       example.net: <dan@example.net> deferred, next try 2025-11-22 15:58:55.300
+                  2025-11-22 15:43:55.300  notify        the sender is told that <Dan@example.net> must wait, by report 000000000002E
+                  2025-11-22 15:58:55.300  deliver       example.net: <dan@example.net> deleted from the queue
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_destination_without_a_way_is_told() {
+        let mut story = Story::new(QueueId(77));
+        let reasons = vec!["example.net says that it takes no mail (RFC 7505)".to_owned()];
+        let what = What::Route { destination: "example.net".into(), hops: Vec::new(), reasons };
+        story.hop(Timestamp(0), what);
+        assert_eq!(Story::from_json(&story.to_json()), Ok(story.clone()));
+        check_told(
+            &story.to_json(),
+            expect![[r#"
+                000000000002D
+                  1970-01-01 00:00:00.000  route         example.net: no way
+                  1970-01-01 00:00:00.000                because example.net says that it takes no mail (RFC 7505)
+            "#]],
+        );
+    }
+
+    #[test]
     fn what_is_not_understood_is_shown_escaped() {
         let newer = r#"{"version":2,"queue_id":"000000000002D","tone":"sad","hops":[
             {"at":0,"hop":"accept","peer":"[2001:db8::1]:1","server":"a","mood":1},{"at":951782400000,"hop":"teleport","to":"x"}]}"#;
@@ -552,6 +770,7 @@ mod tests {
     #[test]
     fn keys_are_addresses_and_message_ids() {
         assert_eq!(keys(&whole().to_json()), ["a.b@example.org", "bob@example.org"]);
+        assert_eq!(keys(&relayed().to_json()), ["carol@example.net", "dan@example.net"]);
         assert_eq!(keys("no story"), Vec::<String>::new());
         assert_eq!(key(" <A@B> "), "a@b");
     }
