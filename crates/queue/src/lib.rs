@@ -8,6 +8,7 @@
 
 pub mod accept;
 pub mod agent;
+pub mod destinations;
 pub mod limits;
 pub mod queue_ids;
 pub mod report;
@@ -18,5 +19,7 @@ pub mod settle;
 pub mod trace_header;
 
 pub use accept::{ReceivedMessage, accept};
+pub use agent::Agents;
+pub use destinations::Destinations;
 pub use queue_ids::QueueIds;
 pub use runner::Runner;

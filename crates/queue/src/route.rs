@@ -151,11 +151,11 @@ pub fn exchangers(
         Ok(answer) => listed(domain, answer, rules, throw),
         Err(LookupError::NoRecords) => implicit(domain, rules),
         Err(LookupError::NoSuchDomain) => {
-            Err(Route::failed("5.1.2", format!("the domain {domain} does not exist"), Vec::new()))
+            Err(Route::failed((5, 1, 2), format!("the domain {domain} does not exist"), Vec::new()))
         }
         Err(error @ (LookupError::Temporary(_) | LookupError::Malformed)) => {
             let because = format!("the mail exchangers of {domain} cannot be found out: {error}");
-            Err(Route::deferred("4.4.3", because, Vec::new()))
+            Err(Route::deferred((4, 4, 3), because, Vec::new()))
         }
     }
 }
@@ -168,7 +168,7 @@ pub fn literal(literal: &AddressLiteral, rules: &Rules) -> Result<Candidates, Ro
     let AddressLiteral::Ip(address) = literal else {
         // RFC 5321 §4.1.3: a tag that we do not know.
         let because = format!("{} is no kind of address that is known here", Host::Literal(literal.clone()));
-        return Err(Route::failed("5.1.2", because, Vec::new()));
+        return Err(Route::failed((5, 1, 2), because, Vec::new()));
     };
     let list = vec![Candidate { preference: 0, target: Target::Address(*address), port: rules.port }];
     let reasons = vec![format!("{literal} is an address itself")];
@@ -211,7 +211,11 @@ fn listed(
     records.retain(|mx| !mx.exchanger.is_root());
     if records.is_empty() {
         // RFC 7505 §4.1.
-        return Err(Route::failed("5.1.10", format!("the domain {domain} takes no mail (null MX)"), reasons));
+        return Err(Route::failed(
+            (5, 1, 10),
+            format!("the domain {domain} takes no mail (null MX)"),
+            reasons,
+        ));
     }
     if let Some(us) = records.iter().filter(|mx| rules.names.contains(&mx.exchanger)).min() {
         let (name, cut) = (us.exchanger.clone(), us.preference);
@@ -342,7 +346,7 @@ fn discard<T>(
 
 /// RFC 5321 §5.1: no record left is an error, and the message is returned.
 fn returned(whose: &str, reasons: Vec<String>) -> Route {
-    Route::failed("5.4.6", format!("mail for {whose} would come back to this server"), reasons)
+    Route::failed((5, 4, 6), format!("mail for {whose} would come back to this server"), reasons)
 }
 
 fn exchangers_text(count: usize) -> String {
@@ -496,18 +500,18 @@ impl Search {
         let last = self.reasons.last().cloned().unwrap_or_default();
         match source {
             _ if self.doubt => {
-                Route::deferred("4.4.3", format!("no way to {whose} was found: {last}"), self.reasons)
+                Route::deferred((4, 4, 3), format!("no way to {whose} was found: {last}"), self.reasons)
             }
             Source::SmartHosts => {
-                Route::deferred("4.3.5", format!("no smart host can be used: {last}"), self.reasons)
+                Route::deferred((4, 3, 5), format!("no smart host can be used: {last}"), self.reasons)
             }
             // RFC 3463 §3.2: "does not exist or is incapable of accepting mail".
             Source::Itself => {
-                Route::failed("5.1.2", format!("{whose} cannot take mail: {last}"), self.reasons)
+                Route::failed((5, 1, 2), format!("{whose} cannot take mail: {last}"), self.reasons)
             }
             // RFC 3463 §3.5: "unable to determine the next-hop".
             Source::Exchangers => Route::failed(
-                "5.4.4",
+                (5, 4, 4),
                 format!("none of the mail exchangers of {whose} can be used: {last}"),
                 self.reasons,
             ),
@@ -529,14 +533,14 @@ fn interleaved<T>(v6: Vec<T>, v4: Vec<T>) -> Vec<T> {
 }
 
 impl Route {
-    fn deferred(status: &'static str, because: String, mut reasons: Vec<String>) -> Self {
+    fn deferred(status: (u8, u16, u16), because: String, mut reasons: Vec<String>) -> Self {
         reasons.push(because.clone());
-        Self { end: End::Deferred(Diagnostic { status, because }), reasons }
+        Self { end: End::Deferred(Diagnostic::ours(status, because)), reasons }
     }
 
-    fn failed(status: &'static str, because: String, mut reasons: Vec<String>) -> Self {
+    fn failed(status: (u8, u16, u16), because: String, mut reasons: Vec<String>) -> Self {
         reasons.push(because.clone());
-        Self { end: End::Failed(Diagnostic { status, because }), reasons }
+        Self { end: End::Failed(Diagnostic::ours(status, because)), reasons }
     }
 }
 

@@ -20,6 +20,8 @@ use crate::limits::{DUE_ENTRIES_MAX, LOCAL_EXPIRATION, REPORT_HEADER_OCTETS_MAX,
 use crate::report::{FailedRecipient, Report};
 use crate::settle::settle;
 
+pub mod gate;
+
 /// The queue's worker.
 #[derive(Debug)]
 pub struct Runner {
@@ -144,13 +146,13 @@ impl Runner {
             policy::What::Enqueue { reverse_path: String::new(), recipients: vec![sender.to_string()] };
         story.hop(now, what);
         match local::attempt(sender, resolution, Magic::Off) {
-            Outcome::Delivered { mailboxes } => {
+            Outcome::Filed { mailboxes } => {
                 for (mailbox, address) in mailboxes {
                     commit.changes.push(file(mailbox, content, &ReversePath::Null, &address, now));
                     story.filed(now, &address, sender);
                 }
             }
-            Outcome::Deferred(because) | Outcome::Failed(because) => {
+            Outcome::Relayed(because) | Outcome::Deferred(because) | Outcome::Failed(because) => {
                 commit.changes.push(Change::Enqueue(waiting_report(queue_id, sender, content, now)));
                 story.hop(now, waits(sender, &because));
             }

@@ -34,7 +34,10 @@ pub fn settle(
     let mut settlement = Settlement::new(entry, reverse_path, now);
     for (address, outcome) in outcomes {
         match outcome {
-            Outcome::Delivered { mailboxes } => settlement.delivered(&address, mailboxes),
+            Outcome::Filed { mailboxes } => settlement.delivered(&address, mailboxes),
+            Outcome::Relayed(diagnostic) => {
+                settlement.tell(&address, Delivered::Done, &diagnostic, None);
+            }
             Outcome::Deferred(diagnostic) if !settlement.expired() => {
                 settlement.deferred(address, diagnostic)
             }
@@ -95,7 +98,7 @@ impl<'a> Settlement<'a> {
             return;
         }
         self.tell(&address, Delivered::Bounced, diagnostic, None);
-        let status = format!("5{}", &diagnostic.status[1..]);
+        let status = mail::EnhancedCode(5, diagnostic.status.1, diagnostic.status.2).to_string();
         self.settled.report.push(FailedRecipient { address, status, because: diagnostic.because.clone() });
     }
 
@@ -166,8 +169,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn no(status: &'static str) -> Diagnostic {
-        Diagnostic { status, because: "for a test".into() }
+    fn no(status: (u8, u16, u16)) -> Diagnostic {
+        Diagnostic::ours(status, "for a test")
     }
 
     fn kinds(settled: &Settled) -> Vec<&'static str> {
@@ -187,7 +190,7 @@ mod tests {
     #[test]
     fn each_outcome_has_its_changes() {
         let ann = ReversePath::Address(address("ann@example.org"));
-        let delivered = || Outcome::Delivered { mailboxes: vec![(3, address("a@example.org"))] };
+        let delivered = || Outcome::Filed { mailboxes: vec![(3, address("a@example.org"))] };
         let a = || address("a@example.org");
         let b = || address("b@example.org");
 
@@ -196,21 +199,21 @@ mod tests {
         for (entry, path, outcomes, now, expected, reports) in [
             (&one, &ann, vec![(a(), delivered())], 0, &["file", "dequeue"][..], 0),
             (&two, &ann, vec![(a(), delivered()), (b(), delivered())], 0, &["file", "dequeue"], 0),
-            (&one, &ann, vec![(a(), Outcome::Deferred(no("4.2.1")))], 0, &["defer"], 0),
+            (&one, &ann, vec![(a(), Outcome::Deferred(no((4, 2, 1))))], 0, &["defer"], 0),
             (
                 &two,
                 &ann,
-                vec![(a(), delivered()), (b(), Outcome::Deferred(no("4.2.1")))],
+                vec![(a(), delivered()), (b(), Outcome::Deferred(no((4, 2, 1))))],
                 0,
                 &["file", "dequeue", "enqueue"],
                 0,
             ),
-            (&one, &ann, vec![(a(), Outcome::Failed(no("5.1.1")))], 0, &["dequeue"], 1),
-            (&one, &ReversePath::Null, vec![(a(), Outcome::Failed(no("5.1.1")))], 0, &["dequeue"], 0),
+            (&one, &ann, vec![(a(), Outcome::Failed(no((5, 1, 1))))], 0, &["dequeue"], 1),
+            (&one, &ReversePath::Null, vec![(a(), Outcome::Failed(no((5, 1, 1))))], 0, &["dequeue"], 0),
             (
                 &one,
                 &ann,
-                vec![(a(), Outcome::Deferred(no("4.2.1")))],
+                vec![(a(), Outcome::Deferred(no((4, 2, 1))))],
                 millis(LOCAL_EXPIRATION),
                 &["dequeue"],
                 1,
@@ -229,7 +232,7 @@ mod tests {
     #[test]
     fn an_expired_recipient_is_reported_with_a_permanent_code() {
         let ann = ReversePath::Address(address("ann@example.org"));
-        let outcomes = vec![(address("a@example.org"), Outcome::Deferred(no("4.2.1")))];
+        let outcomes = vec![(address("a@example.org"), Outcome::Deferred(no((4, 2, 1))))];
         let settled = settle(&entry(&["a@example.org"]), &ann, outcomes, Timestamp(millis(LOCAL_EXPIRATION)));
         assert_eq!(settled.report[0].status, "5.2.1");
     }
@@ -240,7 +243,7 @@ mod tests {
         let mut dues = Vec::new();
         for attempts in 0..6 {
             entry.attempts = attempts;
-            let outcomes = vec![(address("a@example.org"), Outcome::Deferred(no("4.2.1")))];
+            let outcomes = vec![(address("a@example.org"), Outcome::Deferred(no((4, 2, 1))))];
             let settled = settle(&entry, &ReversePath::Null, outcomes, Timestamp(0));
             let Some(Change::Defer { due, attempts: next, .. }) = settled.changes.first() else {
                 panic!("{settled:?}")

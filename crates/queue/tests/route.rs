@@ -35,7 +35,7 @@ fn shown(route: &Route) -> String {
             let hops: Vec<String> = hops.iter().map(|hop| hop.address.to_string()).collect();
             hops.join(" ")
         }
-        End::Deferred(diagnostic) | End::Failed(diagnostic) => diagnostic.status.into(),
+        End::Deferred(diagnostic) | End::Failed(diagnostic) => diagnostic.status.to_string(),
     }
 }
 

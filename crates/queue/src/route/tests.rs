@@ -382,7 +382,7 @@ async fn mail_waits_for_a_smart_host_that_is_misspelt() {
     for hosts in [&[("relay1.example.com", 587)][..], &[("[x400:c=us]", 25)], &[]] {
         let route = smart_hosts(&smart(hosts)).found(&rules(), &resolver).await;
         let End::Deferred(diagnostic) = &route.end else { panic!("{route:?}") };
-        assert_eq!(diagnostic.status, "4.3.5", "{diagnostic:?}");
+        assert_eq!(diagnostic.status.to_string(), "4.3.5", "{diagnostic:?}");
     }
 }
 
@@ -406,9 +406,9 @@ async fn trouble_defers_only_what_has_no_other_way() {
         let route = route("example.org", &rules(), &table).await;
         let end = match &route.end {
             End::Hops(hops) => Ok(hops.len()),
-            End::Deferred(diagnostic) | End::Failed(diagnostic) => Err(diagnostic.status),
+            End::Deferred(diagnostic) | End::Failed(diagnostic) => Err(diagnostic.status.to_string()),
         };
-        assert_eq!(end, expected, "{over} {weather:?}: {route:?}");
+        assert_eq!(end, expected.map_err(str::to_owned), "{over} {weather:?}: {route:?}");
     }
 }
 
@@ -430,11 +430,11 @@ fn an_absence_that_is_in_doubt_defers() {
     ] {
         let found = found.into_iter().map(|found| (name("a.example.org"), found)).collect();
         let route = candidates.clone().resolved(&found, &rules());
-        assert!(matches!(&route.end, End::Deferred(d) if d.status == "4.4.3"), "{route:?}");
+        assert!(matches!(&route.end, End::Deferred(d) if d.status.to_string() == "4.4.3"), "{route:?}");
     }
     for error in [LookupError::Malformed, LookupError::Temporary(Trouble::Bogus)] {
         let route = exchangers(&domain, Err(error), &rules(), &mut || 0).unwrap_err();
-        assert!(matches!(&route.end, End::Deferred(d) if d.status == "4.4.3"), "{route:?}");
+        assert!(matches!(&route.end, End::Deferred(d) if d.status.to_string() == "4.4.3"), "{route:?}");
     }
 }
 
