@@ -39,6 +39,12 @@ pub trait Session {
     fn stopping(&mut self, now: Instant);
     /// The connection is over. Called once, last.
     fn ended(&mut self, now: Instant, end: End) -> Self::Outcome;
+    /// Whether the open question is still to be decided when the peer has closed its side in good order. Asked while one
+    /// is open and the session waits for bytes. A server owes its reply to a peer that may still read it; a client has
+    /// nobody to go on with.
+    fn question_outlives_input(&self) -> bool {
+        true
+    }
     /// Says what to do now.
     fn next(&mut self) -> Step<Self::Question>;
 }
@@ -67,7 +73,7 @@ pub enum Step<Q> {
 /// A change of transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upgrade {
-    /// A TLS handshake, as server.
+    /// A TLS handshake: a server's session is the server, a client's the client.
     Tls,
 }
 
@@ -80,6 +86,9 @@ pub struct TlsFacts {
     pub cipher: String,
     /// The name the client asked for (SNI), lower case.
     pub server_name: Option<String>,
+    /// Whether the peer has shown a certificate that was checked: its chain leads to an authority we trust, and it is
+    /// good for the name we asked for (RFC 9525). False on a server, which asks its clients for none.
+    pub verified: bool,
 }
 
 /// How a connection ended.

@@ -33,7 +33,7 @@ use crate::limits;
 use crate::output::Output;
 use crate::registry::{Entry, Order};
 use crate::stream::Stream;
-use crate::tls::Certificates;
+use crate::tls::{Certificates, Towards};
 
 /// How a question is decided: at once, or later.
 pub enum Decision<A> {
@@ -58,7 +58,7 @@ pub trait Handler<S: Session>: Send {
     fn ended(&mut self, _outcome: S::Outcome, _end: End) {}
 }
 
-/// When TLS begins.
+/// When TLS begins, and on which side we are.
 #[derive(Debug, Clone)]
 pub enum Tls {
     /// Never; a session that asks for it is cut off.
@@ -67,6 +67,31 @@ pub enum Tls {
     Offered(Arc<Certificates>),
     /// Before the session's first step (RFC 8314 §3: implicit TLS).
     Implicit(Arc<Certificates>),
+    /// As client: when the session asks for it.
+    Towards(Towards),
+    /// As client: before the session's first step.
+    TowardsImplicit(Towards),
+}
+
+impl Tls {
+    fn is_implicit(&self) -> bool {
+        matches!(self, Self::Implicit(_) | Self::TowardsImplicit(_))
+    }
+
+    /// The handshake; none where TLS is off.
+    fn handshake(&self, stream: Stream) -> Option<Handshake> {
+        match self {
+            Self::Off => None,
+            Self::Offered(certificates) | Self::Implicit(certificates) => {
+                let certificates = certificates.clone();
+                Some(Box::pin(async move { stream.secure(&certificates).await }))
+            }
+            Self::Towards(towards) | Self::TowardsImplicit(towards) => {
+                let towards = towards.clone();
+                Some(Box::pin(async move { stream.secure_towards(&towards).await }))
+            }
+        }
+    }
 }
 
 /// What surrounds one connection.
@@ -94,7 +119,8 @@ impl Context {
 /// Serves one connection to its end; then calls [`Session::ended`] and [`Handler::ended`], once each.
 ///
 /// After an orderly end of input in clear text ([`End::HalfClosed`]) what arrived before it is still worked off and
-/// answered: the session ends when it next waits for bytes with no question open.
+/// answered: the session ends when it next waits for bytes with no question open, or with one that does not outlive the
+/// input ([`Session::question_outlives_input`]).
 ///
 /// The future owns everything but the context; whoever spawns it lets the task own that:
 ///
@@ -191,7 +217,7 @@ enum Pause {
 
 impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
     async fn run(&mut self) -> End {
-        if let Tls::Implicit(_) = self.context.tls
+        if self.context.tls.is_implicit()
             && let Err(end) = self.secure().await
         {
             return end;
@@ -210,12 +236,8 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
 
     /// The handshake. An order ends it: there is no way to say anything to the peer meanwhile.
     async fn secure(&mut self) -> Result<(), End> {
-        let (Tls::Offered(certificates) | Tls::Implicit(certificates)) = &self.context.tls else {
-            return Err(End::Cut);
-        };
         let stream = self.stream.take().expect("no handshake has begun or failed");
-        let certificates = certificates.clone();
-        let mut handshake: Handshake = Box::pin(async move { stream.secure(&certificates).await });
+        let mut handshake = self.context.tls.handshake(stream).ok_or(End::Cut)?;
         let until = self.context.clock.now() + limits::HANDSHAKE_DEADLINE;
         let (stream, facts) = poll_fn(|cx| self.poll_handshake(cx, &mut handshake, until)).await?;
         self.stream = Some(stream);
@@ -277,7 +299,7 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
             if read && let Poll::Ready(turn) = self.poll_read(cx) {
                 return Poll::Ready(turn);
             }
-            if read && self.input_ended && self.question.is_none() && written_all {
+            if read && self.input_ended && written_all && !self.owes_answer() {
                 return over(End::HalfClosed);
             }
             if let Poll::Ready(news) = self.handler.poll_news(cx) {
@@ -343,6 +365,11 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
             Ok(_) => self.again(),
             Err(_) => Poll::Ready(Break(Pause::Over(End::Cut))),
         }
+    }
+
+    /// Whether a question is open that is decided also for a peer that has closed its side.
+    fn owes_answer(&self) -> bool {
+        self.question.is_some() && self.session.question_outlives_input()
     }
 
     fn poll_deadline(&mut self, cx: &mut task::Context<'_>) -> Poll<ControlFlow<Pause>> {

@@ -11,3 +11,4 @@ pub mod tls;
 pub use drive::{Context, Decision, Handler, Tls, drive};
 pub use registry::{Entry, Registry};
 pub use stream::Stream;
+pub use tls::{Towards, Trust, Verification};

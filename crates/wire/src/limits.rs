@@ -20,6 +20,9 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(5 * 60);
 /// A TLS handshake is two round trips; the slowest honest link and device need seconds.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(30);
 
+/// Servers whose TLS sessions our clients keep, to resume them: those written to all the time, at some kilobytes each.
+pub const RESUMPTIONS_MAX: usize = 256;
+
 /// After our last octet a peer that is still sending is read from and ignored for so long: closing with unread input
 /// makes the kernel send a reset, which takes our last reply away from the peer.
 pub const LINGER: Duration = Duration::from_secs(1);

@@ -48,6 +48,18 @@ pub struct Arrival {
     pub limits: Limits,
 }
 
+/// The virtual server of connections that we make.
+pub const OUTBOUND: &str = "outbound";
+
+impl Arrival {
+    /// A connection that we make, `smtp` or `lmtp`. It is always admitted, and makes room for no other: how many there
+    /// are is the queue's affair.
+    pub fn outgoing(peer: SocketAddr, protocol: &'static str) -> Self {
+        let limits = Limits { total_max: usize::MAX, per_source_max: None };
+        Self { peer, virtual_server: OUTBOUND.into(), protocol, limits }
+    }
+}
+
 /// Why a connection is not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {

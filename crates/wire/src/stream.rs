@@ -7,9 +7,10 @@ use std::task::{Context, Poll};
 use protocol::TlsFacts;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsStream, client, server};
+use world::dialer::Connected;
 
-use crate::tls::{self, Certificates};
+use crate::tls::{self, Certificates, Towards};
 
 /// A connection's transport.
 #[derive(Debug)]
@@ -38,14 +39,31 @@ impl Stream {
     pub async fn secure(self, certificates: &Certificates) -> io::Result<(Self, TlsFacts)> {
         match self {
             Self::Plain(stream) => {
-                let stream = certificates.acceptor().accept(stream).await?;
-                let facts = tls::facts(stream.get_ref().1);
-                Ok((Self::Tls(Box::new(stream)), facts))
+                let (stream, facts) = accept(stream, certificates).await?;
+                Ok((Self::Tls(stream), facts))
             }
             Self::Memory(stream) => {
-                let stream = certificates.acceptor().accept(stream).await?;
-                let facts = tls::facts(stream.get_ref().1);
-                Ok((Self::MemoryTls(Box::new(stream)), facts))
+                let (stream, facts) = accept(stream, certificates).await?;
+                Ok((Self::MemoryTls(stream), facts))
+            }
+            Self::Tls(_) | Self::MemoryTls(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// The client's side of a TLS handshake. It has no deadline of its own; dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// As [`secure`](Self::secure); also a certificate that is not accepted, and, where it is to be verified, a name
+    /// that no certificate can be good for ([`io::ErrorKind::InvalidInput`]).
+    pub async fn secure_towards(self, towards: &Towards) -> io::Result<(Self, TlsFacts)> {
+        match self {
+            Self::Plain(stream) => {
+                let (stream, facts) = connect(stream, towards).await?;
+                Ok((Self::Tls(stream), facts))
+            }
+            Self::Memory(stream) => {
+                let (stream, facts) = connect(stream, towards).await?;
+                Ok((Self::MemoryTls(stream), facts))
             }
             Self::Tls(_) | Self::MemoryTls(_) => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -61,6 +79,21 @@ impl Stream {
     }
 }
 
+async fn accept<T: Io>(stream: T, certificates: &Certificates) -> io::Result<(Box<TlsStream<T>>, TlsFacts)> {
+    let stream: server::TlsStream<T> = certificates.acceptor().accept(stream).await?;
+    let connection = stream.get_ref().1;
+    let facts = tls::facts(connection, connection.server_name().map(str::to_ascii_lowercase), false);
+    Ok((Box::new(stream.into()), facts))
+}
+
+async fn connect<T: Io>(stream: T, towards: &Towards) -> io::Result<(Box<TlsStream<T>>, TlsFacts)> {
+    let name = towards.server_name()?;
+    let asked = tls::sni(&name);
+    let stream: client::TlsStream<T> = towards.connector().connect(name, stream).await?;
+    let facts = tls::facts(stream.get_ref().1, asked, towards.verifies());
+    Ok((Box::new(stream.into()), facts))
+}
+
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
         Self::Plain(stream)
@@ -70,6 +103,15 @@ impl From<TcpStream> for Stream {
 impl From<DuplexStream> for Stream {
     fn from(stream: DuplexStream) -> Self {
         Self::Memory(stream)
+    }
+}
+
+impl From<Connected> for Stream {
+    fn from(connected: Connected) -> Self {
+        match connected {
+            Connected::Tcp(stream) => Self::Plain(stream),
+            Connected::Memory(stream) => Self::Memory(stream),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
-//! TLS 1.2 and 1.3 for servers, by rustls: certificates by server name, resumption by tickets, no early data. rustls
-//! knows no renegotiation and no compression.
+//! TLS 1.2 and 1.3, by rustls, which knows no renegotiation and no compression. Here for servers: certificates by
+//! server name, resumption by tickets, no early data. [`Towards`] is the client's side.
+
+mod towards;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,10 +11,15 @@ use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ParsedCertificate, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{CommonState, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::TlsAcceptor;
+
+pub use towards::{Towards, Trust, Verification};
+
+/// What we speak, as server and as client.
+const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 
 /// A certificate chain, the server's own first, and its private key, both as PEM.
 #[derive(Clone)]
@@ -51,6 +58,11 @@ pub enum Error {
         /// In rustls's words.
         reason: rustls::Error,
     },
+    /// The extra authorities are not PEM, or one of them cannot be an authority.
+    Authority {
+        /// Which file.
+        index: usize,
+    },
     /// The cryptographic library cannot work.
     Crypto(rustls::Error),
 }
@@ -64,6 +76,7 @@ impl fmt::Display for Error {
             }
             Self::Key { index } => write!(f, "certificate {index}: the key is no private key in PEM form"),
             Self::Refused { index, reason } => write!(f, "certificate {index}: {reason}"),
+            Self::Authority { index } => write!(f, "authority {index}: no certificate authority in PEM form"),
             Self::Crypto(reason) => write!(f, "TLS cannot work: {reason}"),
         }
     }
@@ -125,7 +138,7 @@ fn configure(
         return Err(Error::Empty);
     }
     let mut config = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .with_protocol_versions(VERSIONS)
         .map_err(Error::Crypto)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(ByServerName(keys)));
@@ -166,7 +179,7 @@ fn is_good_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
 }
 
 /// What a session and the Received line are told of a connection whose handshake is done.
-pub(crate) fn facts(connection: &ServerConnection) -> TlsFacts {
+pub(crate) fn facts(connection: &CommonState, server_name: Option<String>, verified: bool) -> TlsFacts {
     let version = match connection.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLS1.3",
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLS1.2",
@@ -177,6 +190,15 @@ pub(crate) fn facts(connection: &ServerConnection) -> TlsFacts {
         version: version.to_owned(),
         // rustls writes TLS13_AES_128_GCM_SHA256 for what IANA's registry calls TLS_AES_128_GCM_SHA256.
         cipher: cipher.unwrap_or_default().replacen("TLS13_", "TLS_", 1),
-        server_name: connection.server_name().map(str::to_ascii_lowercase),
+        server_name,
+        verified,
+    }
+}
+
+/// The name that a client tells. An address is not told (RFC 6066 §3).
+pub(crate) fn sni(name: &ServerName<'_>) -> Option<String> {
+    match name {
+        ServerName::DnsName(name) => Some(name.as_ref().to_owned()),
+        _ => None,
     }
 }

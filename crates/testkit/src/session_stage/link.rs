@@ -119,6 +119,7 @@ impl<S: Session, A: Side<S>> Link<S, A> {
             version: "TLS1.3".into(),
             cipher: "TLS_AES_256_GCM_SHA384".into(),
             server_name: Some("mx.example".into()),
+            verified: false,
         };
         self.session.secured(now, facts);
     }

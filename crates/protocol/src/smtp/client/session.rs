@@ -472,6 +472,11 @@ impl Session for ClientSession {
         }
     }
 
+    fn question_outlives_input(&self) -> bool {
+        // A report is given once: the application is let finish with it.
+        self.asked == Some(Asked::Report)
+    }
+
     fn next(&mut self) -> Step<Question> {
         self.proceed();
         if !self.out.is_empty() {
