@@ -103,20 +103,22 @@ fn session_config(
     let auth = Offer::of(server.authentication.iter().map(|mechanism| mechanism.name()));
     let timeout_before_sign_in = server.sign_in_time_out.duration();
     match server.protocol {
-        Protocol::Smtp | Protocol::Submission => SessionConfig::Smtp(Arc::new(smtp::Config {
-            host_name,
-            banner: server.banner.clone(),
-            message_size_max: server.message_size_limit.0,
-            recipients_max: server.recipients_per_message as usize,
-            timeout,
-            starttls,
-            tls_required: tls == TlsPolicy::Required,
-            auth,
-            expn: server.commands.expn,
-            auth_without_tls,
-            auth_required: server.protocol == Protocol::Submission,
-            messages_max: server.messages_per_connection as usize,
-        })),
+        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
+            SessionConfig::Smtp(Arc::new(smtp::Config {
+                host_name,
+                banner: server.banner.clone(),
+                message_size_max: server.message_size_limit.0,
+                recipients_max: server.recipients_per_message as usize,
+                timeout,
+                starttls,
+                tls_required: tls == TlsPolicy::Required,
+                auth,
+                expn: server.commands.expn,
+                auth_without_tls,
+                auth_required: server.protocol == Protocol::Submission,
+                messages_max: server.messages_per_connection as usize,
+            }))
+        }
         Protocol::Pop3 => SessionConfig::Pop3(Arc::new(pop3::Config {
             host_name,
             timeout,

@@ -288,7 +288,9 @@ fn refusal(server: &VirtualServer, binding: &Binding) -> Bytes {
     use settings::Protocol;
     Bytes::from_static(match (binding.tls, server.protocol) {
         (settings::Tls::Implicit, _) => b"",
-        (_, Protocol::Smtp | Protocol::Submission) => b"421 4.3.2 too many connections, try again later\r\n",
+        (_, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp) => {
+            b"421 4.3.2 too many connections, try again later\r\n"
+        }
         (_, Protocol::Pop3) => b"-ERR [SYS/TEMP] too many connections, try again later\r\n",
         (_, Protocol::Imap) => b"* BYE [UNAVAILABLE] too many connections, try again later\r\n",
     })

@@ -19,9 +19,14 @@ pub use keys::{KEYS, Key, Section};
 pub use mistake::Mistake;
 pub use resolve::resolve;
 pub use resolved::{
-    Binding, CertificateFiles, Commands, ConnectionLimits, Journal, Log, Settings, VirtualServer,
+    Binding, CertificateFiles, Commands, ConnectionLimits, Delivery, Journal, LocalDelivery, LocalDomain,
+    Log, OutboundConnections, OutboundSignIn, ProtocolLog, Relay, RemoteDomain, Reports, Resolvers, Settings,
+    VirtualServer,
 };
-pub use values::{LogFormat, LogLevel, Mechanism, Network, Networks, Protocol, Size, TimeSpan, Tls};
+pub use values::{
+    DomainPattern, LogFormat, LogLevel, Mechanism, Network, Networks, NextHop, NextProtocol, OutboundTls,
+    Protocol, Reach, Size, TimeSpan, Tls,
+};
 
 /// What is served when the text names no virtual server: each protocol on its ports, on every address. It is itself
 /// resolved as settings.

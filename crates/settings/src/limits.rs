@@ -12,6 +12,10 @@ pub const SMTP_TIME_OUT_MIN: Duration = Duration::from_secs(5 * 60);
 pub const POP3_TIME_OUT_MIN: Duration = Duration::from_secs(10 * 60);
 /// RFC 3501 §5.4, RFC 9051 §5.4.
 pub const IMAP_TIME_OUT_MIN: Duration = Duration::from_secs(30 * 60);
+/// RFC 2033 §5 gives LMTP no port, and forbids 25; 24 is "any private mail system" at IANA, and usual.
+pub const LMTP_PORT: u16 = 24;
+/// RFC 2033 §5: LMTP must not be used on it.
+pub const SMTP_PORT: u16 = 25;
 /// A text longer than this is no settings text.
 pub const TEXT_OCTETS_MAX: usize = 1024 * 1024;
 /// Mistakes beyond this many are not worth reading.

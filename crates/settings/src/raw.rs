@@ -9,9 +9,7 @@ use toml_edit::Value;
 use crate::keys::Section;
 use crate::read::{Found, Reader, Scope, count, line_of_text, parsed, word};
 use crate::resolved::CertificateFiles;
-use crate::values::{
-    LogFormat, LogLevel, Mechanism, Network, Service, Size, Switch, TimeSpan, Tls, Word, Wrong,
-};
+use crate::values::{LogFormat, LogLevel, Mechanism, Network, Service, Size, Switch, TimeSpan, Tls, Wrong};
 
 /// All settings.
 #[derive(Debug)]
@@ -266,9 +264,4 @@ fn socket_address(value: &Value, port: Option<u16>) -> Result<SocketAddr, Wrong>
             Err(Wrong::near(problem, likely.unwrap_or_default()))
         }
     }
-}
-
-/// The word for a value, for mistakes.
-pub(crate) fn word_of<T: Word + PartialEq>(value: T) -> &'static str {
-    T::WORDS.iter().find(|(_, known)| *known == value).map(|(word, _)| *word).unwrap_or_default()
 }

@@ -12,10 +12,16 @@ use crate::limits::{
     TEXT_OCTETS_MAX,
 };
 use crate::mistake::Mistake;
-use crate::raw::{self, Raw, RawBinding, RawProperties, RawServer, word_of};
+use crate::raw::{self, Raw, RawBinding, RawProperties, RawServer};
 use crate::read::{Found, Reader, Scope};
-use crate::resolved::{Binding, Commands, ConnectionLimits, Journal, Log, Settings, VirtualServer};
-use crate::values::{LogFormat, LogLevel, Mechanism, Networks, Protocol, Size, Switch, TimeSpan, Tls, Wrong};
+use crate::resolved::{
+    Binding, Commands, ConnectionLimits, Delivery, Journal, LocalDelivery, Log, OutboundConnections, Relay,
+    Reports, Resolvers, Settings, VirtualServer,
+};
+use crate::values::{
+    LogFormat, LogLevel, Mechanism, Networks, OutboundTls, Protocol, Reach, Size, Switch, TimeSpan, Tls,
+    Wrong, word_of,
+};
 
 /// Reads the settings text.
 ///
@@ -62,11 +68,49 @@ fn all(reader: &mut Reader<'_>, raw: Raw) -> Settings {
         trusted_networks: Networks(or(raw.trusted_networks, Vec::new())),
         authentication_without_tls: Networks(or(raw.authentication_without_tls, Vec::new())),
         virtual_servers: virtual_servers(reader, servers, &raw.defaults),
+        delivery: delivery_default(),
+        remote_domains: Vec::new(),
+        local_domains: Vec::new(),
+        reports: Reports::default(),
         journal: Journal {
             keep: or(raw.journal_keep, TimeSpan::from_secs(30 * 86_400)),
             size_limit: or(raw.journal_size_limit, Size(1 << 30)),
         },
         log: Log { level: or(raw.log_level, LogLevel::Info), format: or(raw.log_format, LogFormat::Text) },
+    }
+}
+
+/// What holds for `[delivery]` when the text says nothing.
+fn delivery_default() -> Delivery {
+    let minutes = |minutes: u64| TimeSpan::from_secs(minutes * 60);
+    let days = |days: u64| TimeSpan::from_secs(days * 86_400);
+    Delivery {
+        retry: [15, 30, 60].map(minutes).into(),
+        then: Some(minutes(240)),
+        local: LocalDelivery {
+            retry: [1, 5, 15].map(minutes).into(),
+            then: Some(minutes(60)),
+            expiration: days(2),
+        },
+        delay_notification: Some(minutes(240)),
+        expiration: days(5),
+        connections: OutboundConnections {
+            limit: 1000,
+            per_destination: 100,
+            messages: 100,
+            time_out: TimeSpan::from_secs(30),
+        },
+        source_addresses: Vec::new(),
+        resolvers: Resolvers::System,
+        dns_validation: false,
+        dns_trust_anchors: None,
+        port: 25,
+        smart_hosts: Vec::new(),
+        sign_in: None,
+        tls: OutboundTls::Offered,
+        certificate_authorities: Vec::new(),
+        reach: Reach::Public,
+        dkim: true,
     }
 }
 
@@ -145,6 +189,7 @@ fn virtual_server(reader: &mut Reader<'_>, server: RawServer, defaults: &RawProp
         name,
         protocol,
         bindings: bindings.map(|b| Binding { address: b.address, tls: or(b.tls, tls) }).collect(),
+        relay: Relay { allow: Networks::default(), authenticated: protocol == Protocol::Submission },
         authentication: mechanisms(or(properties.authentication, mechanisms_default(protocol))),
         message_size_limit: or(properties.message_size_limit, Size(50 << 20)),
         recipients_per_message: or(properties.recipients_per_message, 1000),
@@ -161,6 +206,7 @@ fn virtual_server(reader: &mut Reader<'_>, server: RawServer, defaults: &RawProp
             expn: or(properties.expn, Switch(true)).0,
         },
         magic_recipients: or(properties.magic_recipients, Switch(false)).0,
+        protocol_log: None,
     }
 }
 
@@ -182,7 +228,9 @@ fn contradiction(reader: &mut Reader<'_>, server: &RawServer) {
 /// Values below what the protocols' standards ask for.
 fn floors(reader: &mut Reader<'_>, place: &str, protocol: Protocol, properties: &RawProperties) {
     let (title, floor, clause) = match protocol {
-        Protocol::Smtp | Protocol::Submission => ("SMTP", SMTP_TIME_OUT_MIN, "RFC 5321 §4.5.3.2.7"),
+        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
+            ("SMTP", SMTP_TIME_OUT_MIN, "RFC 5321 §4.5.3.2.7")
+        }
         Protocol::Pop3 => ("POP3", POP3_TIME_OUT_MIN, "RFC 1939 §3"),
         Protocol::Imap => ("IMAP", IMAP_TIME_OUT_MIN, "RFC 9051 §5.4"),
     };
@@ -192,7 +240,7 @@ fn floors(reader: &mut Reader<'_>, place: &str, protocol: Protocol, properties: 
         let span = TimeSpan::from_secs(floor.as_secs());
         below(reader, place, found, &format!("{span} that {title} asks for ({clause})"));
     }
-    if !matches!(protocol, Protocol::Smtp | Protocol::Submission) {
+    if matches!(protocol, Protocol::Pop3 | Protocol::Imap) {
         return;
     }
     if let Some(found) =
@@ -223,13 +271,13 @@ fn below<T>(reader: &mut Reader<'_>, place: &str, found: &Found<T>, floor: &str)
 fn tls_default(protocol: Protocol) -> Tls {
     match protocol {
         Protocol::Submission => Tls::Required,
-        Protocol::Smtp | Protocol::Pop3 | Protocol::Imap => Tls::Offered,
+        Protocol::Smtp | Protocol::Lmtp | Protocol::Pop3 | Protocol::Imap => Tls::Offered,
     }
 }
 
 fn mechanisms_default(protocol: Protocol) -> Vec<Mechanism> {
     match protocol {
-        Protocol::Smtp => Vec::new(),
+        Protocol::Smtp | Protocol::Lmtp => Vec::new(),
         Protocol::Submission | Protocol::Pop3 | Protocol::Imap => vec![Mechanism::Plain, Mechanism::Login],
     }
 }
@@ -242,7 +290,7 @@ fn mechanisms(written: Vec<Mechanism>) -> Vec<Mechanism> {
 
 fn time_out_default(protocol: Protocol) -> TimeSpan {
     let floor = match protocol {
-        Protocol::Smtp | Protocol::Submission => SMTP_TIME_OUT_MIN,
+        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => SMTP_TIME_OUT_MIN,
         Protocol::Pop3 => POP3_TIME_OUT_MIN,
         Protocol::Imap => IMAP_TIME_OUT_MIN,
     };

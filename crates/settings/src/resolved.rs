@@ -5,6 +5,13 @@ use std::path::PathBuf;
 
 use mail::Domain;
 
+mod delivery;
+
+pub use delivery::{
+    Delivery, LocalDelivery, LocalDomain, OutboundConnections, OutboundSignIn, RemoteDomain, Reports,
+    Resolvers,
+};
+
 use crate::values::{LogFormat, LogLevel, Mechanism, Networks, Protocol, Size, TimeSpan, Tls};
 
 /// All settings.
@@ -20,6 +27,14 @@ pub struct Settings {
     pub authentication_without_tls: Networks,
     /// What is served. Names differ, and no two bindings are the same.
     pub virtual_servers: Vec<VirtualServer>,
+    /// How mail leaves.
+    pub delivery: Delivery,
+    /// Domains of others whose mail goes a way of its own.
+    pub remote_domains: Vec<RemoteDomain>,
+    /// Domains of ours whose mail is handed on by LMTP.
+    pub local_domains: Vec<LocalDomain>,
+    /// Reports of failure.
+    pub reports: Reports,
     /// The journal.
     pub journal: Journal,
     /// The log.
@@ -46,6 +61,8 @@ pub struct VirtualServer {
     pub bindings: Vec<Binding>,
     /// How clients may sign in; empty: not at all.
     pub authentication: Vec<Mechanism>,
+    /// Who may send to domains that are not ours.
+    pub relay: Relay,
     /// The largest message it takes.
     pub message_size_limit: Size,
     /// Recipients of a message.
@@ -64,6 +81,28 @@ pub struct VirtualServer {
     pub commands: Commands,
     /// Whether `refused@`, `deferred@`, `slow@` and `bounces@` fail on purpose.
     pub magic_recipients: bool,
+    /// Where its dialogues are written, if they are.
+    pub protocol_log: Option<ProtocolLog>,
+}
+
+/// Who may send to domains that are not ours.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Relay {
+    /// Peers with these addresses. For LMTP: who may deliver here at all, beside this machine.
+    pub allow: Networks,
+    /// Who has signed in.
+    pub authenticated: bool,
+}
+
+/// Where the dialogues of a virtual server are written. No other has the same file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtocolLog {
+    /// The file; older ones have `.1`, `.2` and so on behind its name.
+    pub file: PathBuf,
+    /// Above this a new one is begun.
+    pub size_limit: Size,
+    /// How many older ones are kept.
+    pub keep: u32,
 }
 
 /// An address and port, and when a connection to it is secured.

@@ -43,6 +43,12 @@ fn an_empty_text_is_a_working_server() {
                 },
             ],
             authentication: [],
+            relay: Relay {
+                allow: Networks(
+                    [],
+                ),
+                authenticated: false,
+            },
             message_size_limit: Size(
                 52428800,
             ),
@@ -64,6 +70,7 @@ fn an_empty_text_is_a_working_server() {
                 expn: true,
             },
             magic_recipients: false,
+            protocol_log: None,
         }
     "#]]
     .assert_debug_eq(&settings.virtual_servers[0]);
@@ -192,7 +199,7 @@ format = "yaml"
             settings.toml:18: virtual-server "internet": unknown key `conections`; did you mean `connections`?
             settings.toml:19: virtual-server "internet": tls = "requird" is none of off, offered, required, implicit; did you mean `required`?
             settings.toml:20: virtual-server "internet": banner = "grüße" has characters that are not printable ASCII
-            settings.toml:24: virtual-server "printers": protocol = "smpt" is none of smtp, submission, submissions, pop3, pop3s, imap, imaps; did you mean `smtp`?
+            settings.toml:24: virtual-server "printers": protocol = "smpt" is none of smtp, submission, submissions, lmtp, pop3, pop3s, imap, imaps; did you mean `smtp`?
             settings.toml:26: virtual-server "printers": connections = 5 is no table
             settings.toml:31: virtual-server "printers": unknown key `adress`; did you mean `address`?
             settings.toml:31: virtual-server "printers": 0.0.0.0:25 is bound by "internet" already (line 17)

@@ -1,15 +1,20 @@
 //! The types of values: how each is written, read and printed.
 
+mod domain_pattern;
 mod network;
+mod next_hop;
 mod size;
 mod time_span;
 mod words;
 
+pub use domain_pattern::DomainPattern;
 pub use network::{Network, Networks};
+pub use next_hop::NextHop;
+
 pub use size::Size;
 pub use time_span::TimeSpan;
-pub use words::{LogFormat, LogLevel, Mechanism, Protocol, Tls};
-pub(crate) use words::{Service, Switch, Word};
+pub use words::{LogFormat, LogLevel, Mechanism, NextProtocol, OutboundTls, Protocol, Reach, Tls};
+pub(crate) use words::{Service, Switch, Word, word_of};
 
 /// Why a text is no value of its type.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,6 +1,7 @@
 //! Values that are one of a few words.
 
 use super::Wrong;
+use crate::limits::LMTP_PORT;
 use crate::mistake::nearest;
 
 /// A value that is one of a few words.
@@ -21,6 +22,11 @@ pub(crate) trait Word: Copy + 'static {
     }
 }
 
+/// The word for a value.
+pub(crate) fn word_of<T: Word + PartialEq>(value: T) -> &'static str {
+    T::WORDS.iter().find(|(_, known)| *known == value).map(|(word, _)| *word).unwrap_or_default()
+}
+
 /// What is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
@@ -28,6 +34,8 @@ pub enum Protocol {
     Smtp,
     /// Message submission (RFC 6409).
     Submission,
+    /// LMTP, from a server that keeps a queue of its own (RFC 2033).
+    Lmtp,
     /// POP3 (RFC 1939).
     Pop3,
     /// IMAP (RFC 3501).
@@ -47,11 +55,13 @@ const fn service(protocol: Protocol, implicit: bool, port: u16) -> Service {
 }
 
 impl Word for Service {
-    // RFC 5321 §4.5.4.2, RFC 6409 §3.1, RFC 8314 §7, RFC 1939 §3, RFC 3501 §2.1.
+    // RFC 5321 §4.5.4.2, RFC 6409 §3.1, RFC 8314 §7, RFC 1939 §3, RFC 3501 §2.1. LMTP has no port of its own (RFC 2033 §5);
+    // 24 is for any private mail system.
     const WORDS: &'static [(&'static str, Self)] = &[
         ("smtp", service(Protocol::Smtp, false, 25)),
         ("submission", service(Protocol::Submission, false, 587)),
         ("submissions", service(Protocol::Submission, true, 465)),
+        ("lmtp", service(Protocol::Lmtp, false, LMTP_PORT)),
         ("pop3", service(Protocol::Pop3, false, 110)),
         ("pop3s", service(Protocol::Pop3, true, 995)),
         ("imap", service(Protocol::Imap, false, 143)),
@@ -65,6 +75,7 @@ impl Protocol {
         match self {
             Protocol::Smtp => "smtp",
             Protocol::Submission => "submission",
+            Protocol::Lmtp => "lmtp",
             Protocol::Pop3 => "pop3",
             Protocol::Imap => "imap",
         }
@@ -91,6 +102,75 @@ impl Word for Tls {
         ("required", Tls::Required),
         ("implicit", Tls::Implicit),
     ];
+}
+
+/// When a connection that we make is secured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OutboundTls {
+    /// Never.
+    Off,
+    /// If the next hop offers it; whose certificate it shows does not matter (RFC 7435).
+    Offered,
+    /// Always; whose certificate it is does not matter. Mail waits where there is none.
+    Required,
+    /// Always, with a certificate for the name of the next hop. Mail waits where there is none.
+    Verified,
+    /// From the first byte (RFC 8314 §3.3), with a certificate for the name of the next hop.
+    Implicit,
+}
+
+impl Word for OutboundTls {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("off", OutboundTls::Off),
+        ("offered", OutboundTls::Offered),
+        ("required", OutboundTls::Required),
+        ("verified", OutboundTls::Verified),
+        ("implicit", OutboundTls::Implicit),
+    ];
+}
+
+impl OutboundTls {
+    /// As it is written: `offered`.
+    pub fn name(self) -> &'static str {
+        word_of(self)
+    }
+}
+
+/// What is spoken with a next hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NextProtocol {
+    /// SMTP (RFC 5321).
+    Smtp,
+    /// LMTP (RFC 2033).
+    Lmtp,
+}
+
+impl Word for NextProtocol {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("smtp", NextProtocol::Smtp), ("lmtp", NextProtocol::Lmtp)];
+}
+
+impl NextProtocol {
+    /// As it is written: `smtp`.
+    pub fn name(self) -> &'static str {
+        word_of(self)
+    }
+}
+
+/// Addresses that mail may be taken to when a stranger's DNS names them. What the settings name is not asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Those of the Internet.
+    Public,
+    /// Those of private networks, too.
+    Private,
+    /// This machine, too.
+    Anywhere,
+}
+
+impl Word for Reach {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Reach::Public), ("networks", Reach::Private), ("on", Reach::Anywhere)];
 }
 
 /// How a client proves who it is.

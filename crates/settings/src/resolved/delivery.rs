@@ -1,0 +1,138 @@
+//! How mail leaves: by which way, when it is tried again, when it is given up.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use mail::{Address, Domain};
+
+use super::Settings;
+use crate::values::{DomainPattern, NextHop, NextProtocol, OutboundTls, Reach, TimeSpan};
+
+/// `[delivery]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The pauses after the first attempts, in order.
+    pub retry: Vec<TimeSpan>,
+    /// The pause after all later ones. A text always names one: the last of its list, if it says no other.
+    pub then: Option<TimeSpan>,
+    /// When the sender is told that a message still waits; none for never. Less than the expiration.
+    pub delay_notification: Option<TimeSpan>,
+    /// When a message is given up, counted from its acceptance. Not less than the first pause.
+    pub expiration: TimeSpan,
+    /// The same for mailboxes here.
+    pub local: LocalDelivery,
+    /// How many connections at a time.
+    pub connections: OutboundConnections,
+    /// Addresses of ours that connections leave from: at most one of each family; of a family without one the system
+    /// chooses.
+    pub source_addresses: Vec<IpAddr>,
+    /// Who is asked about names.
+    pub resolvers: Resolvers,
+    /// Whether answers about names are validated here (DNSSEC).
+    pub dns_validation: bool,
+    /// DNSKEY records that validation starts from, instead of the root's.
+    pub dns_trust_anchors: Option<PathBuf>,
+    /// The port of other servers.
+    pub port: u16,
+    /// Where all mail for others goes, in this order; empty: to the exchangers of its domain.
+    pub smart_hosts: Vec<NextHop>,
+    /// How we sign in there.
+    pub sign_in: Option<OutboundSignIn>,
+    /// When connections are secured.
+    pub tls: OutboundTls,
+    /// PEM files with authorities that are believed beside the system's.
+    pub certificate_authorities: Vec<PathBuf>,
+    /// How far inside a stranger's DNS may lead us.
+    pub reach: Reach,
+    /// Whether what we send is signed, if its domain has keys (RFC 6376).
+    pub dkim: bool,
+}
+
+/// `[delivery.local]`: mail for mailboxes here that could not be filed at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalDelivery {
+    /// As [`Delivery::retry`].
+    pub retry: Vec<TimeSpan>,
+    /// As [`Delivery::then`].
+    pub then: Option<TimeSpan>,
+    /// As [`Delivery::expiration`].
+    pub expiration: TimeSpan,
+}
+
+/// How many connections we make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboundConnections {
+    /// In all.
+    pub limit: u32,
+    /// To the same set of exchangers.
+    pub per_destination: u32,
+    /// Messages over one connection.
+    pub messages: u32,
+    /// How long an attempt to connect may take.
+    pub time_out: TimeSpan,
+}
+
+/// Who is asked about names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolvers {
+    /// Whom the system asks.
+    System,
+    /// These: at least one.
+    Servers(Vec<SocketAddr>),
+}
+
+/// How we sign in at a smart host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundSignIn {
+    /// The name.
+    pub user: String,
+    /// The file with the password. A line end after it is not part of it.
+    pub password_file: PathBuf,
+}
+
+/// `[[remote-domain]]`: a way of their own for some domains. The most specific pattern wins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteDomain {
+    /// Which: at least one, and no other remote domain has the same.
+    pub domains: Vec<DomainPattern>,
+    /// Where their mail goes, in this order; empty: to the exchangers of the domain.
+    pub smart_hosts: Vec<NextHop>,
+    /// What is spoken there. LMTP only with smart hosts.
+    pub protocol: NextProtocol,
+    /// How we sign in there. Only with smart hosts.
+    pub sign_in: Option<OutboundSignIn>,
+    /// When connections are secured.
+    pub tls: OutboundTls,
+}
+
+/// `[[local-domain]]`: domains that are ours, whose mail is handed on by LMTP. Recipients are not checked here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalDomain {
+    /// Which: at least one, and named nowhere else.
+    pub domains: Vec<Domain>,
+    /// Where their mail goes, in this order: at least one.
+    pub lmtp: Vec<NextHop>,
+}
+
+/// `[reports]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reports {
+    /// Who gets a copy of each report of failure.
+    pub copy_to: Option<Address>,
+}
+
+impl Settings {
+    /// What is said about mail for this domain: the remote domain with the most specific pattern for it.
+    pub fn remote_domain(&self, domain: &Domain) -> Option<&RemoteDomain> {
+        let matching = self.remote_domains.iter().filter_map(|remote| {
+            let patterns = remote.domains.iter().filter(|pattern| pattern.matches(domain));
+            Some((patterns.map(DomainPattern::specificity).max()?, remote))
+        });
+        matching.max_by_key(|(specificity, _)| *specificity).map(|(_, remote)| remote)
+    }
+
+    /// The local domain that hands this domain's mail on.
+    pub fn local_domain(&self, domain: &Domain) -> Option<&LocalDomain> {
+        self.local_domains.iter().find(|local| local.domains.contains(domain))
+    }
+}
