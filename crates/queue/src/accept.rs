@@ -114,6 +114,7 @@ fn entries(
     let entry = |destination, due, recipients: BTreeSet<String>| QueueEntry {
         queue_id,
         destination,
+        virtual_server: String::new(),
         reverse_path: reverse_path.clone(),
         recipients: recipients.into_iter().collect(),
         content: ContentRef::New(0),
@@ -121,6 +122,8 @@ fn entries(
         accepted,
         due,
         attempts: 0,
+        notified: false,
+        held: false,
         last: String::new(),
     };
     let of_destination = |(destination, times): (String, BTreeMap<_, _>)| {

@@ -190,6 +190,7 @@ fn waiting_report(queue_id: QueueId, to: &Address, content: ContentRef, now: Tim
     QueueEntry {
         queue_id,
         destination: to.host.to_string(),
+        virtual_server: String::new(),
         reverse_path: path_text(&ReversePath::Null),
         recipients: vec![to.to_string()],
         content,
@@ -197,6 +198,8 @@ fn waiting_report(queue_id: QueueId, to: &Address, content: ContentRef, now: Tim
         accepted: now,
         due: later(now),
         attempts: 0,
+        notified: false,
+        held: false,
         last: "mail to other hosts is not sent yet".into(),
     }
 }

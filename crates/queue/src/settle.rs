@@ -154,6 +154,7 @@ mod tests {
         QueueEntry {
             queue_id: QueueId(7),
             destination: LOCAL.into(),
+            virtual_server: String::new(),
             reverse_path: "ann@example.org".into(),
             recipients: recipients.iter().map(|&r| r.to_owned()).collect(),
             content: ContentRef::Known(ContentId { segment: 1, offset: 64 }),
@@ -161,6 +162,8 @@ mod tests {
             accepted: Timestamp(0),
             due: Timestamp(0),
             attempts: 0,
+            notified: false,
+            held: false,
             last: String::new(),
         }
     }

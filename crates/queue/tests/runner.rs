@@ -19,6 +19,7 @@ fn entry(number: u64, recipient: &str) -> Change {
     Change::Enqueue(QueueEntry {
         queue_id: QueueId(number),
         destination: LOCAL.into(),
+        virtual_server: String::new(),
         reverse_path: String::new(),
         recipients: vec![recipient.into()],
         content: ContentRef::New(0),
@@ -26,6 +27,8 @@ fn entry(number: u64, recipient: &str) -> Change {
         accepted: AT,
         due: AT,
         attempts: 0,
+        notified: false,
+        held: false,
         last: String::new(),
     })
 }

@@ -4,6 +4,7 @@
 //! [`Books`] and written once at the end. Statements therefore never read those columns but through the books.
 
 mod books;
+mod destinations;
 mod directory;
 mod emails;
 mod mailboxes;
@@ -85,7 +86,9 @@ impl Apply<'_> {
             | Change::SetSecret { .. }
             | Change::RemoveAccount { .. }
             | Change::AddAlias { .. }
-            | Change::RemoveAlias { .. } => self.directory(change),
+            | Change::RemoveAlias { .. }
+            | Change::AddDkimKey { .. }
+            | Change::RemoveDkimKey { .. } => self.directory(change),
             Change::AddMailbox { .. }
             | Change::RemoveMailbox { .. }
             | Change::RenameMailbox { .. }
@@ -93,9 +96,17 @@ impl Apply<'_> {
             Change::File { .. } | Change::Copy { .. } | Change::SetFlags { .. } | Change::Expunge { .. } => {
                 self.emails(scope, change)
             }
-            Change::Enqueue(_) | Change::Defer { .. } | Change::Dequeue { .. } | Change::Explain { .. } => {
-                self.queue(scope, change)
+            Change::Enqueue(_)
+            | Change::Settle { .. }
+            | Change::Hold { .. }
+            | Change::Expedite { .. }
+            | Change::Doom { .. }
+            | Change::Defer { .. }
+            | Change::Dequeue { .. } => self.queue(scope, change),
+            Change::Lease { .. } | Change::Release { .. } | Change::HoldDestination { .. } => {
+                self.destination(change)
             }
+            Change::Explain { queue_id, at, story } => self.explain(*queue_id, *at, story),
         }
     }
 }

@@ -109,6 +109,26 @@ pub enum Change {
         /// `local@domain`, canonical.
         address: String,
     },
+    /// A key that signs mail of a domain (RFC 6376 §3.1). The domain must be ours, the selector free. Goes with its domain.
+    AddDkimKey {
+        /// A-labels in lower case.
+        domain: String,
+        /// The selector.
+        selector: String,
+        /// `rsa-sha256` or `ed25519-sha256`, as in the signature's tag `a` (RFC 6376 §3.3, RFC 8463 §3).
+        algorithm: String,
+        /// The private key (PKCS#8).
+        key: Bytes,
+        /// Now.
+        at: Timestamp,
+    },
+    /// Not there: `Conflict`.
+    RemoveDkimKey {
+        /// A-labels in lower case.
+        domain: String,
+        /// The selector.
+        selector: String,
+    },
 
     /// A mailbox. Path taken: `Conflict`.
     AddMailbox {
@@ -190,9 +210,78 @@ pub enum Change {
         only_deleted: bool,
     },
 
-    /// A queue entry: one message to one destination. There already: `Conflict`.
+    /// A queue entry: one message to one destination. There already: `Conflict`. Its destination is surveyed from its due on.
     Enqueue(QueueEntry),
-    /// Its new due time and state after an attempt.
+    /// Gives a destination to one node, which alone attempts and settles what waits there: [`Applied::Leased`] if it was
+    /// free, this node's already or its lease was over, else [`Applied::Taken`] and nothing happens.
+    Lease {
+        /// Which; it need not have entries.
+        destination: String,
+        /// To whom; never empty.
+        node: String,
+        /// Until when, this moment not included.
+        until: Timestamp,
+        /// Now.
+        now: Timestamp,
+    },
+    /// Gives a lease up, if it is this node's. The destination is surveyed again from when its earliest entry is due; it is
+    /// forgotten if it is empty and not on hold.
+    Release {
+        /// Which.
+        destination: String,
+        /// By whom.
+        node: String,
+    },
+    /// What an attempt leaves of an entry. Guarded: the entry is there, its destination leased by this node, its attempts
+    /// as said. Else `Conflict`: the commit was made from rows that somebody else has worked on since.
+    Settle {
+        /// The message.
+        queue_id: QueueId,
+        /// Its destination.
+        destination: String,
+        /// Who attempted.
+        node: String,
+        /// Attempts when it was drawn.
+        attempts: u32,
+        /// Who still waits; none: the entry and its hold on the content go.
+        rest: Option<Rest>,
+    },
+    /// An entry on hold waits until it is released. Not there: `Conflict`. A [`DOOMED`] entry stays so.
+    Hold {
+        /// The message.
+        queue_id: QueueId,
+        /// Its destination.
+        destination: String,
+        /// On hold, or released. What came due while it was on hold is due now.
+        held: bool,
+        /// Now.
+        now: Timestamp,
+    },
+    /// An entry is due no later than this. Not there: `Conflict`. On hold it stays on hold, [`DOOMED`] it stays so.
+    Expedite {
+        /// The message.
+        queue_id: QueueId,
+        /// Its destination.
+        destination: String,
+        /// From when it may be tried.
+        due: Timestamp,
+    },
+    /// Makes an entry [`DOOMED`], also one on hold: whoever leases its destination finds it first and removes it. Not there:
+    /// `Conflict`.
+    Doom {
+        /// The message.
+        queue_id: QueueId,
+        /// Its destination.
+        destination: String,
+    },
+    /// Of a destination on hold nothing is drawn but what is [`DOOMED`]. It need not have entries.
+    HoldDestination {
+        /// Which.
+        destination: String,
+        /// On hold, or released.
+        held: bool,
+    },
+    /// Its new due time and state after an attempt, without a lease.
     Defer {
         /// The message.
         queue_id: QueueId,
@@ -205,7 +294,7 @@ pub enum Change {
         /// What the last attempt said.
         last: String,
     },
-    /// It is done.
+    /// It is done, without a lease.
     Dequeue {
         /// The message.
         queue_id: QueueId,
@@ -235,16 +324,22 @@ pub enum FlagMode {
     Remove,
 }
 
+/// The due of an entry that an administrator deleted: before all others, so that whoever leases its destination finds it
+/// first and takes it away. Kept against everything but the removal.
+pub const DOOMED: Timestamp = Timestamp(i64::MIN);
+
 /// One message to one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueEntry {
     /// The message.
     pub queue_id: QueueId,
-    /// Route and domain, `local`.
+    /// Where to: the domain, an address literal, `local`.
     pub destination: String,
+    /// The virtual server that accepted it; empty for our own reports.
+    pub virtual_server: String,
     /// The reverse-path, empty for null.
     pub reverse_path: String,
-    /// The recipients, as addresses.
+    /// Who still waits, as addresses.
     pub recipients: Vec<String>,
     /// The content.
     pub content: ContentRefOrId,
@@ -252,11 +347,30 @@ pub struct QueueEntry {
     pub prefix: Bytes,
     /// When it was accepted.
     pub accepted: Timestamp,
-    /// When it is tried next.
+    /// When it is tried next, or [`DOOMED`].
     pub due: Timestamp,
     /// Attempts so far.
     pub attempts: u32,
+    /// Whether its sender was told of the delay.
+    pub notified: bool,
+    /// Whether it is on hold.
+    pub held: bool,
     /// What the last attempt said.
+    pub last: String,
+}
+
+/// What an attempt leaves of a queue entry. One that is [`DOOMED`] meanwhile stays so, and one on hold stays on hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
+    /// Who still waits, as addresses; never empty.
+    pub recipients: Vec<String>,
+    /// When it is tried next.
+    pub due: Timestamp,
+    /// Attempts, with this one.
+    pub attempts: u32,
+    /// Whether its sender was told of the delay.
+    pub notified: bool,
+    /// What the attempt said.
     pub last: String,
 }
 
@@ -313,5 +427,12 @@ pub enum Applied {
         uids: UidSet,
         /// Of the change.
         modseq: ModSeq,
+    },
+    /// Lease: the destination is this node's.
+    Leased,
+    /// Lease: another node has it.
+    Taken {
+        /// Until then.
+        until: Timestamp,
     },
 }

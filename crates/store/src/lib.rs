@@ -50,7 +50,8 @@ mod maintain;
 mod place;
 
 pub use change::{
-    AccountRef, Applied, Change, Commit, ContentRef, FlagMode, MailboxRef, NewContent, QueueEntry, Receipt,
+    AccountRef, Applied, Change, Commit, ContentRef, DOOMED, FlagMode, MailboxRef, NewContent, QueueEntry,
+    Receipt, Rest,
 };
 pub use check::{CheckReport, Progress};
 pub use content::{ContentId, Orphan, Staged};
@@ -58,7 +59,8 @@ pub use disk::{Disk, Faults};
 pub use error::{Error, OpenError};
 pub use maintain::Maintained;
 pub use read::{
-    AccountRecord, AliasRecord, DomainRecord, EmailRecord, JournalRecord, MailboxChanges, MailboxRecord,
+    AccountRecord, AliasRecord, DestinationRow, DestinationSummary, DkimKeyRecord, DomainRecord, Draw,
+    EmailRecord, JournalRecord, MailboxChanges, MailboxRecord,
 };
 pub use stage::Stager;
 pub use store::{Options, Records, Store};

@@ -7,9 +7,12 @@ mod queue;
 
 pub(crate) use journal::first_queue_id;
 
+use std::fmt;
+
 use bytes::Bytes;
 use mail::{Flag, MailboxPath, ModSeq, QueueId, Timestamp, Uid, UidSet};
 
+use crate::change::QueueEntry;
 use crate::content::ContentId;
 
 /// A domain of ours.
@@ -30,6 +33,29 @@ pub struct AliasRecord {
     pub targets: Vec<String>,
     /// Since when.
     pub at: Timestamp,
+}
+
+/// A key that signs mail of a domain (RFC 6376 §3.1).
+#[derive(Clone, PartialEq, Eq)]
+pub struct DkimKeyRecord {
+    /// Whose; A-labels in lower case.
+    pub domain: String,
+    /// The selector.
+    pub selector: String,
+    /// `rsa-sha256` or `ed25519-sha256`.
+    pub algorithm: String,
+    /// The private key (PKCS#8).
+    pub key: Bytes,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// Without the key: it is a secret.
+impl fmt::Debug for DkimKeyRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { domain, selector, algorithm, key, at } = self;
+        write!(f, "DkimKeyRecord({selector} of {domain}, {algorithm}, {} octets, {at:?})", key.len())
+    }
 }
 
 /// An account as stored.
@@ -89,6 +115,50 @@ pub struct EmailRecord {
     pub prefix: Bytes,
     /// The shared content.
     pub content: ContentId,
+}
+
+/// A destination where something waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationRow {
+    /// Which.
+    pub destination: String,
+    /// Nothing that waits there and is not on hold is due before; [`crate::DOOMED`] if something is. May be earlier than
+    /// what waits while, and as long as, the destination is leased.
+    pub next_due: Timestamp,
+    /// Whether the destination is on hold.
+    pub held: bool,
+    /// Until when another node leases it; none if nobody does, or the node that asks, or if the lease is over.
+    pub leased_until: Option<Timestamp>,
+}
+
+/// What is due at a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draw {
+    /// By due and queue id.
+    pub entries: Vec<QueueEntry>,
+    /// The due of the first entry after those that is not on hold.
+    pub next_due: Option<Timestamp>,
+    /// Whether the destination is on hold.
+    pub held: bool,
+}
+
+/// A destination as administrators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationSummary {
+    /// Which.
+    pub destination: String,
+    /// Its entries, those on hold included.
+    pub deliveries: u64,
+    /// Its entries that are on hold.
+    pub held_deliveries: u64,
+    /// When the oldest of its messages was accepted; none if it has no entries.
+    pub oldest_accepted: Option<Timestamp>,
+    /// When its next entry is due that is not on hold; [`crate::DOOMED`] if one is to be removed.
+    pub next_due: Option<Timestamp>,
+    /// Whether the destination is on hold.
+    pub held: bool,
+    /// The node that leased it last and has not given it up; its lease may be over.
+    pub leased_by: Option<String>,
 }
 
 /// A part of a story.

@@ -4,10 +4,10 @@ use crate::Error;
 use crate::sql::{self, Sql, values};
 
 /// What this program writes.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// Steps from nothing to [`VERSION`]; the n-th leads to version n + 1. A step that was released is never edited.
-const STEPS: [&str; VERSION as usize] = [FIRST];
+const STEPS: [&str; VERSION as usize] = [FIRST, LEASES];
 
 const FIRST: &str = "
 -- Numbers of the store itself: schema, ids given out, marks.
@@ -62,6 +62,37 @@ CREATE INDEX journal_queue_id ON journal (queue_id);
 CREATE TABLE journal_keys (
     key TEXT NOT NULL, queue_id INTEGER NOT NULL, PRIMARY KEY (key, queue_id)) WITHOUT ROWID, STRICT;
 CREATE INDEX journal_keys_queue_id ON journal_keys (queue_id);
+";
+
+/// Deliveries by destination, destinations with leases, keys that sign.
+const LEASES: &str = "
+ALTER TABLE queue RENAME TO queue_before;
+-- Clustered by destination: a draw reads neighbours.
+CREATE TABLE queue (
+    destination TEXT NOT NULL, queue_id INTEGER NOT NULL, virtual_server TEXT NOT NULL, reverse_path TEXT NOT NULL,
+    recipients TEXT NOT NULL, segment INTEGER NOT NULL, start INTEGER NOT NULL, prefix BLOB NOT NULL,
+    accepted INTEGER NOT NULL, due INTEGER NOT NULL, attempts INTEGER NOT NULL, notified INTEGER NOT NULL,
+    held INTEGER NOT NULL, last TEXT NOT NULL, PRIMARY KEY (destination, queue_id)) WITHOUT ROWID, STRICT;
+-- The second due time of a message to local was called local.1, which could be a domain.
+INSERT INTO queue SELECT
+    CASE WHEN substr(destination, 1, 6) = 'local.' AND ltrim(substr(destination, 7), '0123456789') = ''
+    THEN 'local/' || substr(destination, 7) ELSE destination END,
+    queue_id, '', reverse_path, recipients, segment, start, prefix, accepted, due, attempts, 0, 0, last
+    FROM queue_before;
+DROP TABLE queue_before;
+CREATE INDEX queue_due ON queue (destination, held, due, queue_id);
+
+-- Whoever works a destination leases it; nobody has no name. What waits there is due at next_due at the earliest: entries
+-- that are on hold do not count, unless they are doomed. Null: nothing waits.
+CREATE TABLE destinations (
+    name TEXT NOT NULL PRIMARY KEY, next_due INTEGER, held INTEGER NOT NULL, node TEXT NOT NULL,
+    leased_until INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE INDEX destinations_due ON destinations (held, next_due, name);
+INSERT INTO destinations SELECT destination, MIN(due), 0, '', 0 FROM queue GROUP BY destination;
+
+CREATE TABLE dkim_keys (
+    domain TEXT NOT NULL, selector TEXT NOT NULL, algorithm TEXT NOT NULL, key BLOB NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (domain, selector)) WITHOUT ROWID, STRICT;
 ";
 
 /// Brings the schema to [`VERSION`].

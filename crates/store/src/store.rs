@@ -349,6 +349,9 @@ fn commit_octets(commit: &Commit) -> usize {
         Change::Enqueue(entry) => {
             FIXED + entry.prefix.len() + entry.recipients.iter().map(String::len).sum::<usize>()
         }
+        Change::Settle { rest: Some(rest), .. } => {
+            FIXED + rest.last.len() + rest.recipients.iter().map(String::len).sum::<usize>()
+        }
         _ => FIXED,
     });
     FIXED + content.sum::<usize>() + changes.sum::<usize>()

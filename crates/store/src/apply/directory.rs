@@ -6,6 +6,7 @@ use super::Apply;
 use crate::Error;
 use crate::change::{Applied, Change};
 use crate::encode::{domain_of, list_to_text};
+use crate::read::DkimKeyRecord;
 use crate::sql::{self, values};
 
 impl Apply<'_> {
@@ -21,6 +22,20 @@ impl Apply<'_> {
             Change::RemoveAlias { address } => {
                 let removed = self.sql.execute("DELETE FROM aliases WHERE address = ?1", values![address])?;
                 changed_one(removed, || format!("there is no alias {address}"))
+            }
+            Change::AddDkimKey { domain, selector, algorithm, key, at } => {
+                self.add_dkim_key(&DkimKeyRecord {
+                    domain: domain.clone(),
+                    selector: selector.clone(),
+                    algorithm: algorithm.clone(),
+                    key: key.clone(),
+                    at: *at,
+                })
+            }
+            Change::RemoveDkimKey { domain, selector } => {
+                let text = "DELETE FROM dkim_keys WHERE domain = ?1 AND selector = ?2";
+                let removed = self.sql.execute(text, values![domain, selector])?;
+                changed_one(removed, || format!("{domain} has no key {selector}"))
             }
             _ => unreachable!("the caller chose by kind"),
         }
@@ -40,6 +55,7 @@ impl Apply<'_> {
         {
             return Err(Error::Conflict(format!("the domain {name} has accounts or aliases")));
         }
+        self.sql.execute("DELETE FROM dkim_keys WHERE domain = ?1", values![name])?;
         let removed = self.sql.execute("DELETE FROM domains WHERE name = ?1", values![name])?;
         changed_one(removed, || format!("there is no domain {name}"))
     }
@@ -88,6 +104,19 @@ impl Apply<'_> {
             values![address, domain_of(address), &list_to_text(targets), at.0],
         )?;
         Ok(Applied::Done)
+    }
+
+    fn add_dkim_key(&mut self, record: &DkimKeyRecord) -> Result<Applied, Error> {
+        let DkimKeyRecord { domain, selector, algorithm, key, at } = record;
+        if self.count("SELECT COUNT(*) FROM domains WHERE name = ?1", domain)? == 0 {
+            return Err(Error::Conflict(format!("there is no domain {domain}")));
+        }
+        let added = self.sql.execute(
+            "INSERT INTO dkim_keys (domain, selector, algorithm, key, at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (domain, selector) DO NOTHING",
+            values![domain, selector, algorithm, key, at.0],
+        )?;
+        changed_one(added, || format!("{domain} has a key {selector} already"))
     }
 
     /// A new address must be of a domain of ours, and nobody's.

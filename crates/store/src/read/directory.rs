@@ -1,8 +1,9 @@
 //! Domains, accounts, aliases.
 
+use bytes::Bytes;
 use mail::Timestamp;
 
-use super::{AccountRecord, AliasRecord, DomainRecord};
+use super::{AccountRecord, AliasRecord, DkimKeyRecord, DomainRecord};
 use crate::encode::list_from_text;
 use crate::sql::{self, Row, values};
 use crate::{Error, Store};
@@ -63,6 +64,25 @@ impl Store {
         all.sort_by(|a, b| a.address.cmp(&b.address));
         Ok(all)
     }
+
+    /// The keys that sign mail of a domain, by selector.
+    pub async fn dkim_keys(&self, domain: &str) -> Result<Vec<DkimKeyRecord>, Error> {
+        let domain = domain.to_owned();
+        let text = "SELECT domain, selector, algorithm, key, at FROM dkim_keys WHERE domain = ?1";
+        let mut all = self.ask(move |sql| sql::rows(sql, text, values![&domain], dkim_key)).await?;
+        all.sort_by(|a, b| a.selector.cmp(&b.selector));
+        Ok(all)
+    }
+}
+
+fn dkim_key(row: &dyn Row) -> Result<DkimKeyRecord, Error> {
+    Ok(DkimKeyRecord {
+        domain: row.text(0)?.to_owned(),
+        selector: row.text(1)?.to_owned(),
+        algorithm: row.text(2)?.to_owned(),
+        key: Bytes::copy_from_slice(row.blob(3)?),
+        at: Timestamp(row.int(4)?),
+    })
 }
 
 fn account(row: &dyn Row) -> Result<AccountRecord, Error> {

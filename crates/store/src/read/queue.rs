@@ -1,36 +1,93 @@
-//! Queue entries.
+//! Queue entries and destinations.
 
 use bytes::Bytes;
 use mail::{QueueId, Timestamp};
 
-use crate::change::{ContentRef, QueueEntry};
+use super::{DestinationRow, DestinationSummary, Draw};
+use crate::change::{ContentRef, DOOMED, QueueEntry};
 use crate::content::ContentId;
 use crate::encode::list_from_text;
-use crate::sql::{self, Row, narrow, values};
+use crate::sql::{self, Row, Sql, narrow, values};
 use crate::{Error, Store};
 
+/// The columns of an entry, as [`entry`] reads them.
+macro_rules! entries {
+    ($rest:literal) => {
+        concat!(
+            "SELECT q.queue_id, q.destination, q.virtual_server, q.reverse_path, q.recipients, q.segment, q.start, q.prefix,
+             q.accepted, q.due, q.attempts, q.notified, q.held, q.last FROM ",
+            $rest
+        )
+    };
+}
+
 impl Store {
+    /// Destinations where something waits that is not on hold, the earliest due first, at most `limit`; of destinations on
+    /// hold only those where something is [`DOOMED`].
+    pub async fn queue_survey(
+        &self,
+        node: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DestinationRow>, Error> {
+        let (node, limit) = (node.to_owned(), rows_max(limit));
+        self.ask(move |sql| survey(sql, &node, now, limit)).await
+    }
+
+    /// What of a destination is due at `now` and not on hold, by due and queue id, at most `limit`; what is [`DOOMED`]
+    /// comes first, also when it, or the destination, is on hold. Of a destination on hold there is nothing else. Whoever
+    /// draws to attempt has leased the destination before.
+    pub async fn queue_draw(&self, destination: &str, now: Timestamp, limit: usize) -> Result<Draw, Error> {
+        let destination = destination.to_owned();
+        self.ask(move |sql| draw(sql, &destination, now, limit)).await
+    }
+
+    /// Entries by destination and queue id, those after `after`, of one destination or of all, at most `limit`.
+    pub async fn queue_page(
+        &self,
+        after: Option<(String, QueueId)>,
+        destination: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<QueueEntry>, Error> {
+        let (destination, limit) = (destination.map(str::to_owned), rows_max(limit));
+        self.ask(move |sql| page(sql, after, destination.as_deref(), limit)).await
+    }
+
+    /// Destinations that have entries or are on hold or leased, by name, those after `after`, at most `limit`. Counts what
+    /// they have.
+    pub async fn queue_destinations(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DestinationSummary>, Error> {
+        let (after, limit) = (after.unwrap_or_default().to_owned(), rows_max(limit));
+        let text =
+            "SELECT d.name, d.held, d.node, COUNT(q.queue_id), CAST(COALESCE(SUM(q.held), 0) AS BIGINT),
+                    MIN(q.accepted), MIN(CASE WHEN q.held = 0 OR q.due = ?3 THEN q.due END)
+             FROM (SELECT name, held, node FROM destinations WHERE name > ?1 ORDER BY name LIMIT ?2) AS d
+             LEFT JOIN queue q ON q.destination = d.name GROUP BY d.name, d.held, d.node ORDER BY d.name";
+        self.ask(move |sql| sql::rows(sql, text, values![&after, limit, DOOMED.0], summary)).await
+    }
+
     /// Entries that are due at `now` or before, the most overdue first, at most `rows_max`.
     pub async fn queue_due(&self, now: Timestamp, rows_max: usize) -> Result<Vec<QueueEntry>, Error> {
         let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
-        let text =
-            "SELECT queue_id, destination, reverse_path, recipients, segment, start, prefix, accepted, due,
-             attempts, last FROM queue WHERE due <= ?1 ORDER BY due, queue_id LIMIT ?2";
+        let text = entries!("queue q WHERE q.due <= ?1 AND q.held = 0 ORDER BY q.due, q.queue_id LIMIT ?2");
         self.ask(move |sql| sql::rows(sql, text, values![now.0, rows_max], entry)).await
     }
 
     /// When the next entry is due; none if the queue is empty.
     pub async fn queue_next_due(&self) -> Result<Option<Timestamp>, Error> {
-        let text = "SELECT MIN(due) FROM queue";
+        let text = "SELECT MIN(due) FROM queue WHERE held = 0";
         let found = self.ask(move |sql| sql::first(sql, text, &[], |row| Ok(row.int_or_null(0)?))).await?;
         Ok(found.flatten().map(Timestamp))
     }
 
     /// The entries of one message, by destination.
     pub async fn queue_entries(&self, queue_id: QueueId) -> Result<Vec<QueueEntry>, Error> {
+        // Entries lie by destination: a look into each takes microseconds, an index for this alone would cost every message.
         let text =
-            "SELECT queue_id, destination, reverse_path, recipients, segment, start, prefix, accepted, due,
-             attempts, last FROM queue WHERE queue_id = ?1";
+            entries!("destinations d CROSS JOIN queue q WHERE q.destination = d.name AND q.queue_id = ?1");
         let mut all = self.ask(move |sql| sql::rows(sql, text, values![queue_id.0], entry)).await?;
         all.sort_by(|a, b| a.destination.cmp(&b.destination));
         Ok(all)
@@ -42,18 +99,112 @@ impl Store {
     }
 }
 
+fn survey(sql: &mut dyn Sql, node: &str, now: Timestamp, limit: i64) -> Result<Vec<DestinationRow>, Error> {
+    let mut read = |row: &dyn Row| {
+        let (until, by) = (Timestamp(row.int(3)?), row.text(4)?);
+        let others = !by.is_empty() && by != node && until > now;
+        Ok(DestinationRow {
+            destination: row.text(0)?.to_owned(),
+            next_due: Timestamp(row.int(1)?),
+            held: row.int(2)? != 0,
+            leased_until: others.then_some(until),
+        })
+    };
+    let doomed = "SELECT name, next_due, held, leased_until, node FROM destinations
+         WHERE held = 1 AND next_due = ?1 ORDER BY name LIMIT ?2";
+    let mut found = sql::rows(sql, doomed, values![DOOMED.0, limit], &mut read)?;
+    let waiting = "SELECT name, next_due, held, leased_until, node FROM destinations
+         WHERE held = 0 AND next_due IS NOT NULL ORDER BY next_due, name LIMIT ?1";
+    found.extend(sql::rows(sql, waiting, values![limit], &mut read)?);
+    found.sort_by(|a, b| (a.next_due, &a.destination).cmp(&(b.next_due, &b.destination)));
+    found.truncate(narrow(limit)?);
+    Ok(found)
+}
+
+fn draw(sql: &mut dyn Sql, destination: &str, now: Timestamp, limit: usize) -> Result<Draw, Error> {
+    let text = "SELECT held FROM destinations WHERE name = ?1";
+    let held = sql::number(sql, text, values![destination])? != 0;
+    let one_more = rows_max(limit.saturating_add(1));
+    let text = entries!(
+        "queue q WHERE q.destination = ?1 AND q.held = 1 AND q.due = ?2 ORDER BY q.queue_id LIMIT ?3"
+    );
+    let mut entries = sql::rows(sql, text, values![destination, DOOMED.0, one_more], entry)?;
+    let until = if held { DOOMED } else { now };
+    let text = entries!(
+        "queue q WHERE q.destination = ?1 AND q.held = 0 AND q.due <= ?2 ORDER BY q.due, q.queue_id LIMIT ?3"
+    );
+    entries.extend(sql::rows(sql, text, values![destination, until.0, one_more], entry)?);
+    entries.sort_by_key(|entry| (entry.due, entry.queue_id));
+    let next_due = match entries.get(limit) {
+        Some(next) => Some(next.due),
+        None => {
+            let text = "SELECT MIN(due) FROM queue WHERE destination = ?1 AND held = 0 AND due > ?2";
+            let next = sql::first(sql, text, values![destination, until.0], |row| Ok(row.int_or_null(0)?))?;
+            next.flatten().map(Timestamp)
+        }
+    };
+    entries.truncate(limit);
+    Ok(Draw { entries, next_due, held })
+}
+
+fn page(
+    sql: &mut dyn Sql,
+    after: Option<(String, QueueId)>,
+    destination: Option<&str>,
+    limit: i64,
+) -> Result<Vec<QueueEntry>, Error> {
+    // Before all: no destination is without a name.
+    let after =
+        after.map_or((String::new(), -1), |(name, id)| (name, i64::try_from(id.0).unwrap_or(i64::MAX)));
+    let values = values![&after.0, after.1, limit, destination];
+    match destination {
+        Some(_) => {
+            let text = entries!(
+                "queue q WHERE q.destination = ?4 AND (q.destination, q.queue_id) > (?1, ?2)
+                 ORDER BY q.destination, q.queue_id LIMIT ?3"
+            );
+            sql::rows(sql, text, values, entry)
+        }
+        None => {
+            let text = entries!(
+                "queue q WHERE (q.destination, q.queue_id) > (?1, ?2) ORDER BY q.destination, q.queue_id LIMIT ?3"
+            );
+            sql::rows(sql, text, &values[..3], entry)
+        }
+    }
+}
+
+fn rows_max(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn summary(row: &dyn Row) -> Result<DestinationSummary, Error> {
+    Ok(DestinationSummary {
+        destination: row.text(0)?.to_owned(),
+        held: row.int(1)? != 0,
+        leased_by: Some(row.text(2)?.to_owned()).filter(|node| !node.is_empty()),
+        deliveries: narrow(row.int(3)?)?,
+        held_deliveries: narrow(row.int(4)?)?,
+        oldest_accepted: row.int_or_null(5)?.map(Timestamp),
+        next_due: row.int_or_null(6)?.map(Timestamp),
+    })
+}
+
 fn entry(row: &dyn Row) -> Result<QueueEntry, Error> {
-    let content = ContentId { segment: narrow(row.int(4)?)?, offset: narrow(row.int(5)?)? };
+    let content = ContentId { segment: narrow(row.int(5)?)?, offset: narrow(row.int(6)?)? };
     Ok(QueueEntry {
         queue_id: QueueId(narrow(row.int(0)?)?),
         destination: row.text(1)?.to_owned(),
-        reverse_path: row.text(2)?.to_owned(),
-        recipients: list_from_text(row.text(3)?)?,
+        virtual_server: row.text(2)?.to_owned(),
+        reverse_path: row.text(3)?.to_owned(),
+        recipients: list_from_text(row.text(4)?)?,
         content: ContentRef::Known(content),
-        prefix: Bytes::copy_from_slice(row.blob(6)?),
-        accepted: Timestamp(row.int(7)?),
-        due: Timestamp(row.int(8)?),
-        attempts: narrow(row.int(9)?)?,
-        last: row.text(10)?.to_owned(),
+        prefix: Bytes::copy_from_slice(row.blob(7)?),
+        accepted: Timestamp(row.int(8)?),
+        due: Timestamp(row.int(9)?),
+        attempts: narrow(row.int(10)?)?,
+        notified: row.int(11)? != 0,
+        held: row.int(12)? != 0,
+        last: row.text(13)?.to_owned(),
     })
 }

@@ -50,6 +50,7 @@ pub fn entry(queue_id: u64, destination: &str, due: i64) -> QueueEntry {
     QueueEntry {
         queue_id: QueueId(queue_id),
         destination: destination.into(),
+        virtual_server: String::new(),
         reverse_path: "a@example.net".into(),
         recipients: vec!["b@example.org".into(), "c@example.org".into()],
         content: ContentRef::New(0),
@@ -57,6 +58,8 @@ pub fn entry(queue_id: u64, destination: &str, due: i64) -> QueueEntry {
         accepted: at(500),
         due: at(due),
         attempts: 0,
+        notified: false,
+        held: false,
         last: String::new(),
     }
 }
