@@ -15,6 +15,8 @@
 //! A line moves the deadline, a byte does not.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
+pub mod authority;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
