@@ -7,9 +7,11 @@ pub mod limits;
 pub mod lines;
 pub mod lmtp;
 pub mod misuse;
+pub mod overheard;
 pub mod pop3;
 pub mod sasl;
 pub mod session;
 pub mod smtp;
 
+pub use overheard::{Overheard, Speaker};
 pub use session::{End, Session, Step, TlsFacts, Upgrade};

@@ -10,6 +10,12 @@ pub const SASL_RESPONSE_MAX: usize = 12_288;
 /// One field of a response: a login, a password. RFC 4616 §2 asks for 255 octets at least; hashing costs time by length.
 pub const SASL_FIELD_MAX: usize = 1_024;
 
+/// One line in a protocol log: every honest command and reply fits; a mailbox list or a search may be longer.
+pub const OVERHEARD_OCTETS_MAX: usize = 1_000;
+/// Lines noted before they are taken. A session sends at most 64 KiB at once and is listened to after each step, so
+/// more lines than this are shorter than any reply.
+pub const OVERHEARD_LINES_MAX: usize = 4_096;
+
 // SMTP.
 /// Mistakes after which an SMTP connection ends: enough for a person at a keyboard, few for a program that guesses.
 pub const SMTP_MISUSES_MAX: usize = 20;

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::overheard::Overheard;
+
 /// A protocol state machine, for one connection.
 ///
 /// After every input the driver calls [`next`](Session::next) until it returns [`Step::Await`] or [`Step::Close`].
@@ -47,6 +49,15 @@ pub trait Session {
     }
     /// Says what to do now.
     fn next(&mut self) -> Step<Self::Question>;
+
+    /// Asks the session to note what is said from now on, for a protocol log. To be called first, before any other
+    /// input. A session that keeps no notes leaves this as it is.
+    fn overhear(&mut self) {}
+
+    /// What was said since the last call, if the session was asked to note it: secrets blanked, content left out.
+    fn overheard(&mut self) -> Vec<Overheard> {
+        Vec::new()
+    }
 }
 
 /// What the driver has to do now.

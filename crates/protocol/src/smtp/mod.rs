@@ -14,6 +14,7 @@ mod command;
 mod content;
 mod dialect;
 mod extensions;
+mod overheard;
 mod parameters;
 mod replies;
 mod server;

@@ -25,11 +25,13 @@ use mail::{Address, Reply};
 use super::command::Refusal;
 use super::content::Content;
 use super::dialect::Dialect;
+use super::overheard;
 use super::replies::{self, Canned};
 use super::server::{Answer, Config, Hello, Outcome, Question};
 use crate::limits;
 use crate::lines::{Line, Lines};
 use crate::misuse::{Misuse, Misuses};
+use crate::overheard::{BLANKED, Notes, Overheard, Speaker};
 use crate::sasl::Exchange;
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 
@@ -73,6 +75,8 @@ pub struct ServerSession {
     misuses: Misuses,
     /// Where the client stopped, for the outcome.
     stopped: &'static str,
+    /// What is said, if somebody asked for it.
+    notes: Option<Box<Notes>>,
 }
 
 #[derive(Debug)]
@@ -195,6 +199,7 @@ impl ServerSession {
                 Dialect::Smtp => "before HELO",
                 Dialect::Lmtp => "before LHLO",
             },
+            notes: None,
         }
     }
 
@@ -231,6 +236,9 @@ impl ServerSession {
     fn read_line(&mut self) -> bool {
         let Some(line) = self.lines.next_line() else { return false };
         self.renew_deadline();
+        if self.notes.is_some() {
+            self.overhear_line(&line);
+        }
         match line {
             Line::Bad(misuse) => self.bad_line(misuse),
             Line::Text(line) => match std::mem::replace(&mut self.state, State::Commands) {
@@ -258,7 +266,29 @@ impl ServerSession {
     // Output.
 
     fn say(&mut self, reply: &Reply) {
+        let from = self.out.len();
         reply.render(&mut self.out);
+        if let Some(notes) = &mut self.notes {
+            String::from_utf8_lossy(&self.out[from..]).lines().for_each(|line| notes.we(line));
+        }
+    }
+
+    fn overhear_line(&mut self, line: &Line) {
+        let Some(notes) = &mut self.notes else { return };
+        match line {
+            Line::Bad(misuse) => notes.broken(*misuse),
+            Line::Text(line) if !matches!(self.state, State::Sasl(_)) => notes.peer(overheard::shown(line)),
+            // RFC 4954 §4: the client cancels; anything else is a response.
+            Line::Text(line) if line.as_ref() == b"*" => notes.peer(line),
+            Line::Text(_) => notes.peer(BLANKED),
+        }
+    }
+
+    /// Content has ended, here or with the connection.
+    fn overhear_content(&mut self) {
+        if let (Some(notes), State::Content(content)) = (&mut self.notes, &self.state) {
+            notes.content(Speaker::Peer, content.size());
+        }
     }
 
     fn say_canned(&mut self, reply: Canned) {
@@ -385,6 +415,7 @@ impl Session for ServerSession {
 
     fn ended(&mut self, now: Instant, _end: End) -> Outcome {
         self.clock.now = now;
+        self.overhear_content();
         let stopped = match &self.state {
             State::Content(content) => format!("in content after {} octets", content.size()),
             State::Sasl(_) => "in AUTH".into(),
@@ -397,6 +428,14 @@ impl Session for ServerSession {
             stopped,
             misuses: self.misuses.take(),
         }
+    }
+
+    fn overhear(&mut self) {
+        self.notes = Some(Box::default());
+    }
+
+    fn overheard(&mut self) -> Vec<Overheard> {
+        self.notes.as_mut().map(|notes| notes.take()).unwrap_or_default()
     }
 
     fn next(&mut self) -> Step<Question> {

@@ -5,15 +5,7 @@ use std::time::{Duration, Instant};
 use mail::Reply;
 
 use super::limits;
-
-/// Who said a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speaker {
-    /// This server.
-    We,
-    /// The other one.
-    Peer,
-}
+pub use crate::overheard::Speaker;
 
 /// One command, one reply, or what happened between.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -309,6 +309,7 @@ impl ServerSession {
             }
             Piece::Faulty(fault) => self.content_faulty(fault),
             Piece::Endless => {
+                self.overhear_content();
                 self.misuses.note(Misuse::ContentTooLarge);
                 self.close(replies::CONTENT_TOO_LARGE);
             }
@@ -317,6 +318,7 @@ impl ServerSession {
     }
 
     fn content_over(&mut self) {
+        self.overhear_content();
         self.state = State::Commands;
         self.clock.content_ends = None;
         self.lines.release();
