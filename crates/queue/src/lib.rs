@@ -9,6 +9,7 @@
 pub mod accept;
 pub mod agent;
 pub mod destinations;
+pub mod handle;
 pub mod limits;
 pub mod queue_ids;
 pub mod report;
@@ -21,5 +22,9 @@ pub mod trace_header;
 pub use accept::{ReceivedMessage, accept};
 pub use agent::Agents;
 pub use destinations::Destinations;
+pub use handle::Handle;
 pub use queue_ids::QueueIds;
 pub use runner::Runner;
+
+/// The name under which this process leases destinations. One process uses a store today.
+pub const NODE: &str = "main";

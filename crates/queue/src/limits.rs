@@ -58,3 +58,7 @@ pub const HOST_ADDRESSES_MAX: usize = 8;
 
 /// Addresses of one route: at 30 seconds for each that does not answer, a hopeless attempt ends in a quarter of an hour.
 pub const HOPS_MAX: usize = 30;
+
+/// What administrators did to single deliveries and the runner has not yet heard of; beyond, it reads whole destinations
+/// again.
+pub const NEWS_MAX: usize = 1_000;

@@ -7,10 +7,11 @@ use directory::Directory;
 use mail::{MailboxPath, QueueId, Timestamp};
 use queue::accept::LOCAL;
 use queue::agent::local::Magic;
-use queue::{QueueIds, Runner};
+use queue::runner::Terms;
+use queue::{Agents, Handle, QueueIds, Runner};
 use store::change::QueueEntry;
 use store::{AccountRef, Change, Commit, ContentRef, NewContent, Options, Store};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use world::{Clock, Dice, Workers, World};
 
 const AT: Timestamp = Timestamp(1);
@@ -61,14 +62,16 @@ async fn an_entry_that_cannot_be_read_stays_and_holds_up_no_other() {
     let store = Store::open(&place.path().join("data"), &world, Options::default()).unwrap();
     store.commit(commit()).await.unwrap();
 
+    let directory = Arc::new(Directory::new(store.clone(), world.clone()));
+    let settings = settings::resolve("host-name = \"mx.example.org\"\n").unwrap();
     let runner = Runner {
-        directory: Arc::new(Directory::new(store.clone(), world.clone())),
+        agents: Arc::new(Agents::new(directory.clone(), Magic::Off)),
+        directory,
         queue_ids: Arc::new(QueueIds::new(&world.dice)),
         world,
         store: store.clone(),
-        changed: Arc::new(Notify::new()),
-        host_name: "mx.example.org".into(),
-        magic: Magic::Off,
+        terms: Terms::new(&settings),
+        handle: Handle::default(),
     };
     // Told to stop before it starts, it works one round.
     let (_stop, stopped) = watch::channel(true);

@@ -219,14 +219,15 @@ impl Server {
     fn spawn_tasks(&mut self, settings: &Settings) -> Result<()> {
         let shared = &self.shared;
         let magic = settings.virtual_servers.iter().any(|server| server.magic_recipients);
+        let magic = if magic { queue::agent::local::Magic::On } else { queue::agent::local::Magic::Off };
         let runner = Runner {
             world: shared.world.clone(),
             store: shared.store.clone(),
             directory: shared.directory.clone(),
             queue_ids: shared.queue_ids.clone(),
-            changed: shared.queue_changed.clone(),
-            host_name: shared.host_name.clone(),
-            magic: if magic { queue::agent::local::Magic::On } else { queue::agent::local::Magic::Off },
+            agents: Arc::new(queue::Agents::new(shared.directory.clone(), magic)),
+            terms: queue::runner::Terms::new(settings),
+            handle: shared.queue.clone(),
         };
         let path = socket_path(&self.data);
         let socket =

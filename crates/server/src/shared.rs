@@ -1,16 +1,16 @@
 //! What all connections share, and what one connection is.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use directory::Directory;
 use mail::Address;
 use mailboxes::Mailboxes;
-use policy::{ConnectionFacts, Story};
+use policy::{ConnectionFacts, RelayFacts, Service, Story};
 use queue::QueueIds;
 use store::{Commit, Store};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::registry::Live;
 use world::World;
 
@@ -24,8 +24,8 @@ pub(crate) struct Shared {
     pub(crate) directory: Arc<Directory>,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) queue_ids: Arc<QueueIds>,
-    /// Told when the queue has a new entry.
-    pub(crate) queue_changed: Arc<Notify>,
+    /// Told when the queue has changed.
+    pub(crate) queue: queue::Handle,
     pub(crate) host_name: String,
     pub(crate) deferrals: Deferrals,
     budget: Arc<Semaphore>,
@@ -45,7 +45,7 @@ impl Shared {
             store,
             directory,
             mailboxes,
-            queue_changed: Arc::default(),
+            queue: queue::Handle::default(),
             host_name,
             deferrals: Deferrals::default(),
             budget: Arc::new(Semaphore::new(CONTENT_IN_MEMORY_MAX / CONTENT_PERMIT)),
@@ -91,6 +91,9 @@ impl Deferrals {
 #[derive(Debug)]
 pub(crate) struct VirtualServer {
     pub(crate) name: Arc<str>,
+    pub(crate) service: Service,
+    /// Who may send to other domains; for LMTP, who may deliver here.
+    pub(crate) relay: settings::Relay,
     /// Octets of one message.
     pub(crate) message_size_max: u64,
     /// Some recipients fail on purpose.
@@ -104,8 +107,18 @@ pub(crate) struct VirtualServer {
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     pub(crate) trusted: bool,
+    pub(crate) relay: RelayFacts,
     pub(crate) server: Arc<VirtualServer>,
     pub(crate) live: Arc<Live>,
+}
+
+impl VirtualServer {
+    /// What its `relay` means for a peer.
+    pub(crate) fn relay_facts(&self, peer: IpAddr) -> RelayFacts {
+        let settings::Relay { allow, authenticated } = &self.relay;
+        let network = allow.0.iter().find(|network| network.contains(peer)).map(ToString::to_string);
+        RelayFacts { network, authenticated: *authenticated }
+    }
 }
 
 impl Connection {
@@ -115,6 +128,8 @@ impl Connection {
             peer: self.peer.ip(),
             virtual_server: self.server.name.to_string(),
             trusted: self.trusted,
+            service: self.server.service,
+            relay: self.relay.clone(),
         }
     }
 }

@@ -258,8 +258,8 @@ async fn finish(
     let (queue_id, label) = (transaction.queue_id, transaction.label());
     match keep(shared, transaction, last, label.clone(), now).await {
         Ok(queued) => {
-            if queued {
-                shared.queue_changed.notify_one();
+            for (destination, due) in queued {
+                shared.queue.due(&destination, due);
             }
             Reply::new(250, (2, 0, 0), format!("{queue_id} kept"))
         }
@@ -275,14 +275,15 @@ async fn finish(
     }
 }
 
-/// The hop from a received message to a commit on stable storage. Whether something of it waits in the queue.
+/// The hop from a received message to a commit on stable storage: the destinations for which something of it waits
+/// in the queue, and until when.
 async fn keep(
     shared: &Shared,
     mut transaction: Transaction,
     last: Bytes,
     label: Bytes,
     now: mail::Timestamp,
-) -> Result<bool, store::Error> {
+) -> Result<Vec<(String, mail::Timestamp)>, store::Error> {
     let trace = transaction.trace_header(&shared.host_name, now);
     let content = std::mem::take(&mut transaction.spool).finish(&shared.store, last, label, &trace).await?;
     let recipients = transaction.conclude(now);
@@ -290,7 +291,11 @@ async fn keep(
     let Transaction { queue_id, reverse_path, story, permit, .. } = transaction;
     let received = ReceivedMessage { queue_id, virtual_server, reverse_path, content, recipients, at: now };
     let commit: Commit = queue::accept(received, story.to_json());
-    let queued = commit.changes.iter().any(|change| matches!(change, Change::Enqueue(_)));
+    let queued = commit.changes.iter().filter_map(|change| match change {
+        Change::Enqueue(entry) => Some((entry.destination.clone(), entry.due)),
+        _ => None,
+    });
+    let queued = queued.collect();
     shared.store.commit(commit).await?;
     drop(permit);
     Ok(queued)

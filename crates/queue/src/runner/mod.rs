@@ -9,18 +9,22 @@ use directory::Directory;
 use mail::{Address, ForwardPath, QueueId, ReversePath, Timestamp};
 use store::change::QueueEntry;
 use store::{Change, Commit, ContentRef, Error, NewContent, Store};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use world::World;
 
-use crate::QueueIds;
 use crate::accept::{LOCAL, file, path_text};
 use crate::agent::local::{self, Magic};
-use crate::agent::{Diagnostic, Outcome};
+use crate::agent::{Attempt, Cut, Diagnostic, Ended, Outcome};
 use crate::limits::{DUE_ENTRIES_MAX, LOCAL_EXPIRATION, REPORT_HEADER_OCTETS_MAX, SLEEP_MAX};
 use crate::report::{FailedRecipient, Report};
 use crate::settle::settle;
+use crate::{Agents, Handle, QueueIds};
 
 pub mod gate;
+mod terms;
+
+pub use gate::Gate;
+pub use terms::Terms;
 
 /// The queue's worker.
 #[derive(Debug)]
@@ -33,12 +37,12 @@ pub struct Runner {
     pub directory: Arc<Directory>,
     /// Names for reports.
     pub queue_ids: Arc<QueueIds>,
-    /// Told when there is a new entry.
-    pub changed: Arc<Notify>,
-    /// Our name in reports.
-    pub host_name: String,
-    /// Whether some recipients fail on purpose.
-    pub magic: Magic,
+    /// Who makes attempts.
+    pub agents: Arc<Agents>,
+    /// What the settings say.
+    pub terms: Terms,
+    /// Where the rest of the program tells what has changed; it keeps a clone.
+    pub handle: Handle,
 }
 
 impl Runner {
@@ -56,7 +60,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return,
-                () = self.changed.notified() => {}
+                () = self.handle.changed() => {}
                 () = self.world.clock.sleep(pause) => {}
             }
         }
@@ -91,14 +95,20 @@ impl Runner {
         if !entry.destination.starts_with(LOCAL) {
             return self.keep_waiting(entry, now).await;
         }
-        let mut outcomes = Vec::with_capacity(entry.recipients.len());
-        for text in &entry.recipients {
-            let address = recipient(&entry, text)?;
-            let resolution = self.directory.resolve(&ForwardPath::Address(address.clone())).await?;
-            let outcome = local::attempt(&address, resolution, self.magic);
-            outcomes.push((address, outcome));
-        }
+        let recipients: Vec<Address> =
+            entry.recipients.iter().map(|text| recipient(&entry, text)).collect::<Result<_, _>>()?;
         let reverse_path = reverse_path(&entry)?;
+        let attempt = Attempt {
+            entry: Arc::new(entry.clone()),
+            reverse_path: reverse_path.clone(),
+            recipients: recipients.clone(),
+            number: entry.attempts.saturating_add(1),
+        };
+        let Ended::Attempted(attempted) = self.agents.attempt(attempt, Gate::open(), Cut::never()).await
+        else {
+            return Ok(());
+        };
+        let outcomes = recipients.into_iter().zip(attempted.outcomes).collect();
         let settled = settle(&entry, &reverse_path, outcomes, now);
         let (mut commit, mut story) =
             (Commit { content: Vec::new(), changes: settled.changes }, settled.story);
@@ -127,7 +137,7 @@ impl Runner {
         let header = self.store.read_content(content, 0, REPORT_HEADER_OCTETS_MAX).await?;
         let queue_id = self.queue_ids.next(now);
         let report = Report {
-            host_name: &self.host_name,
+            host_name: &self.terms.host_name,
             to: sender,
             queue_id,
             original: entry.queue_id,
