@@ -10,6 +10,7 @@ mod command;
 mod limits;
 mod maildrop;
 mod multiline;
+mod overheard;
 mod server;
 mod session;
 

@@ -10,9 +10,11 @@ use super::command::Command;
 use super::limits::{COMMANDS_BEFORE_SIGN_IN_MAX, INPUT_WAITING_MAX, LINE_MAX, MISUSES_MAX, OUTPUT_MAX};
 use super::maildrop::Maildrop;
 use super::multiline::{Stuffing, Top};
+use super::overheard;
 use super::{Answer, Config, Outcome, Question};
 use crate::lines::{Line, Lines};
 use crate::misuse::{Misuse, Misuses};
+use crate::overheard::{Notes, Overheard, Speaker};
 use crate::sasl::{Credentials, Password, SignIn};
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 
@@ -60,6 +62,8 @@ pub struct ServerSession {
     sign_in_failures: usize,
     misuses: Misuses,
     outcome: Outcome,
+    /// What is said, if somebody asked for it.
+    notes: Option<Box<Notes>>,
 }
 
 /// The states of RFC 1939 §3. UPDATE is [`Doing::Removing`].
@@ -114,11 +118,13 @@ struct Reading {
     /// Of TOP.
     top: Option<Top>,
     stuffing: Stuffing,
+    /// How much of it was wanted and sent.
+    sent: u64,
 }
 
 impl Reading {
     fn new(uid: Uid, size: u64, top: Option<Top>) -> Box<Self> {
-        Box::new(Self { uid, size, offset: 0, top, stuffing: Stuffing::new() })
+        Box::new(Self { uid, size, offset: 0, top, stuffing: Stuffing::new(), sent: 0 })
     }
 }
 
@@ -138,6 +144,7 @@ impl ServerSession {
             sign_in_failures: 0,
             misuses: Misuses::default(),
             outcome: Outcome::default(),
+            notes: None,
             config,
         };
         // No timestamp in angle brackets: it would offer APOP (RFC 1939 §7), which needs passwords in clear text here.
@@ -149,6 +156,12 @@ impl ServerSession {
     /// A command, or a line that is none.
     fn line(&mut self, line: Line) {
         self.renew_deadline();
+        if let Some(notes) = &mut self.notes {
+            match &line {
+                Line::Text(text) => notes.peer(overheard::shown(text)),
+                Line::Bad(misuse) => notes.broken(*misuse),
+            }
+        }
         let command = match line {
             Line::Text(text) => Command::parse(&text),
             Line::Bad(misuse) => Err(misuse),
@@ -319,6 +332,9 @@ impl ServerSession {
                     let line = list_line(maildrop, list, next).expect("the next number is an email's");
                     self.out.put_slice(line.as_bytes());
                     self.out.put_slice(b"\r\n");
+                    if let Some(notes) = &mut self.notes {
+                        notes.we(&line);
+                    }
                     number = next + 1;
                 }
                 None => {
@@ -354,10 +370,12 @@ impl ServerSession {
         reading.offset += piece.len() as u64;
         let wanted = reading.top.as_mut().map_or(piece, |top| top.take(piece));
         reading.stuffing.push(wanted, &mut self.out);
+        reading.sent += wanted.len() as u64;
         if reading.offset < reading.size && !reading.top.is_some_and(|top| top.is_done()) {
             return self.ask_content(reading);
         }
         reading.stuffing.finish(&mut self.out);
+        self.overhear_content(&reading);
         self.outcome.retrieved += usize::from(reading.top.is_none());
     }
 
@@ -367,6 +385,7 @@ impl ServerSession {
             self.unavailable();
         } else {
             // Half a message must not look like a whole one: no dot, but the end of the connection.
+            self.overhear_content(reading);
             self.doing = Doing::Closing;
         }
     }
@@ -457,7 +476,16 @@ impl ServerSession {
         self.out_line(&format!("-ERR {text}"));
     }
 
+    fn overhear_content(&mut self, reading: &Reading) {
+        if let Some(notes) = &mut self.notes {
+            notes.content(Speaker::We, reading.sent);
+        }
+    }
+
     fn out_line(&mut self, line: &str) {
+        if let Some(notes) = &mut self.notes {
+            notes.we(line);
+        }
         self.out.put_slice(line.as_bytes());
         self.out.put_slice(b"\r\n");
     }
@@ -567,6 +595,17 @@ impl Session for ServerSession {
         self.now = now;
         self.outcome.misuses = self.misuses.take();
         std::mem::take(&mut self.outcome)
+    }
+
+    fn overhear(&mut self) {
+        let mut notes = Box::<Notes>::default();
+        // The greeting.
+        String::from_utf8_lossy(&self.out).lines().for_each(|line| notes.we(line));
+        self.notes = Some(notes);
+    }
+
+    fn overheard(&mut self) -> Vec<Overheard> {
+        self.notes.as_mut().map(|notes| notes.take()).unwrap_or_default()
     }
 
     fn next(&mut self) -> Step<Question> {
