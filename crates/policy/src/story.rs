@@ -160,6 +160,13 @@ pub enum What {
         /// The queue id of the report.
         report: String,
     },
+    /// An administrator put it on hold in the queue, or released it.
+    Hold {
+        /// Its destination.
+        destination: String,
+        /// Whether it is on hold now.
+        held: bool,
+    },
     /// An email was filed in a mailbox.
     File {
         /// Whose: the account's canonical address.
@@ -339,6 +346,7 @@ fn names(what: &What) -> Vec<&str> {
         // Whom an attempt was for stands in the hop that says how it ended.
         | What::Route { .. }
         | What::Attempt { .. }
+        | What::Hold { .. }
         | What::End { .. }
         | What::Unknown => Vec::new(),
     }
@@ -425,6 +433,8 @@ fn name(what: &What) -> &'static str {
         What::Attempt { .. } => "attempt",
         What::Deliver { .. } => "deliver",
         What::Notify { .. } => "notify",
+        What::Hold { held: true, .. } => "hold",
+        What::Hold { held: false, .. } => "release",
         What::File { .. } => "file",
         What::End { .. } => "end",
         What::Unknown => "?",
@@ -463,6 +473,10 @@ fn describe(what: &What) -> String {
         What::Notify { recipients, report } => {
             format!("the sender is told that {} must wait, by report {report}", paths(recipients))
         }
+        What::Hold { destination, held: true } => {
+            format!("{destination}: an administrator put it on hold")
+        }
+        What::Hold { destination, held: false } => format!("{destination}: an administrator released it"),
         What::File { account, mailbox, recipients } => {
             format!("in {mailbox} of {account} for {}", paths(recipients))
         }
@@ -530,23 +544,7 @@ fn path(address: &str) -> String {
 
 /// `2026-11-22 15:42:52.123`, UTC.
 fn moment(at: Timestamp) -> String {
-    let (days, millis) = (at.0.div_euclid(86_400_000), at.0.rem_euclid(86_400_000));
-    let (year, month, day) = civil(days);
-    let (seconds, millis) = (millis / 1000, millis % 1000);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{millis:03}")
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in years that begin on 1 March, so that leap days come last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+    at.to_string().replace('T', " ").replace('Z', "")
 }
 
 fn is_zero(number: &usize) -> bool {
@@ -664,6 +662,9 @@ mod tests {
         let what =
             What::Notify { recipients: vec!["Dan@example.net".into()], report: "000000000002E".into() };
         story.hop(at(61_300), what);
+        for held in [true, false] {
+            story.hop(at(70_000), What::Hold { destination: destination.clone(), held });
+        }
         story.hop(at(961_300), deliver("dan@example.net", Delivered::Deleted, None));
         story
     }
@@ -705,7 +706,7 @@ mod tests {
     fn an_attempt_survives_the_journal() {
         let json = relayed().to_json();
         assert_eq!(Story::from_json(&json), Ok(relayed()));
-        expect![[r#"{"version":1,"queue_id":"000000000002D","hops":[{"at":1763826174000,"hop":"route","destination":"example.net","hops":["mx1.example.net [192.0.2.1]:25","mx2.example.net [192.0.2.2]:25"],"reasons":["the MX records of example.net name 2 hosts"]},{"at":1763826235300,"hop":"attempt","destination":"example.net","number":2,"host":"mx2.example.net [192.0.2.2]:25","tls":"TLS1.3","dialogue":[{"at_ms":12,"by":"peer","text":"220 mx2.example.net ESMTP"},{"at_ms":13,"by":"we","text":"MAIL FROM:<alice@example.org>"},{"at_ms":61250,"by":"peer","text":"250 2.1.0 OK \u001b[31m"}],"left_out":3,"end":"relayed"},{"at":1763826235300,"hop":"deliver","destination":"example.net","recipients":["Carol@example.net"],"outcome":"relayed"},{"at":1763826235300,"hop":"deliver","destination":"example.net","recipients":["dan@example.net"],"outcome":"deferred","due":1763827135300},{"at":1763826235300,"hop":"notify","recipients":["Dan@example.net"],"report":"000000000002E"},{"at":1763827135300,"hop":"deliver","destination":"example.net","recipients":["dan@example.net"],"outcome":"deleted"}]}"#]].assert_eq(&json);
+        expect![[r#"{"version":1,"queue_id":"000000000002D","hops":[{"at":1763826174000,"hop":"route","destination":"example.net","hops":["mx1.example.net [192.0.2.1]:25","mx2.example.net [192.0.2.2]:25"],"reasons":["the MX records of example.net name 2 hosts"]},{"at":1763826235300,"hop":"attempt","destination":"example.net","number":2,"host":"mx2.example.net [192.0.2.2]:25","tls":"TLS1.3","dialogue":[{"at_ms":12,"by":"peer","text":"220 mx2.example.net ESMTP"},{"at_ms":13,"by":"we","text":"MAIL FROM:<alice@example.org>"},{"at_ms":61250,"by":"peer","text":"250 2.1.0 OK \u001b[31m"}],"left_out":3,"end":"relayed"},{"at":1763826235300,"hop":"deliver","destination":"example.net","recipients":["Carol@example.net"],"outcome":"relayed"},{"at":1763826235300,"hop":"deliver","destination":"example.net","recipients":["dan@example.net"],"outcome":"deferred","due":1763827135300},{"at":1763826235300,"hop":"notify","recipients":["Dan@example.net"],"report":"000000000002E"},{"at":1763826244000,"hop":"hold","destination":"example.net","held":true},{"at":1763826244000,"hop":"hold","destination":"example.net","held":false},{"at":1763827135300,"hop":"deliver","destination":"example.net","recipients":["dan@example.net"],"outcome":"deleted"}]}"#]].assert_eq(&json);
     }
 
     #[test]
@@ -724,6 +725,8 @@ mod tests {
                   2025-11-22 15:43:55.300  deliver       example.net: <Carol@example.net> relayed
                   2025-11-22 15:43:55.300  deliver       example.net: <dan@example.net> deferred, next try 2025-11-22 15:58:55.300
                   2025-11-22 15:43:55.300  notify        the sender is told that <Dan@example.net> must wait, by report 000000000002E
+                  2025-11-22 15:44:04.000  hold          example.net: an administrator put it on hold
+                  2025-11-22 15:44:04.000  release       example.net: an administrator released it
                   2025-11-22 15:58:55.300  deliver       example.net: <dan@example.net> deleted from the queue
             "#]],
         );
