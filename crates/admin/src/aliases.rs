@@ -61,10 +61,9 @@ impl Admin {
                 let remedy = format!("add it first: waxseal account add {target}");
                 Err(Refusal::new(format!("{target} leads to no account"), remedy))
             }
-            Resolution::NotLocal => {
-                let message =
-                    format!("{target} is not of a domain of ours, and nothing is sent to other domains yet");
-                Err(Refusal::new(message, "choose an address of ours"))
+            Resolution::NotLocal | Resolution::HandedOn => {
+                let message = format!("{target} has no mailbox here, and aliases lead to mailboxes here");
+                Err(Refusal::new(message, "choose an address of an account"))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The directory: look-ups in the store, and what is remembered of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use mail::{Address, Domain, ForwardPath, MailboxPath};
@@ -16,6 +16,8 @@ use crate::sign_in::Doorkeeper;
 pub struct Directory {
     pub(crate) store: Store,
     pub(crate) world: World,
+    /// Domains of ours whose mail another server keeps.
+    handed_on: BTreeSet<Domain>,
     known: Mutex<Known>,
     pub(crate) doorkeeper: Doorkeeper,
 }
@@ -33,12 +35,24 @@ impl Directory {
     /// A directory over a store.
     pub fn new(store: Store, world: World) -> Self {
         let doorkeeper = Doorkeeper::new(&world.dice);
-        Self { store, world, known: Mutex::default(), doorkeeper }
+        Self { store, world, handed_on: BTreeSet::new(), known: Mutex::default(), doorkeeper }
+    }
+
+    /// With these domains, too: they are ours, and their mail is handed on to another server, whatever the store says.
+    #[must_use]
+    pub fn handing_on(self, domains: impl IntoIterator<Item = Domain>) -> Self {
+        Self { handed_on: domains.into_iter().collect(), ..self }
     }
 
     /// What a recipient means, if that is in memory and still true.
     pub fn resolve_cached(&self, path: &ForwardPath) -> Option<Resolution> {
-        self.known().resolutions.get(&canonical(path)).cloned()
+        let known = self.known();
+        let elsewhere = |domains: &Arc<[Domain]>| self.by_domain(path, domains);
+        known
+            .domains
+            .as_ref()
+            .and_then(elsewhere)
+            .or_else(|| known.resolutions.get(&canonical(path)).cloned())
     }
 
     /// What a recipient means. Local parts compare without case; postmaster, with each of our domains and without one, is
@@ -55,7 +69,9 @@ impl Directory {
         }
         let resolution = self.look_up(&path).await?;
         let mut known = self.known();
-        if known.generation == generation {
+        // Addresses elsewhere are known by their domain: each remembered would push one of ours out.
+        let is_ours = !matches!(resolution, Resolution::NotLocal | Resolution::HandedOn);
+        if known.generation == generation && is_ours {
             if known.resolutions.len() >= RESOLUTIONS_MAX {
                 known.resolutions.clear();
             }
@@ -96,22 +112,32 @@ impl Directory {
 
     async fn look_up(&self, path: &ForwardPath) -> Result<Resolution, Error> {
         let domains = self.domains().await?;
+        if let Some(elsewhere) = self.by_domain(path, &domains) {
+            return Ok(elsewhere);
+        }
         let address = match path {
             ForwardPath::Address(address) => address.clone(),
-            ForwardPath::Postmaster => match domains.first() {
+            ForwardPath::Postmaster => match domains.iter().find(|domain| !self.handed_on.contains(domain)) {
                 Some(domain) => postmaster(domain)?,
                 None => return Ok(Resolution::Unattended),
             },
         };
-        // An address literal is no domain of ours: nobody has an address there.
-        if !address.domain().is_some_and(|domain| domains.contains(domain)) {
-            return Ok(Resolution::NotLocal);
-        }
         let is_postmaster = address.local.as_str().eq_ignore_ascii_case("postmaster");
         match self.expand(address).await? {
             found if !found.is_empty() => Ok(Resolution::Recipients(found)),
             _ if is_postmaster => self.administrator().await,
             _ => Ok(Resolution::UnknownHere),
+        }
+    }
+
+    /// What the domain alone says, unless its mailboxes are here. An address literal is no domain of ours: nobody has an
+    /// address there.
+    fn by_domain(&self, path: &ForwardPath, domains: &[Domain]) -> Option<Resolution> {
+        let domain = path.address()?.domain();
+        match domain {
+            Some(domain) if self.handed_on.contains(domain) => Some(Resolution::HandedOn),
+            Some(domain) if domains.contains(domain) => None,
+            _ => Some(Resolution::NotLocal),
         }
     }
 
@@ -206,6 +232,7 @@ mod tests {
             assert_eq!(self.directory.resolve_cached(&path), Some(resolution.clone()), "it is in memory now");
             match resolution {
                 Resolution::NotLocal => "not-local".into(),
+                Resolution::HandedOn => "handed-on".into(),
                 Resolution::UnknownHere => "unknown".into(),
                 Resolution::Unattended => "unattended".into(),
                 Resolution::Recipients(all) => {

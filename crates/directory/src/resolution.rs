@@ -12,6 +12,8 @@ use crate::limits::{ALIAS_DEPTH_MAX, ALIAS_MEMBERS_MAX};
 pub enum Resolution {
     /// Its domain is not ours.
     NotLocal,
+    /// Its domain is ours, and another server keeps its mailboxes: who has one is not known here.
+    HandedOn,
     /// Its domain is ours; neither account nor alias has this address, or the alias leads nowhere.
     UnknownHere,
     /// These receive its mail: at least one, each once.

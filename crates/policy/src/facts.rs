@@ -35,6 +35,43 @@ pub struct ConnectionFacts {
     pub virtual_server: String,
     /// Whether the peer is in `trusted-networks`.
     pub trusted: bool,
+    /// What the virtual server is for.
+    #[serde(default)]
+    pub service: Service,
+    /// What the virtual server's `relay` means for this peer. Facts of before there was such a thing allow nothing.
+    #[serde(default)]
+    pub relay: RelayFacts,
+}
+
+/// What a virtual server takes mail for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    /// Mail from anywhere (RFC 5321).
+    #[default]
+    Smtp,
+    /// Mail of our own people (RFC 6409).
+    Submission,
+    /// Mail that a neighbour has for mailboxes here; what cannot be filed at once stays with it (RFC 2033).
+    Lmtp,
+}
+
+/// Who may send to domains that are not ours.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RelayFacts {
+    /// The network of `relay.allow` that the peer is in. For LMTP: a network that may deliver here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Whether whoever signed in may: `relay.authenticated`.
+    #[serde(default)]
+    pub authenticated: bool,
+}
+
+impl RelayFacts {
+    /// Whether a peer with this account, if it signed in, may.
+    pub fn permit(&self, account: Option<&str>) -> bool {
+        self.network.is_some() || self.authenticated && account.is_some()
+    }
 }
 
 /// Of the peer's introduction.
@@ -78,6 +115,8 @@ pub struct RecipientFacts {
 pub enum Standing {
     /// Its domain is not ours.
     NotLocal,
+    /// Its domain is ours, and its mail is handed on to the server that has its mailboxes.
+    HandedOn,
     /// Its domain is ours, the recipient is not known in it.
     Unknown,
     /// It means this many mailboxes of ours.
@@ -114,4 +153,25 @@ pub struct ContentFacts {
     pub size_max: u64,
     /// Received fields in its header.
     pub received: usize,
+    /// Those of them that name this server as the one that wrote them.
+    #[serde(default)]
+    pub received_here: usize,
+    /// What its header is like where we are the first server that it comes to (RFC 6409); none elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission: Option<SubmissionFacts>,
+}
+
+/// Of the header of a message that was submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SubmissionFacts {
+    /// From fields.
+    pub from: usize,
+    /// Whether all of it could be read: it has neither too many octets nor too many fields.
+    pub whole: bool,
+    /// What was added: `Date`, `Message-ID`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<String>,
+    /// What was removed: `Bcc`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
 }

@@ -39,6 +39,7 @@ pub fn name(path: &ForwardPath) -> String {
 fn standing(resolution: &Result<Resolution, store::Error>) -> Standing {
     match resolution {
         Ok(Resolution::NotLocal) => Standing::NotLocal,
+        Ok(Resolution::HandedOn) => Standing::HandedOn,
         Ok(Resolution::UnknownHere) => Standing::Unknown,
         Ok(Resolution::Recipients(recipients)) => Standing::Local(recipients.len()),
         Ok(Resolution::Unattended) => Standing::Unattended,
@@ -69,6 +70,7 @@ mod tests {
         let unavailable = Err(store::Error::Unavailable(String::new()));
         for (resolution, expected) in [
             (Ok(Resolution::NotLocal), Standing::NotLocal),
+            (Ok(Resolution::HandedOn), Standing::HandedOn),
             (Ok(Resolution::UnknownHere), Standing::Unknown),
             (Ok(Resolution::Recipients(Vec::new())), Standing::Local(0)),
             (Ok(Resolution::Unattended), Standing::Unattended),

@@ -36,6 +36,8 @@ pub enum Verdict {
 ///     peer: "192.0.2.1".parse().unwrap(),
 ///     virtual_server: "internet".into(),
 ///     trusted: false,
+///     service: policy::Service::Smtp,
+///     relay: policy::RelayFacts::default(),
 /// };
 /// let mut facts = Facts::new(connection);
 /// facts.recipient = Some(RecipientFacts {
@@ -92,15 +94,18 @@ mod tests {
 
     use super::*;
     use crate::facts::{
-        ConnectionFacts, ContentFacts, HelloFacts, Magic, RecipientFacts, SenderFacts, Standing,
+        ConnectionFacts, ContentFacts, HelloFacts, Magic, RecipientFacts, RelayFacts, SenderFacts, Service,
+        Standing, SubmissionFacts,
     };
-    use crate::limits::RECEIVED_MAX;
+    use crate::limits::{RECEIVED_HERE_MAX, RECEIVED_MAX};
 
     fn facts() -> Facts {
         Facts::new(ConnectionFacts {
             peer: "192.0.2.1".parse().unwrap(),
             virtual_server: "internet".into(),
             trusted: false,
+            service: Service::Smtp,
+            relay: RelayFacts::default(),
         })
     }
 
@@ -177,6 +182,13 @@ mod tests {
             ],
         );
         check_recipient(
+            Standing::HandedOn,
+            Some(Magic::Refused),
+            expect![
+                "accepted; recipient: the domain is ours, and the server that has its mailboxes will say who is known"
+            ],
+        );
+        check_recipient(
             Standing::NotLocal,
             None,
             expect![
@@ -185,8 +197,7 @@ mod tests {
         );
     }
 
-    #[test]
-    fn nothing_is_relayed_for_those_signed_in_either() {
+    fn check_relay(relay: RelayFacts, account: Option<&str>, expected: Expect) {
         let recipient = RecipientFacts {
             recipient: "a@elsewhere.example".into(),
             standing: Standing::NotLocal,
@@ -196,16 +207,106 @@ mod tests {
             name: "client".into(),
             extended: true,
             tls: Some("TLS1.3".into()),
-            account: Some("bob@example.org".into()),
+            account: account.map(Into::into),
         };
-        let facts = Facts { recipient: Some(recipient), hello: Some(hello), ..facts() };
-        check(
-            Stage::Recipient,
-            &facts,
+        let mut facts = Facts { recipient: Some(recipient), hello: Some(hello), ..facts() };
+        facts.connection.relay = relay;
+        check(Stage::Recipient, &facts, expected);
+    }
+
+    #[test]
+    fn who_may_relay_is_who_the_settings_name() {
+        let authenticated = RelayFacts { network: None, authenticated: true };
+        let network = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: false };
+        check_relay(
+            RelayFacts::default(),
+            Some("bob@example.org"),
             expect![
                 "550 5.7.1 relaying denied: this server sends no mail to other domains, even for those signed in; relay: the recipient's domain is not one of ours (signed-in bob@example.org)"
             ],
         );
+        check_relay(
+            authenticated.clone(),
+            None,
+            expect![
+                "550 5.7.1 relaying denied: this server takes mail for its own domains; relay: the recipient's domain is not one of ours"
+            ],
+        );
+        check_relay(
+            authenticated.clone(),
+            Some("bob@example.org"),
+            expect!["accepted; relay: who signed in may send to other domains (signed-in bob@example.org)"],
+        );
+        check_relay(
+            network.clone(),
+            None,
+            expect![
+                "accepted; relay: the client is in a network that may send to other domains (network 192.0.2.0/24)"
+            ],
+        );
+        for (relay, account, expected) in [
+            (RelayFacts::default(), Some("bob@example.org"), false),
+            (authenticated.clone(), None, false),
+            (authenticated, Some("bob@example.org"), true),
+            (network, None, true),
+        ] {
+            assert_eq!(relay.permit(account), expected, "{relay:?}");
+        }
+    }
+
+    #[test]
+    fn lmtp_is_for_neighbours_and_for_mailboxes_here() {
+        let network = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: true };
+        let sender = SenderFacts { reverse_path: String::new(), size_announced: None, size_max: 1000 };
+        let mut facts = Facts { sender: Some(sender), ..facts() };
+        facts.connection.service = Service::Lmtp;
+        check(
+            Stage::Sender,
+            &facts,
+            expect![
+                "550 5.7.1 this server takes mail by LMTP from its neighbours only; neighbour: the client is neither this machine nor in a network that may deliver here"
+            ],
+        );
+        facts.connection.relay = network;
+        check(Stage::Sender, &facts, expect!["accepted"]);
+        facts.connection.relay = RelayFacts::default();
+        facts.connection.peer = "::1".parse().unwrap();
+        check(Stage::Sender, &facts, expect!["accepted"]);
+
+        facts.connection.relay = RelayFacts { network: Some("::1".into()), authenticated: true };
+        let recipient = |standing| RecipientFacts { recipient: "a@b".into(), standing, magic: None };
+        facts.recipient = Some(recipient(Standing::NotLocal));
+        check(
+            Stage::Recipient,
+            &facts,
+            expect![
+                "550 5.7.1 relaying denied: this server takes mail for its own domains; relay: the recipient's domain is not one of ours"
+            ],
+        );
+        facts.recipient = Some(recipient(Standing::HandedOn));
+        check(
+            Stage::Recipient,
+            &facts,
+            expect![
+                "550 5.7.1 another server has the mailboxes of this domain; recipient: what comes by LMTP is filed here or not taken"
+            ],
+        );
+        facts.recipient = Some(recipient(Standing::Local(1)));
+        check(Stage::Recipient, &facts, expect!["accepted; recipient: the recipient is ours (mailboxes 1)"]);
+    }
+
+    #[test]
+    fn facts_of_before_relaying_was_possible_are_read_and_allow_nothing() {
+        let stored = r#"{
+            "connection":{"peer":"192.0.2.1","virtual_server":"submission","trusted":true},
+            "hello":{"name":"client","extended":true,"tls":null,"account":"bob@example.org"},"sender":null,
+            "recipient":{"recipient":"a@elsewhere.example","standing":"not-local","magic":null},
+            "content":{"size":1,"size_max":2,"received":3}
+        }"#;
+        let facts: Facts = serde_json::from_str(stored).unwrap();
+        assert_eq!(facts.connection.relay, RelayFacts::default());
+        assert!(matches!(judge(Stage::Recipient, &facts).verdict, Verdict::Refuse(_)));
+        assert_eq!(judge(Stage::Content, &facts).verdict, Verdict::Accept);
     }
 
     #[test]
@@ -255,25 +356,75 @@ mod tests {
         );
     }
 
+    fn check_content(content: ContentFacts, expected: Expect) {
+        check(Stage::Content, &Facts { content: Some(content), ..facts() }, expected);
+    }
+
+    fn content() -> ContentFacts {
+        ContentFacts { size: 1, size_max: 1000, received: 0, received_here: 0, submission: None }
+    }
+
     #[test]
     fn content_has_limits() {
-        let content = |size, received| Facts {
-            content: Some(ContentFacts { size, size_max: 1000, received }),
-            ..facts()
-        };
-        check(Stage::Content, &content(1000, RECEIVED_MAX), expect!["accepted"]);
-        check(
-            Stage::Content,
-            &content(1001, 0),
+        check_content(
+            ContentFacts {
+                size: 1000,
+                received: RECEIVED_MAX,
+                received_here: RECEIVED_HERE_MAX,
+                ..content()
+            },
+            expect!["accepted"],
+        );
+        check_content(
+            ContentFacts { size: 1001, ..content() },
             expect![
                 "552 5.3.4 the message is larger than this server takes; content-size: the content is larger than the limit (limit 1000, size 1001)"
             ],
         );
-        check(
-            Stage::Content,
-            &content(1, RECEIVED_MAX + 1),
+        check_content(
+            ContentFacts { received: RECEIVED_MAX + 1, ..content() },
             expect![
                 "554 5.4.6 too many hops: this message goes in circles; loop: the header has more Received fields than a message can need (limit 100, received 101)"
+            ],
+        );
+        check_content(
+            ContentFacts { received: 30, received_here: RECEIVED_HERE_MAX + 1, ..content() },
+            expect![
+                "554 5.4.6 too many hops: this message goes in circles; loop: the message has been here again and again (limit 10, received 11)"
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_submitted_is_a_message() {
+        let submission = |from, whole| SubmissionFacts { from, whole, ..SubmissionFacts::default() };
+        let submitted = |submission| ContentFacts { submission: Some(submission), ..content() };
+        check_content(submitted(submission(1, true)), expect!["accepted"]);
+        check_content(
+            submitted(submission(0, true)),
+            expect!["554 5.6.0 this message has no From field; submission: RFC 5322 asks for a From field"],
+        );
+        check_content(
+            submitted(submission(2, true)),
+            expect![
+                "554 5.6.0 this message has more than one From field; submission: RFC 5322 asks for one From field"
+            ],
+        );
+        check_content(
+            submitted(submission(1, false)),
+            expect![
+                "554 5.6.0 the header of this message is too large; submission: the header has more octets or fields than any mail needs"
+            ],
+        );
+        let mended = SubmissionFacts {
+            added: vec!["Date".into(), "Message-ID".into()],
+            removed: vec!["Bcc".into()],
+            ..submission(1, true)
+        };
+        check_content(
+            submitted(mended),
+            expect![
+                "accepted; submission: the message was made what RFC 6409 wants (added Date, Message-ID, removed Bcc)"
             ],
         );
     }

@@ -114,7 +114,7 @@ fn entries(
     let entry = |destination, due, recipients: BTreeSet<String>| QueueEntry {
         queue_id,
         destination,
-        virtual_server: String::new(),
+        virtual_server: virtual_server.to_owned(),
         reverse_path: reverse_path.clone(),
         recipients: recipients.into_iter().collect(),
         content: ContentRef::New(0),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use policy::Service;
 use protocol::sasl::Offer;
 use protocol::{imap, pop3, smtp};
 use settings::{Protocol, Settings, Tls as TlsPolicy, VirtualServer as VirtualServerSettings};
@@ -50,6 +51,8 @@ impl Endpoint {
         };
         let server = Arc::new(VirtualServer {
             name: server.name.as_str().into(),
+            service: service(server.protocol),
+            relay: server.relay.clone(),
             message_size_max: server.message_size_limit.0,
             magic: server.magic_recipients,
             commands: server.commands,
@@ -65,6 +68,7 @@ impl Endpoint {
         let connection = Arc::new(Connection {
             peer: live.peer(),
             trusted: self.settings.trusted_networks.contain(ip),
+            relay: self.server.relay_facts(ip),
             server: self.server.clone(),
             live,
         });
@@ -88,6 +92,15 @@ impl Endpoint {
                     .await;
             }
         }
+    }
+}
+
+/// What policy is told of a protocol; POP3 and IMAP ask no policy.
+fn service(protocol: Protocol) -> Service {
+    match protocol {
+        Protocol::Submission => Service::Submission,
+        Protocol::Lmtp => Service::Lmtp,
+        Protocol::Smtp | Protocol::Pop3 | Protocol::Imap => Service::Smtp,
     }
 }
 

@@ -319,7 +319,9 @@ pub(crate) mod tests {
         let directory = Arc::new(directory::Directory::new(store.clone(), world.clone()));
         let mailboxes = Mailboxes::new(store.clone(), world.clone());
         let live = Arc::new(connection(&world));
-        let shared = Shared::new(world, store, directory, mailboxes, "mx.example.org".into());
+        let settings = settings::resolve(settings::DEFAULT_TEXT).unwrap();
+        let destinations = Arc::new(queue::Destinations::new(&settings));
+        let shared = Shared::new(world, store, directory, mailboxes, destinations, "mx.example.org".into());
         Place { shared: Arc::new(shared), live, _dir: dir }
     }
 
@@ -349,9 +351,21 @@ pub(crate) mod tests {
         let entry = Registry::new(world.clock.clone()).admit(arrival).unwrap();
         let live = entry.live().clone();
         let commands = settings::Commands { vrfy: true, expn: true };
-        let server =
-            shared::VirtualServer { name: "reading".into(), message_size_max: 1000, magic: false, commands };
-        shared::Connection { peer: live.peer(), trusted: false, server: Arc::new(server), live }
+        let server = shared::VirtualServer {
+            name: "reading".into(),
+            service: policy::Service::Smtp,
+            relay: settings::Relay::default(),
+            message_size_max: 1000,
+            magic: false,
+            commands,
+        };
+        shared::Connection {
+            peer: live.peer(),
+            trusted: false,
+            relay: policy::RelayFacts::default(),
+            server: Arc::new(server),
+            live,
+        }
     }
 
     pub(crate) fn credentials(password: &str) -> Credentials {

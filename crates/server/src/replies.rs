@@ -29,6 +29,10 @@ pub(crate) fn verified(resolved: Result<Resolution, Error>) -> Reply {
             Reply::new(250, (2, 1, 5), lines.join("\n"))
         }
         Ok(Resolution::UnknownHere) => Reply::new(550, (5, 1, 1), "no such recipient here"),
+        // RFC 5321 §3.5.3: 252 where whoever knows is another server.
+        Ok(Resolution::HandedOn) => {
+            Reply::new(252, (2, 1, 5), "another server keeps the mail of this domain")
+        }
         Ok(Resolution::NotLocal) => Reply::new(551, (5, 1, 6), "not a recipient here"),
         Ok(Resolution::Unattended) => Reply::new(252, (2, 1, 5), "postmaster, whom nobody reads yet"),
         Err(error) => failed(&error),

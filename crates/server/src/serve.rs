@@ -11,7 +11,7 @@ use bytes::Bytes;
 use directory::Directory;
 use mail::{QueueId, Timestamp};
 use mailboxes::Mailboxes;
-use queue::Runner;
+use queue::{Destinations, Runner};
 use settings::{Binding, Settings, VirtualServer};
 use store::{OpenError, Store};
 use tokio::sync::watch;
@@ -80,13 +80,15 @@ impl Server {
     fn open(data: &Path, settings: &Settings, world: World) -> Result<Self> {
         let store = open_store(data, &world)?;
         let certificates = Arc::new(certificates::load(data, settings)?);
-        let directory = Arc::new(Directory::new(store.clone(), world.clone()));
+        let handed_on = settings.local_domains.iter().flat_map(|local| local.domains.iter().cloned());
+        let directory = Arc::new(Directory::new(store.clone(), world.clone()).handing_on(handed_on));
         let registry = Registry::new(world.clock.clone());
         let host_name = settings.host_name.as_str().to_owned();
         let running = Arc::new(Running::new(registry.clone(), settings));
         let admin = Arc::new(Admin::new(store.clone(), directory.clone(), world.clone(), running));
         let mailboxes = Mailboxes::new(store.clone(), world.clone());
-        let shared = Arc::new(Shared::new(world, store, directory, mailboxes, host_name));
+        let destinations = Arc::new(Destinations::new(settings));
+        let shared = Arc::new(Shared::new(world, store, directory, mailboxes, destinations, host_name));
         let mut endpoints = BTreeMap::new();
         let whole = Arc::new(settings.clone());
         for (server, binding) in bindings(settings) {

@@ -8,7 +8,7 @@ use directory::Directory;
 use mail::Address;
 use mailboxes::Mailboxes;
 use policy::{ConnectionFacts, RelayFacts, Service, Story};
-use queue::QueueIds;
+use queue::{Destinations, QueueIds};
 use store::{Commit, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::registry::Live;
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) queue_ids: Arc<QueueIds>,
     /// Told when the queue has changed.
     pub(crate) queue: queue::Handle,
+    /// Which way mail goes.
+    pub(crate) destinations: Arc<Destinations>,
     pub(crate) host_name: String,
     pub(crate) deferrals: Deferrals,
     budget: Arc<Semaphore>,
@@ -37,6 +39,7 @@ impl Shared {
         store: Store,
         directory: Arc<Directory>,
         mailboxes: Mailboxes,
+        destinations: Arc<Destinations>,
         host_name: String,
     ) -> Self {
         Self {
@@ -46,6 +49,7 @@ impl Shared {
             directory,
             mailboxes,
             queue: queue::Handle::default(),
+            destinations,
             host_name,
             deferrals: Deferrals::default(),
             budget: Arc::new(Semaphore::new(CONTENT_IN_MEMORY_MAX / CONTENT_PERMIT)),

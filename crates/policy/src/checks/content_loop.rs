@@ -1,10 +1,12 @@
 //! Mail that goes in circles (RFC 5321 §6.3).
+//!
+//! Each server that a message passes leaves a Received field. Too many of them are a loop; so are a few of our own.
 
 use mail::Reply;
 
 use super::{Check, Finding};
-use crate::facts::Facts;
-use crate::limits::RECEIVED_MAX;
+use crate::facts::{ContentFacts, Facts};
+use crate::limits::{RECEIVED_HERE_MAX, RECEIVED_MAX};
 use crate::reason::Reason;
 use crate::story::Stage;
 
@@ -20,12 +22,22 @@ impl Check for ContentLoop {
     }
 
     fn find(&self, facts: &Facts) -> Option<Finding> {
-        let content = facts.content.as_ref().filter(|content| content.received > RECEIVED_MAX)?;
+        let reason = self.reason(facts.content.as_ref()?)?;
         // RFC 3463 §3.5: 5.4.6, routing loop detected.
         let reply = Reply::new(554, (5, 4, 6), "too many hops: this message goes in circles");
-        let reason = Reason::new(self.name(), "the header has more Received fields than a message can need")
-            .with("received", content.received)
-            .with("limit", RECEIVED_MAX);
         Some(Finding::Refuse(reply, reason))
+    }
+}
+
+impl ContentLoop {
+    fn reason(&self, content: &ContentFacts) -> Option<Reason> {
+        let (because, received, limit) = if content.received > RECEIVED_MAX {
+            ("the header has more Received fields than a message can need", content.received, RECEIVED_MAX)
+        } else if content.received_here > RECEIVED_HERE_MAX {
+            ("the message has been here again and again", content.received_here, RECEIVED_HERE_MAX)
+        } else {
+            return None;
+        };
+        Some(Reason::new(self.name(), because).with("received", received).with("limit", limit))
     }
 }

@@ -3,9 +3,11 @@
 mod content_loop;
 mod content_size;
 mod magic;
+mod neighbour;
 mod recipient;
 mod relay;
 mod sender_size;
+mod submission;
 
 use mail::Reply;
 
@@ -15,12 +17,14 @@ use crate::story::Stage;
 
 /// Every check. Those of a stage are asked in this order, until one decides.
 pub const CHECKS: &[&dyn Check] = &[
+    &neighbour::Neighbour,
     &sender_size::SenderSize,
     &relay::Relay,
     &magic::MagicRecipient,
     &recipient::Recipient,
     &content_size::ContentSize,
     &content_loop::ContentLoop,
+    &submission::Submission,
 ];
 
 /// One rule: a pure function of the facts.

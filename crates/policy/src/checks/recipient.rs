@@ -3,7 +3,7 @@
 use mail::Reply;
 
 use super::{Check, Finding};
-use crate::facts::{Facts, Standing};
+use crate::facts::{Facts, Service, Standing};
 use crate::reason::Reason;
 use crate::story::Stage;
 
@@ -23,6 +23,14 @@ impl Check for Recipient {
         match recipient.standing {
             // Another check's matter.
             Standing::NotLocal => None,
+            Standing::HandedOn if facts.connection.service == Service::Lmtp => Some(Finding::Refuse(
+                Reply::new(550, (5, 7, 1), "another server has the mailboxes of this domain"),
+                Reason::new(self.name(), "what comes by LMTP is filed here or not taken"),
+            )),
+            Standing::HandedOn => Some(Finding::Accept(Reason::new(
+                self.name(),
+                "the domain is ours, and the server that has its mailboxes will say who is known",
+            ))),
             // RFC 5321 §4.2.2: 550, no such mailbox. RFC 3463 §3.2: 5.1.1, bad destination mailbox address.
             Standing::Unknown => Some(Finding::Refuse(
                 Reply::new(550, (5, 1, 1), "no such recipient here"),

@@ -25,6 +25,7 @@ pub fn attempt(address: &Address, resolution: Resolution, magic: Magic) -> Outco
         },
         Resolution::UnknownHere => failed((5, 1, 1), "there is no such account here any more"),
         Resolution::NotLocal => failed((5, 1, 2), "this domain is not ours any more"),
+        Resolution::HandedOn => failed((5, 1, 2), "the mail of this domain is kept by another server now"),
         Resolution::Unattended => {
             let because = "no account exists yet that could take mail for postmaster";
             Outcome::Deferred(Diagnostic::ours((4, 2, 1), because))

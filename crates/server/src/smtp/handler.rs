@@ -209,7 +209,7 @@ fn judge_recipient(
     let now = shared.world.clock.wall();
     match &mut *lock(open) {
         Some(transaction) => {
-            let verdict = transaction.recipient(path, resolved, magic, now);
+            let verdict = transaction.recipient(path, resolved, magic, &shared.destinations, now);
             reply(verdict, Reply::new(250, (2, 1, 5), "recipient noted"))
         }
         None => crate::replies::unavailable(),

@@ -1,5 +1,6 @@
 //! One mail transaction: what is known of it, what was judged, and the story it makes. No I/O.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use directory::{LocalRecipient, Resolution};
@@ -9,6 +10,7 @@ use policy::{
     What, gather, judge,
 };
 use protocol::smtp::{Hello, Sender};
+use queue::Destinations;
 use queue::accept::{Handover, Recipient};
 use queue::trace_header::Received;
 
@@ -37,9 +39,16 @@ pub(super) struct Transaction {
 struct Accepted {
     /// As the client named it; for `<Postmaster>` the account that it means.
     named: Address,
-    means: Vec<LocalRecipient>,
-    /// Delivered through the queue, at this time, rather than at once.
-    later: Option<Timestamp>,
+    way: Way,
+}
+
+/// How a recipient gets the message.
+#[derive(Debug)]
+enum Way {
+    /// Filed at once in the mailboxes of these.
+    File(Vec<LocalRecipient>),
+    /// Through the queue to this destination, not before this time.
+    Queue { destination: String, due: Timestamp },
 }
 
 /// What the content's header says that policy or the journal wants to know.
@@ -111,26 +120,16 @@ impl Transaction {
         path: &ForwardPath,
         resolved: Result<Resolution, store::Error>,
         magic: Option<Magic>,
+        destinations: &Destinations,
         now: Timestamp,
     ) -> Verdict {
         let facts = gather::recipient(path, &resolved, magic);
-        let named = facts.recipient.clone();
+        let subject = facts.recipient.clone();
         self.facts.recipient = Some(facts);
         let judgement = judge(Stage::Recipient, &self.facts);
-        let verdict = self.note(judgement, Stage::Recipient, named, now);
-        if let (Verdict::Accept, Ok(Resolution::Recipients(means))) = (&verdict, resolved)
-            && let Some(first) = means.first()
-        {
-            let named = match path {
-                ForwardPath::Address(address) => address.clone(),
-                ForwardPath::Postmaster => first.address.clone(),
-            };
-            let later = match magic {
-                Some(Magic::Slow) => Some(Timestamp(now.0 + SLOW_MS)),
-                Some(Magic::Bounces) => Some(now),
-                _ => None,
-            };
-            self.accepted.push(Accepted { named, means, later });
+        let verdict = self.note(judgement, Stage::Recipient, subject, now);
+        if let (Verdict::Accept, Ok(resolution)) = (&verdict, resolved) {
+            self.accepted.extend(accepted(path, resolution, magic, destinations, now));
         }
         verdict
     }
@@ -138,7 +137,13 @@ impl Transaction {
     /// Judges the content.
     pub(super) fn content(&mut self, size: u64, size_max: u64, now: Timestamp) -> Verdict {
         let header = self.header.clone().unwrap_or_default();
-        self.facts.content = Some(ContentFacts { size, size_max, received: header.received });
+        self.facts.content = Some(ContentFacts {
+            size,
+            size_max,
+            received: header.received,
+            received_here: 0,
+            submission: None,
+        });
         self.story.hop(now, What::Spool { size, message_id: header.message_id });
         let judgement = judge(Stage::Content, &self.facts);
         self.note(judgement, Stage::Content, String::new(), now)
@@ -199,40 +204,47 @@ impl Transaction {
         let reverse_path = bare_sender(&self.reverse_path);
         self.story.hop(now, What::Enqueue { reverse_path, recipients: named });
         let mut recipients = Vec::with_capacity(self.accepted.len());
-        for accepted in std::mem::take(&mut self.accepted) {
-            match accepted.later {
-                None => self.file(accepted, &mut recipients, now),
-                Some(due) => self.enlist(accepted, due, &mut recipients, now),
+        let mut queued: BTreeMap<(String, Timestamp), Vec<String>> = BTreeMap::new();
+        for Accepted { named, way } in std::mem::take(&mut self.accepted) {
+            match way {
+                Way::File(means) => self.file(&named, means, &mut recipients, now),
+                Way::Queue { destination, due } => {
+                    queued.entry((destination.clone(), due)).or_default().push(named.to_string());
+                    let handover = Handover::Queue { destination, due };
+                    recipients.push(Recipient { address: named, handover });
+                }
             }
         }
+        self.tell_of_queue(queued, now);
         self.story.hop(now, What::End { how: "250 2.0.0 kept".into(), misuses: Vec::new() });
         recipients
     }
 
-    fn file(&mut self, accepted: Accepted, recipients: &mut Vec<Recipient>, now: Timestamp) {
-        for LocalRecipient { address, inbox, .. } in accepted.means {
-            self.story.filed(now, &address, &accepted.named);
+    fn file(
+        &mut self,
+        named: &Address,
+        means: Vec<LocalRecipient>,
+        recipients: &mut Vec<Recipient>,
+        now: Timestamp,
+    ) {
+        for LocalRecipient { address, inbox, .. } in means {
+            self.story.filed(now, &address, named);
             recipients.push(Recipient { address, handover: Handover::File { mailbox: inbox } });
         }
     }
 
-    fn enlist(
-        &mut self,
-        accepted: Accepted,
-        due: Timestamp,
-        recipients: &mut Vec<Recipient>,
-        now: Timestamp,
-    ) {
-        let what = What::Deliver {
-            destination: queue::accept::LOCAL.into(),
-            recipients: vec![accepted.named.to_string()],
-            outcome: policy::Delivered::Queued,
-            diagnostic: String::new(),
-            due: Some(due),
-        };
-        self.story.hop(now, what);
-        let handover = Handover::Queue { destination: queue::accept::LOCAL.into(), due };
-        recipients.push(Recipient { address: accepted.named, handover });
+    /// One hop for each destination and time.
+    fn tell_of_queue(&mut self, queued: BTreeMap<(String, Timestamp), Vec<String>>, now: Timestamp) {
+        for ((destination, due), recipients) in queued {
+            let what = What::Deliver {
+                destination,
+                recipients,
+                outcome: policy::Delivered::Queued,
+                diagnostic: String::new(),
+                due: Some(due),
+            };
+            self.story.hop(now, what);
+        }
     }
 
     /// The story's end where no content was accepted.
@@ -248,6 +260,40 @@ impl HeaderFacts {
         let message_id =
             header.find("Message-ID").map(|field| mail::printable(field.unfolded().trim_ascii()));
         Self { received: header.count("Received"), message_id }
+    }
+}
+
+/// A recipient that was accepted, with the way that its mail goes; none where its resolution leaves none.
+fn accepted(
+    path: &ForwardPath,
+    resolution: Resolution,
+    magic: Option<Magic>,
+    destinations: &Destinations,
+    now: Timestamp,
+) -> Option<Accepted> {
+    let named = path.address().cloned();
+    let (named, way) = match resolution {
+        Resolution::Recipients(means) => {
+            let named = named.or_else(|| means.first().map(|first| first.address.clone()))?;
+            (named, local_way(Some(means), magic, now))
+        }
+        Resolution::NotLocal | Resolution::HandedOn => {
+            let named = named?;
+            let destination = destinations.of(&named.host);
+            (named, Way::Queue { destination, due: now })
+        }
+        // Accepted on purpose although nobody has this address: the report will say so.
+        Resolution::UnknownHere | Resolution::Unattended => (named?, local_way(None, magic, now)),
+    };
+    Some(Accepted { named, way })
+}
+
+fn local_way(means: Option<Vec<LocalRecipient>>, magic: Option<Magic>, now: Timestamp) -> Way {
+    let later = |due| Way::Queue { destination: queue::accept::LOCAL.into(), due };
+    match (magic, means) {
+        (Some(Magic::Slow), _) => later(Timestamp(now.0 + SLOW_MS)),
+        (Some(Magic::Bounces), _) | (_, None) => later(now),
+        (_, Some(means)) => Way::File(means),
     }
 }
 
