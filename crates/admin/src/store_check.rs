@@ -24,6 +24,7 @@ pub fn checked(report: CheckReport) -> Response {
         (report.never_freed, "contents without references would never be freed"),
         (report.wrong_tallies, "mailboxes have wrong counters"),
         (report.wrong_segments, "segments have a wrong count of live octets"),
+        (report.wrong_destinations, "destinations would not be looked at in time"),
     ];
     for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
         faults.push(format!("{count} {what}; {mendable}"));
@@ -52,6 +53,7 @@ mod tests {
             never_freed: 3,
             wrong_tallies: 4,
             wrong_segments: 5,
+            wrong_destinations: 7,
             orphans: 6,
             database: vec!["row 7 missing from index".into()],
             repaired: false,
@@ -66,7 +68,8 @@ mod tests {
             2 contents have a wrong count of references; can be repaired: waxseal store check --repair
             3 contents without references would never be freed; can be repaired: waxseal store check --repair
             4 mailboxes have wrong counters; can be repaired: waxseal store check --repair
-            5 segments have a wrong count of live octets; can be repaired: waxseal store check --repair"#]].assert_eq(&row.faults.join("\n"));
+            5 segments have a wrong count of live octets; can be repaired: waxseal store check --repair
+            7 destinations would not be looked at in time; can be repaired: waxseal store check --repair"#]].assert_eq(&row.faults.join("\n"));
     }
 
     #[test]

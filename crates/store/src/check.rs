@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use mail::Uid;
 
+use crate::change::DOOMED;
 use crate::content::ContentId;
 use crate::log::Log;
-use crate::sql::{self, Row, Sql, narrow, values};
+use crate::sql::{self, Row, Sql, Value, narrow, values};
 use crate::{Error, Store};
 
 /// What a check found.
@@ -30,6 +31,8 @@ pub struct CheckReport {
     pub wrong_tallies: u64,
     /// Segments whose live octets were wrong. Repaired.
     pub wrong_segments: u64,
+    /// Destinations of which nobody would learn in time that something waits there. Repaired.
+    pub wrong_destinations: u64,
     /// Content that no record names and that waits to be settled ([`Store::orphans`]).
     pub orphans: u64,
     /// What the database says of itself when it is damaged.
@@ -133,6 +136,7 @@ fn count(sql: &mut dyn Sql, log: &Log, repair: Option<i64>) -> Result<CheckRepor
     report.never_freed = count_never_freed(sql, repair)?;
     report.wrong_tallies = count_tallies(sql, repair)?;
     report.wrong_segments = count_segments(sql, repair)?;
+    report.wrong_destinations = count_destinations(sql, repair)?;
     Ok(report)
 }
 
@@ -262,6 +266,31 @@ fn count_segments(sql: &mut dyn Sql, repair: Option<i64>) -> Result<u64, Error> 
                 "INSERT INTO segments (segment, live, settled) VALUES (?1, ?2, 0)
                  ON CONFLICT (segment) DO UPDATE SET live = excluded.live",
                 values![segment, live],
+            )?;
+        }
+    }
+    Ok(wrong.len() as u64)
+}
+
+/// Destinations without a row, or whose row says that they are due later than they are. Earlier is not wrong: whoever leases
+/// them puts it right.
+fn count_destinations(sql: &mut dyn Sql, repair: Option<i64>) -> Result<u64, Error> {
+    let wrong = sql::rows(
+        sql,
+        "SELECT q.destination, q.due FROM
+         (SELECT destination, MIN(CASE WHEN held = 0 OR due = ?1 THEN due END) AS due FROM queue
+          GROUP BY destination) AS q
+         LEFT JOIN destinations d ON d.name = q.destination
+         WHERE d.name IS NULL OR (q.due IS NOT NULL AND (d.next_due IS NULL OR d.next_due > q.due))",
+        values![DOOMED.0],
+        |row| Ok((row.text(0)?.to_owned(), row.int_or_null(1)?)),
+    )?;
+    if repair.is_some() {
+        for (name, due) in &wrong {
+            sql.execute(
+                "INSERT INTO destinations (name, next_due, held, node, leased_until) VALUES (?1, ?2, 0, '', 0)
+                 ON CONFLICT (name) DO UPDATE SET next_due = excluded.next_due",
+                &[Value::from(name), due.map_or(Value::Null, Value::Int)],
             )?;
         }
     }

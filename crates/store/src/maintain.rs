@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// What must be done now and then (every few minutes): frees content whose time has come, sweeps what was staged and
-    /// never committed, shortens the histories of mailboxes. Works in slices; commits go on in between.
+    /// never committed, shortens the histories of mailboxes, forgets empty destinations. Works in slices; commits go on in between.
     ///
     /// # Errors
     /// As the system says; what was not done is done the next time.
@@ -70,6 +70,7 @@ impl Store {
         }
         done.segments = self.remove_empty_segments().await?;
         self.shorten_histories().await?;
+        self.forget_destinations().await?;
         Ok(done)
     }
 
@@ -141,6 +142,19 @@ impl Store {
                     schema::set_state(sql, "segment_mark", log.next_number().into())?;
                 }
                 Ok(empty.len())
+            })
+        })
+        .await
+    }
+
+    /// Forgets destinations without entries whose lease nobody gave up: a crash leaves them.
+    async fn forget_destinations(&self) -> Result<(), Error> {
+        let text = "DELETE FROM destinations WHERE held = 0 AND next_due IS NULL AND leased_until <= ?1
+             AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.destination = destinations.name)";
+        self.chore(|writer, _| {
+            writer.chore(|sql, _, now| {
+                sql.execute(text, values![now.0])?;
+                Ok(())
             })
         })
         .await

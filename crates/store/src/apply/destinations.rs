@@ -8,7 +8,7 @@ use mail::Timestamp;
 use super::Apply;
 use crate::Error;
 use crate::change::{Applied, Change, DOOMED};
-use crate::sql::{self, values};
+use crate::sql::{self, Value, values};
 
 impl Apply<'_> {
     pub(super) fn destination(&mut self, change: &Change) -> Result<Applied, Error> {
@@ -62,13 +62,15 @@ impl Apply<'_> {
         Ok(Applied::Done)
     }
 
-    /// Something waits there from `due` on. Writes only what becomes earlier.
-    pub(super) fn expect(&mut self, destination: &str, due: Timestamp) -> Result<(), Error> {
+    /// An entry waits there, from `due` on unless it is on hold. Writes only what becomes earlier.
+    pub(super) fn expect(&mut self, destination: &str, due: Option<Timestamp>) -> Result<(), Error> {
+        let due = due.map_or(Value::Null, |due| Value::Int(due.0));
         self.sql.execute(
             "INSERT INTO destinations (name, next_due, held, node, leased_until) VALUES (?1, ?2, 0, '', 0)
              ON CONFLICT (name) DO UPDATE SET next_due = excluded.next_due
-             WHERE destinations.next_due IS NULL OR destinations.next_due > excluded.next_due",
-            values![destination, due.0],
+             WHERE excluded.next_due IS NOT NULL
+             AND (destinations.next_due IS NULL OR destinations.next_due > excluded.next_due)",
+            &[Value::from(destination), due],
         )?;
         Ok(())
     }

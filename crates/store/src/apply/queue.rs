@@ -81,8 +81,7 @@ impl Apply<'_> {
             return Err(Error::Conflict(format!("{queue_id} is queued for {destination} already")));
         }
         self.hold(content, 1)?;
-        self.expect(&entry.destination, entry.due)?;
-        Ok(Applied::Done)
+        self.expect_entry(&entry.destination, (entry.due, entry.held))
     }
 
     fn settle_all(&mut self, guard: &Guard<'_>) -> Result<Applied, Error> {
@@ -123,9 +122,8 @@ impl Apply<'_> {
 
     /// An entry with this due, which may be on hold.
     fn expect_entry(&mut self, destination: &str, (due, held): (Timestamp, bool)) -> Result<Applied, Error> {
-        if due == DOOMED || !held {
-            self.expect(destination, due)?;
-        }
+        let counts = due == DOOMED || !held;
+        self.expect(destination, counts.then_some(due))?;
         Ok(Applied::Done)
     }
 
