@@ -15,6 +15,8 @@ use crate::misuse::Misuse;
 #[derive(Default)]
 pub(super) struct Intake {
     text: Vec<u8>,
+    /// Where in it the last line begins.
+    line: usize,
     /// Octets of the literal still to come.
     left: u64,
     /// What the command will be answered; nothing more of it is kept.
@@ -49,6 +51,7 @@ impl Intake {
             Line::Bad(misuse) => return Some(Event::Broken(misuse)),
         };
         self.taken += 2;
+        self.line = self.text.len();
         self.keep(&line);
         Some(syntax::announced(&line).map_or(Event::Complete, Event::Announced))
     }
@@ -63,6 +66,11 @@ impl Intake {
     /// The command so far; whole after [`Event::Complete`].
     pub(super) fn text(&self) -> &[u8] {
         &self.text
+    }
+
+    /// Where in [`text`](Self::text) the last line begins: 0, or after a literal.
+    pub(super) fn line(&self) -> usize {
+        self.line
     }
 
     /// The tag, if the command begins with one.

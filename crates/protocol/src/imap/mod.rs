@@ -17,6 +17,7 @@ mod fetch;
 mod intake;
 mod limits;
 mod list;
+mod overheard;
 mod responses;
 mod search;
 mod sequence;

@@ -27,13 +27,15 @@ use super::command::{self, Access, Allowed, Entry, StatusItem};
 use super::intake::{Event, Intake};
 use super::limits;
 use super::list::Listing;
+use super::overheard::Ear;
 use super::responses::{Condition, Text, Writer};
 use super::sequence::Numbers;
 use super::server::{Answer, Config, News, Outcome, Question};
 use super::syntax::{Announced, Cursor};
 use super::view::{self, View};
-use crate::lines::Lines;
+use crate::lines::{Line, Lines};
 use crate::misuse::{Misuse, Misuses};
+use crate::overheard::Overheard;
 use crate::sasl::Exchange;
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 
@@ -83,6 +85,8 @@ pub struct ServerSession {
     mistakes: usize,
     misuses: Misuses,
     commands: usize,
+    /// Notes what is said, if somebody asked for it.
+    ear: Option<Box<Ear>>,
 }
 
 impl fmt::Debug for ServerSession {
@@ -216,6 +220,7 @@ impl ServerSession {
             mistakes: 0,
             misuses: Misuses::default(),
             commands: 0,
+            ear: None,
         }
     }
 
@@ -242,6 +247,7 @@ impl ServerSession {
 
     fn command_on(&mut self) -> bool {
         let Some(event) = self.intake.next(&mut self.lines) else { return false };
+        self.overhear_command(&event);
         match event {
             Event::Broken(misuse) => self.broken(misuse),
             _ if self.is_over_budget() => self.over_budget(),
@@ -249,6 +255,28 @@ impl ServerSession {
             Event::Complete => self.dispatch(),
         }
         true
+    }
+
+    fn overhear_command(&mut self, event: &Event) {
+        let Some(ear) = &mut self.ear else { return };
+        // What was answered before stands before.
+        ear.response(&self.out);
+        match event {
+            Event::Broken(misuse) => ear.broken(*misuse),
+            _ if self.intake.refusal().is_some() => ear.refused_line(),
+            Event::Announced(_) => ear.command(self.intake.text(), self.intake.line(), true),
+            Event::Complete => ear.command(self.intake.text(), self.intake.line(), false),
+        }
+    }
+
+    /// Notes a line that is no part of a command.
+    fn overhear_line(&mut self, line: &Line, note: impl FnOnce(&mut Ear, &[u8])) {
+        let Some(ear) = &mut self.ear else { return };
+        ear.response(&self.out);
+        match line {
+            Line::Bad(misuse) => ear.broken(*misuse),
+            Line::Text(text) => note(ear, text),
+        }
     }
 
     fn is_over_budget(&self) -> bool {
@@ -456,16 +484,17 @@ impl ServerSession {
             self.ask(job, Then::IdleChanged, Question::Changes { since });
             return true;
         }
-        match self.lines.next_line() {
-            None => {
-                self.mode = Mode::Idle(job);
-                return false;
-            }
-            Some(crate::lines::Line::Bad(misuse)) => self.broken(misuse),
-            Some(crate::lines::Line::Text(line)) if line.eq_ignore_ascii_case(b"DONE") => {
+        let Some(line) = self.lines.next_line() else {
+            self.mode = Mode::Idle(job);
+            return false;
+        };
+        self.overhear_line(&line, Ear::idle);
+        match line {
+            Line::Bad(misuse) => self.broken(misuse),
+            Line::Text(line) if line.eq_ignore_ascii_case(b"DONE") => {
                 self.complete(job, Text::ok("IDLE terminated"), Poll::IfNews);
             }
-            Some(crate::lines::Line::Text(_)) => self.wrong(job, Misuse::IdleNotDone),
+            Line::Text(_) => self.wrong(job, Misuse::IdleNotDone),
         }
         true
     }
@@ -549,7 +578,7 @@ impl Session for ServerSession {
         // RFC 3501 §6.2.1: all that was learned in clear text is forgotten.
         let greeted = self.life != Life::Fresh;
         let kept = (self.sign_in_failures, std::mem::take(&mut self.misuses), self.commands, self.stopping);
-        *self = Self::new(self.config.clone(), now);
+        *self = Self { ear: self.ear.take(), ..Self::new(self.config.clone(), now) };
         (self.sign_in_failures, self.misuses, self.commands, self.stopping) = kept;
         self.tls = true;
         if greeted {
@@ -564,12 +593,27 @@ impl Session for ServerSession {
 
     fn ended(&mut self, now: Instant, _: End) -> Outcome {
         self.now = now;
+        if let (Some(ear), Mode::Append(append)) = (&mut self.ear, &self.mode) {
+            ear.cut(append.received());
+        }
         Outcome { commands: self.commands, misuses: self.misuses.take() }
+    }
+
+    fn overhear(&mut self) {
+        self.ear = Some(Box::default());
+    }
+
+    fn overheard(&mut self) -> Vec<Overheard> {
+        self.ear.as_mut().map(|ear| ear.take()).unwrap_or_default()
     }
 
     fn next(&mut self) -> Step<Question> {
         while self.out.len() < limits::OUTPUT_MAX && self.proceed() {}
         if !self.out.is_empty() {
+            if let Some(ear) = &mut self.ear {
+                ear.response(&self.out);
+                ear.sent();
+            }
             return Step::Send(Bytes::from(std::mem::take(&mut self.out)));
         }
         if let Some(question) = self.question.take() {

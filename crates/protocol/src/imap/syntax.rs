@@ -26,6 +26,11 @@ impl<'a> Cursor<'a> {
         Self { rest: command }
     }
 
+    /// What has not been read.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The next octet, if any.
     pub(super) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()

@@ -23,12 +23,21 @@ use crate::misuse::Misuse;
 pub(super) struct Append {
     job: Job,
     head: AppendHead,
-    /// Octets of the literal still to come.
+    /// Octets of the literal.
+    size: u64,
+    /// Those still to come.
     left: u64,
     /// Less than a chunk.
     buffer: BytesMut,
     /// Why it will be refused at its end: nothing more is kept.
     failed: Option<Text>,
+}
+
+impl Append {
+    /// Octets of the literal that have come.
+    pub(super) fn received(&self) -> u64 {
+        self.size - self.left
+    }
 }
 
 impl ServerSession {
@@ -47,7 +56,8 @@ impl ServerSession {
         }
         let job = Job { moves_numbers: true, ..self.job() };
         let question = Question::AppendBegin { to: head.to.clone(), size: announced.octets };
-        let append = Append { job, head, left: announced.octets, buffer: BytesMut::new(), failed: None };
+        let size = announced.octets;
+        let append = Append { job, head, size, left: size, buffer: BytesMut::new(), failed: None };
         let job = self.job();
         self.ask(job, Then::AppendBegun(Box::new(append), announced), question);
     }
@@ -118,16 +128,17 @@ impl ServerSession {
 
     /// The literal is complete; the command must be so, too.
     fn append_tail(&mut self, append: Box<Append>) -> bool {
-        let line = match self.lines.next_line() {
-            None => {
-                self.mode = Mode::Append(append);
-                return false;
-            }
-            Some(Line::Bad(misuse)) => {
+        let Some(line) = self.lines.next_line() else {
+            self.mode = Mode::Append(append);
+            return false;
+        };
+        self.overhear_line(&line, |ear, rest| ear.appended(append.size, rest));
+        let line = match line {
+            Line::Bad(misuse) => {
                 self.broken(misuse);
                 return true;
             }
-            Some(Line::Text(line)) => line,
+            Line::Text(line) => line,
         };
         let Append { job, head, buffer, failed, .. } = *append;
         // Another literal (RFC 3502, which is not offered) that does not wait would be read as commands.

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Job, Life, Mode, ServerSession, State, Then, reproach};
 use crate::imap::capability::{self, Facts};
 use crate::imap::limits;
+use crate::imap::overheard::Ear;
 use crate::imap::responses::{Text, Writer};
 use crate::imap::server::{Answer, Question};
 use crate::lines::Line;
@@ -64,13 +65,14 @@ impl ServerSession {
 
     /// The client's next line in the exchange.
     pub(super) fn sasl_on(&mut self, job: Job, mut exchange: Box<Exchange>) -> bool {
-        match self.lines.next_line() {
-            None => {
-                self.mode = Mode::Sasl(job, exchange);
-                return false;
-            }
-            Some(Line::Bad(misuse)) => self.broken(misuse),
-            Some(Line::Text(line)) => {
+        let Some(line) = self.lines.next_line() else {
+            self.mode = Mode::Sasl(job, exchange);
+            return false;
+        };
+        self.overhear_line(&line, Ear::sasl);
+        match line {
+            Line::Bad(misuse) => self.broken(misuse),
+            Line::Text(line) => {
                 self.intake.count(line.len() + 2);
                 match exchange.take(&line) {
                     _ if self.is_over_budget() => self.over_budget(),
