@@ -28,6 +28,9 @@ impl Apply<'_> {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Applied, Error> {
+        if node.is_empty() {
+            return Err(Error::Conflict(format!("nobody cannot lease {destination}")));
+        }
         let granted = self.sql.execute(
             "INSERT INTO destinations (name, next_due, held, node, leased_until) VALUES (?1, NULL, 0, ?2, ?3)
              ON CONFLICT (name) DO UPDATE SET node = excluded.node, leased_until = excluded.leased_until

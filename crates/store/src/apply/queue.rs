@@ -88,7 +88,7 @@ impl Apply<'_> {
         let content = sql::first(
             self.sql,
             "DELETE FROM queue WHERE destination = ?1 AND queue_id = ?2 AND attempts = ?3
-             AND EXISTS (SELECT 1 FROM destinations WHERE name = ?1 AND node = ?4) RETURNING segment, start",
+             AND EXISTS (SELECT 1 FROM destinations WHERE name = ?1 AND node = ?4 AND node <> '') RETURNING segment, start",
             values![guard.destination, guard.queue_id.0, guard.attempts, guard.node],
             |row| Ok(ContentId { segment: narrow(row.int(0)?)?, offset: narrow(row.int(1)?)? }),
         )?;
@@ -102,7 +102,7 @@ impl Apply<'_> {
             "UPDATE queue SET recipients = ?5, due = CASE WHEN due = ?10 THEN due ELSE ?6 END, attempts = ?7,
              notified = ?8, last = ?9
              WHERE destination = ?1 AND queue_id = ?2 AND attempts = ?3
-             AND EXISTS (SELECT 1 FROM destinations WHERE name = ?1 AND node = ?4) RETURNING due, held",
+             AND EXISTS (SELECT 1 FROM destinations WHERE name = ?1 AND node = ?4 AND node <> '') RETURNING due, held",
             values![
                 guard.destination,
                 guard.queue_id.0,

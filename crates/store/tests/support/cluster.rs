@@ -48,6 +48,17 @@ impl Cluster {
         format!("host={} user=waxseal dbname=postgres", self.dir.path().display())
     }
 
+    /// Makes a database; how to connect to it.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub async fn database(&self, name: &str) -> String {
+        let (target, make) = (self.target(), format!("CREATE DATABASE {name}"));
+        let run = move || {
+            postgres::Client::connect(&target, postgres::NoTls).unwrap().batch_execute(&make).unwrap()
+        };
+        world::Workers::threads(1).run(run).await;
+        self.target().replace("dbname=postgres", &format!("dbname={name}"))
+    }
+
     async fn wait(&self, programs: &Path) {
         for _ in 0..1200 {
             let ready =
