@@ -121,37 +121,4 @@ const SASL_NAMES: &[&str] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_mechanisms_are_shown() {
-        for (arguments, expected) in [
-            ("", ""),
-            ("plain", "PLAIN"),
-            ("PLAIN AGJvYgBzZWNyZXQ=", "PLAIN (blanked)"),
-            ("PLAIN  AGJvYgBzZWNyZXQ=", "PLAIN (blanked)"),
-            ("AGJvYgBzZWNyZXQ=", "(blanked)"),
-            ("AGJvYgBzZWNyZXQ= PLAIN", "(blanked)"),
-            (" PLAIN AGJvYgBzZWNyZXQ=", "(blanked)"),
-            ("PLAIN\tAGJvYgBzZWNyZXQ=", "(blanked)"),
-        ] {
-            assert_eq!(auth_shown(arguments.as_bytes()), expected, "{arguments:?}");
-        }
-    }
-
-    #[test]
-    fn notes_are_bounded_and_printable() {
-        let mut notes = Notes::default();
-        notes.peer("a\x1b[2J");
-        notes.we("x".repeat(OVERHEARD_OCTETS_MAX + 7));
-        let taken = notes.take();
-        assert_eq!(taken[0], Overheard { by: Speaker::Peer, text: r"a\x1b[2J".into() });
-        assert_eq!(taken[1].text, format!("{} (7 octets more)", "x".repeat(OVERHEARD_OCTETS_MAX)));
-        (0..OVERHEARD_LINES_MAX + 3).for_each(|_| notes.we("NOOP"));
-        let taken = notes.take();
-        assert_eq!(taken.len(), OVERHEARD_LINES_MAX + 1);
-        assert_eq!(taken.last().unwrap().text, "(3 lines left out)");
-        assert_eq!(notes.take(), []);
-    }
-}
+mod tests;
