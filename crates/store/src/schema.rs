@@ -154,3 +154,16 @@ pub(crate) fn set_state(sql: &mut dyn Sql, name: &str, value: i64) -> Result<(),
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_released_step_is_as_it_was_released() {
+        let released = ["7f7bafec1ee83939dad45d79ef89a801ff33802ddb185bd2bd98258c83bf2c48"];
+        for (step, hash) in STEPS.iter().zip(released) {
+            assert_eq!(blake3::hash(step.as_bytes()).to_hex().as_str(), hash, "write another step instead");
+        }
+    }
+}

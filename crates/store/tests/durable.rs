@@ -14,7 +14,7 @@ use bytes::Bytes;
 use mail::{Flag, QueueId, Timestamp, Uid};
 use store::{
     Applied, Change, Commit, ContentRef, Disk, Error, Faults, FlagMode, MailboxRef, NewContent, OpenError,
-    Options, Store,
+    Options, QueueEntry, Store,
 };
 use support::*;
 use world::{Clock, Workers, World};
@@ -403,6 +403,42 @@ async fn counters_that_are_wrong_are_found_and_repaired() {
     assert_eq!(report.wrong_references, 2);
     assert!(store.check(false, None).await.unwrap().is_clean());
     assert_eq!(store.mailbox(mailboxes[0]).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn destinations_that_nobody_would_look_at_are_found_and_repaired() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let held = QueueEntry { held: true, ..entry(2, "held", 10) };
+    let entries =
+        [entry(1, "gone", 30), entry(1, "late", 10), entry(2, "late", 20), entry(1, "null", 40), held]
+            .map(Change::Enqueue);
+    let doomed = [entry(1, "early", 70), entry(1, "doomed", 50)].map(Change::Enqueue);
+    let changes = entries.into_iter().chain(doomed).collect();
+    store.commit(Commit { content: vec![inline("q", "x")], changes }).await.unwrap();
+    let hold = Change::Hold { queue_id: QueueId(1), destination: "doomed".into(), held: true, now: at(0) };
+    change(&store, [hold, Change::Doom { queue_id: QueueId(1), destination: "doomed".into() }])
+        .await
+        .unwrap();
+    let before = store.queue_survey("a", at(0), 10).await.unwrap();
+    assert!(store.check(false, None).await.unwrap().is_clean());
+    drop(store);
+    let database = rusqlite::Connection::open(dir.path().join("waxseal.db")).unwrap();
+    database
+        .execute_batch(
+            "DELETE FROM destinations WHERE name = 'gone'; UPDATE destinations SET next_due = 11 WHERE name = 'late';
+             UPDATE destinations SET next_due = NULL WHERE name = 'null';
+             UPDATE destinations SET next_due = 50 WHERE name = 'doomed';",
+        )
+        .unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.check(false, None).await.unwrap().wrong_destinations, 4);
+    assert_eq!(store.check(true, None).await.unwrap().wrong_destinations, 4);
+    assert!(store.check(false, None).await.unwrap().is_clean());
+    assert_eq!(store.queue_survey("a", at(0), 10).await.unwrap(), before);
+    // Earlier than what waits is no fault: whoever leases it finds that out.
+    database.execute_batch("UPDATE destinations SET next_due = 5 WHERE name IN ('early', 'held')").unwrap();
+    assert!(store.check(false, None).await.unwrap().is_clean());
 }
 
 #[tokio::test]

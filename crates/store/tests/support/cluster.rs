@@ -51,12 +51,19 @@ impl Cluster {
     /// Makes a database; how to connect to it.
     #[allow(dead_code, reason = "each test program uses a part of it")]
     pub async fn database(&self, name: &str) -> String {
-        let (target, make) = (self.target(), format!("CREATE DATABASE {name}"));
+        self.run(&format!("CREATE DATABASE {name}")).await;
+        self.target().replace("dbname=postgres", &format!("dbname={name}"))
+    }
+
+    /// Runs a script.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub async fn run(&self, script: &str) {
+        let (target, script) = (self.target(), script.to_owned());
         let run = move || {
-            postgres::Client::connect(&target, postgres::NoTls).unwrap().batch_execute(&make).unwrap()
+            let mut client = postgres::Client::connect(&target, postgres::NoTls).unwrap();
+            client.batch_execute(&script).unwrap();
         };
         world::Workers::threads(1).run(run).await;
-        self.target().replace("dbname=postgres", &format!("dbname={name}"))
     }
 
     async fn wait(&self, programs: &Path) {

@@ -1,0 +1,107 @@
+//! A store of an earlier schema is brought up to date when it is opened, and its queue goes on.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+#[path = "support/cluster.rs"]
+mod cluster;
+mod support;
+
+use std::path::Path;
+
+use cluster::Cluster;
+use mail::QueueId;
+use store::{Applied, Change, Commit, Options, QueueEntry, Records, Store};
+use support::*;
+
+/// Makes a store of schema 1 of a newer one: its tables as the first release made them, with what was in them then.
+const BACK_TO_1: &str = "
+CREATE TABLE queue_1 (
+    queue_id INTEGER NOT NULL, destination TEXT NOT NULL, reverse_path TEXT NOT NULL, recipients TEXT NOT NULL,
+    segment INTEGER NOT NULL, start INTEGER NOT NULL, prefix BLOB NOT NULL, accepted INTEGER NOT NULL,
+    due INTEGER NOT NULL, attempts INTEGER NOT NULL, last TEXT NOT NULL,
+    PRIMARY KEY (queue_id, destination)) WITHOUT ROWID, STRICT;
+INSERT INTO queue_1 SELECT queue_id, CASE WHEN destination = 'local/12' THEN 'local.12' ELSE destination END,
+    reverse_path, recipients, segment, start, prefix, accepted, due, attempts, last FROM queue;
+DROP TABLE queue;
+ALTER TABLE queue_1 RENAME TO queue;
+CREATE INDEX queue_due ON queue (due);
+DROP TABLE destinations;
+DROP TABLE dkim_keys;
+UPDATE state SET value = 1 WHERE name = 'schema';
+";
+
+/// What the first release queued: late local deliveries, and reports to others that waited for mail to go out.
+async fn fill(store: &Store) -> Vec<QueueEntry> {
+    let entries = [
+        entry(1, "local", 2000),
+        entry(1, "local/12", 3000),
+        QueueEntry { attempts: 3, last: "451 later".into(), ..entry(2, "local", 1000) },
+        QueueEntry { reverse_path: String::new(), ..entry(3, "local.example", 9000) },
+    ];
+    let changes = entries.iter().cloned().map(Change::Enqueue).collect();
+    store.commit(Commit { content: vec![inline("q", "queued")], changes }).await.unwrap();
+    store.queue_page(None, None, 10).await.unwrap()
+}
+
+async fn is_up_to_date(store: &Store, before: &[QueueEntry]) {
+    assert_eq!(store.queue_page(None, None, 10).await.unwrap(), before);
+    assert_eq!(store.queue_entries(QueueId(1)).await.unwrap().len(), 2);
+    let rows = store.queue_survey("main", at(0), 10).await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.destination.as_str(), row.next_due.0)).collect();
+    assert_eq!(rows, [("local", 1000), ("local/12", 3000), ("local.example", 9000)]);
+    assert!(store.check(false, None).await.unwrap().is_clean());
+
+    let destination = "local".to_owned();
+    let node = "main".to_owned();
+    let lease =
+        Change::Lease { destination: destination.clone(), node: node.clone(), until: at(99), now: at(1) };
+    assert_eq!(change(store, [lease]).await.unwrap().results, [Applied::Leased]);
+    let drawn = store.queue_draw("local", at(2000), 10).await.unwrap().entries;
+    for QueueEntry { queue_id, attempts, .. } in drawn {
+        let (destination, node) = (destination.clone(), node.clone());
+        change(store, [Change::Settle { queue_id, destination, node, attempts, rest: None }]).await.unwrap();
+    }
+    change(store, [Change::Release { destination, node }]).await.unwrap();
+    assert_eq!(store.queue_length().await, Ok(2));
+    assert_eq!(store.dkim_keys("example.org").await, Ok(vec![]));
+    assert!(store.check(false, None).await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn the_queue_of_the_first_release_goes_on_in_sqlite() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let before = fill(&store).await;
+    drop(store);
+    let database = rusqlite::Connection::open(dir.path().join("waxseal.db")).unwrap();
+    database.execute_batch(BACK_TO_1).unwrap();
+    drop(database);
+    for _ in 0..2 {
+        drop(open(dir.path()));
+    }
+    is_up_to_date(&open(dir.path()), &before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_queue_of_the_first_release_goes_on_in_postgres() {
+    let cluster = Cluster::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_postgres(dir.path(), cluster.target()).await;
+    let before = fill(&store).await;
+    close(store).await;
+    let text = BACK_TO_1.replace(" WITHOUT ROWID, STRICT", "").replace("INTEGER", "BIGINT");
+    cluster.run(&text.replace("BLOB", "BYTEA")).await;
+    close(open_postgres(dir.path(), cluster.target()).await).await;
+    let store = open_postgres(dir.path(), cluster.target()).await;
+    is_up_to_date(&store, &before).await;
+    close(store).await;
+}
+
+async fn open_postgres(dir: &Path, target: String) -> Store {
+    let (dir, world) = (dir.to_owned(), world());
+    let options = Options { records: Records::Postgres(target), ..Options::default() };
+    world.workers.clone().run(move || Store::open(&dir, &world, options).unwrap()).await
+}
+
+async fn close(store: Store) {
+    world().workers.run(move || drop(store)).await;
+}
