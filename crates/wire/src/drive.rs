@@ -33,6 +33,7 @@ use crate::limits;
 use crate::output::Output;
 use crate::registry::{Entry, Order};
 use crate::stream::Stream;
+use crate::tap::{Event, Tap};
 use crate::tls::{Certificates, Towards};
 
 /// How a question is decided: at once, or later.
@@ -107,12 +108,15 @@ pub struct Context {
     pub write_deadline: Duration,
     /// Octets read at once, 1 to [`limits::READ_CHUNK`]. A test cuts the input with it.
     pub read_chunk: usize,
+    /// Who is told what is said, if anybody.
+    pub tap: Option<Tap>,
 }
 
 impl Context {
     /// A context with the bounds of [`limits`].
     pub fn new(clock: Clock, tls: Tls, entry: Entry) -> Self {
-        Self { clock, tls, entry, write_deadline: limits::WRITE_DEADLINE, read_chunk: limits::READ_CHUNK }
+        let (write_deadline, read_chunk) = (limits::WRITE_DEADLINE, limits::READ_CHUNK);
+        Self { clock, tls, entry, write_deadline, read_chunk, tap: None }
     }
 }
 
@@ -217,6 +221,10 @@ enum Pause {
 
 impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
     async fn run(&mut self) -> End {
+        if let Some(tap) = &self.context.tap {
+            self.session.overhear();
+            tap.tell(Event::Connected);
+        }
         if self.context.tls.is_implicit()
             && let Err(end) = self.secure().await
         {
@@ -239,9 +247,11 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
         let stream = self.stream.take().expect("no handshake has begun or failed");
         let mut handshake = self.context.tls.handshake(stream).ok_or(End::Cut)?;
         let until = self.context.clock.now() + limits::HANDSHAKE_DEADLINE;
-        let (stream, facts) = poll_fn(|cx| self.poll_handshake(cx, &mut handshake, until)).await?;
+        let secured = poll_fn(|cx| self.poll_handshake(cx, &mut handshake, until)).await;
+        let (stream, facts) = secured.inspect_err(|_| self.tell(Event::HandshakeFailed))?;
         self.stream = Some(stream);
         self.context.entry.live().secured(&facts);
+        self.tell(Event::Secured(&facts));
         self.session.secured(self.context.clock.now(), facts);
         Ok(())
     }
@@ -402,7 +412,9 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
             if self.output.is_full() {
                 break Wants::Room;
             }
-            match self.session.next() {
+            let step = self.session.next();
+            self.overhear();
+            match step {
                 Step::Send(bytes) => self.output.push(bytes),
                 Step::Ask(question) => self.ask(question),
                 Step::Upgrade(Upgrade::Tls) => break Wants::Handshake,
@@ -413,6 +425,19 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
                 }
             }
         };
+    }
+
+    /// Tells the tap what was said since the last time.
+    fn overhear(&mut self) {
+        if let Some(tap) = &self.context.tap {
+            self.session.overheard().iter().for_each(|line| tap.tell(Event::Said(line)));
+        }
+    }
+
+    fn tell(&self, event: Event<'_>) {
+        if let Some(tap) = &self.context.tap {
+            tap.tell(event);
+        }
     }
 
     fn ask(&mut self, question: S::Question) {
@@ -429,6 +454,8 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
     fn over(&mut self, end: End) {
         self.question = None;
         let outcome = self.session.ended(self.context.clock.now(), end);
+        self.overhear();
+        self.tell(Event::Ended(end));
         self.handler.ended(outcome, end);
     }
 

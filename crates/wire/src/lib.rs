@@ -6,9 +6,11 @@ pub mod limits;
 mod output;
 pub mod registry;
 pub mod stream;
+pub mod tap;
 pub mod tls;
 
 pub use drive::{Context, Decision, Handler, Tls, drive};
 pub use registry::{Entry, Registry};
 pub use stream::Stream;
+pub use tap::Tap;
 pub use tls::{Towards, Trust, Verification};

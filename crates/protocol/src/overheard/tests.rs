@@ -195,7 +195,10 @@ fn start() -> Instant {
     Instant::now()
 }
 
-const PROTOCOLS: [fn(Takes, (&[u8], &[usize])) -> Vec<String>; 3] = [smtp, pop3, imap];
+/// Plays a dialogue: its octets, and where its pieces end.
+type Play = fn(Takes, (&[u8], &[usize])) -> Vec<String>;
+
+const PROTOCOLS: [Play; 3] = [smtp, pop3, imap];
 
 fn check(protocol: usize, input: &str, expected: &[&str]) {
     let noted = PROTOCOLS[protocol](true, (input.as_bytes(), &[input.len()]));
