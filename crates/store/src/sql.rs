@@ -3,6 +3,8 @@
 //! Statements are written once, with `?1` placeholders and types that every backend has. What differs is named in
 //! [`Dialect`] and nowhere else.
 
+#[cfg(test)]
+pub(crate) mod plans;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 

@@ -208,3 +208,98 @@ fn entry(row: &dyn Row) -> Result<QueueEntry, Error> {
         last: row.text(13)?.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::{Apply, Books, Placed};
+    use crate::change::{Change, Commit, Rest};
+    use crate::schema;
+    use crate::sql::plans::Explained;
+    use crate::sql::sqlite::Sqlite;
+
+    const D: &str = "example.com";
+
+    fn explained(dir: &tempfile::TempDir) -> Explained {
+        let mut sql = Sqlite::writer(&dir.path().join("db")).unwrap();
+        schema::prepare(&mut sql).unwrap();
+        Explained { sql, slow: Vec::new() }
+    }
+
+    fn enqueue(number: u64) -> Change {
+        Change::Enqueue(QueueEntry {
+            queue_id: QueueId(number),
+            destination: D.into(),
+            virtual_server: String::new(),
+            reverse_path: String::new(),
+            recipients: vec![],
+            content: ContentRef::New(0),
+            prefix: Bytes::new(),
+            accepted: Timestamp(1),
+            due: Timestamp(1),
+            attempts: 0,
+            notified: false,
+            held: false,
+            last: String::new(),
+        })
+    }
+
+    fn every_change() -> Vec<Change> {
+        let (queue_id, destination, node) = (QueueId(1), D.to_owned(), "a".to_owned());
+        let now = Timestamp(1);
+        let rest = |attempts| {
+            let (destination, node) = (destination.clone(), node.clone());
+            let rest =
+                Rest { recipients: vec![], due: now, attempts: 1, notified: true, last: String::new() };
+            Change::Settle { queue_id, destination, node, attempts, rest: Some(rest) }
+        };
+        let hold = |held| Change::Hold { queue_id, destination: destination.clone(), held, now };
+        let done = |queue_id, attempts| {
+            let (destination, node) = (destination.clone(), node.clone());
+            Change::Settle { queue_id, destination, node, attempts, rest: None }
+        };
+        vec![
+            enqueue(1),
+            enqueue(2),
+            Change::Lease { destination: destination.clone(), node: node.clone(), until: Timestamp(9), now },
+            Change::Lease { destination: destination.clone(), node: "b".into(), until: Timestamp(9), now },
+            rest(0),
+            hold(true),
+            hold(false),
+            Change::Expedite { queue_id, destination: destination.clone(), due: now },
+            Change::Doom { queue_id, destination: destination.clone() },
+            Change::HoldDestination { destination: destination.clone(), held: true },
+            Change::HoldDestination { destination: destination.clone(), held: false },
+            done(QueueId(1), 1),
+            Change::Release { destination: destination.clone(), node: node.clone() },
+            Change::Lease { destination: destination.clone(), node: node.clone(), until: Timestamp(9), now },
+            done(QueueId(2), 0),
+            Change::Release { destination, node },
+        ]
+    }
+
+    #[test]
+    fn no_change_of_the_queue_reads_more_than_it_must() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sql = explained(&dir);
+        let mut apply = Apply { sql: &mut sql, books: Books::begin(0, 0), now: Timestamp(1) };
+        let content = Placed { id: ContentId { segment: 1, offset: 64 }, size: 1, end: 99 };
+        apply.commit(&Commit { content: vec![], changes: every_change() }, &[content]).unwrap();
+        assert_eq!(sql.slow, Vec::<String>::new());
+    }
+
+    #[test]
+    fn no_read_of_the_hot_path_reads_more_than_it_must() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sql = explained(&dir);
+        survey(&mut sql, "a", Timestamp(1), 10).unwrap();
+        draw(&mut sql, D, Timestamp(1), 10).unwrap();
+        page(&mut sql, Some((D.into(), QueueId(1))), None, 10).unwrap();
+        page(&mut sql, Some((D.into(), QueueId(1))), Some(D), 10).unwrap();
+        page(&mut sql, None, Some(D), 10).unwrap();
+        assert_eq!(sql.slow, Vec::<String>::new());
+        // And the test sees what it looks for.
+        sql::number(&mut sql, "SELECT COUNT(*) FROM queue", &[]).unwrap();
+        assert_eq!(sql.slow.len(), 1);
+    }
+}

@@ -55,6 +55,16 @@ impl Sqlite {
     }
 }
 
+#[cfg(test)]
+impl Sqlite {
+    /// The steps of a statement's plan.
+    pub(crate) fn plan(&self, sql: &str) -> Vec<String> {
+        let mut statement = self.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+        steps.collect::<Result<_, _>>().unwrap()
+    }
+}
+
 /// A statement keeps its plan whatever values are bound. Otherwise this build of SQLite (with STAT4) prepares statements
 /// anew for new values, which took a twelfth of the writer's time.
 fn stable_plans(connection: &Connection) -> Result<(), Failure> {

@@ -1,0 +1,39 @@
+//! A connection for tests that looks at the plan of each statement before it runs it.
+
+use super::sqlite::Sqlite;
+use super::{Dialect, EachRow, Failure, Sql, Value};
+use crate::Error;
+
+/// Notes every step of a plan that reads a whole table or index, or sorts.
+pub(crate) struct Explained {
+    pub(crate) sql: Sqlite,
+    pub(crate) slow: Vec<String>,
+}
+
+impl Explained {
+    fn look(&mut self, sql: &str) {
+        let plan = self.sql.plan(sql);
+        let slow = plan.into_iter().filter(|step| step.starts_with("SCAN") || step.contains("TEMP B-TREE"));
+        self.slow.extend(slow.map(|step| format!("{step}: {sql}")));
+    }
+}
+
+impl Sql for Explained {
+    fn dialect(&self) -> Dialect {
+        self.sql.dialect()
+    }
+
+    fn script(&mut self, sql: &str) -> Result<(), Failure> {
+        self.sql.script(sql)
+    }
+
+    fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, Failure> {
+        self.look(sql);
+        self.sql.execute(sql, values)
+    }
+
+    fn query(&mut self, sql: &'static str, values: &[Value<'_>], each: EachRow<'_>) -> Result<(), Error> {
+        self.look(sql);
+        self.sql.query(sql, values, each)
+    }
+}
