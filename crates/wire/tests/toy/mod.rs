@@ -24,11 +24,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mail::Timestamp;
-use protocol::{End, Session, Step, TlsFacts, Upgrade};
+use protocol::{End, Overheard, Session, Speaker, Step, TlsFacts, Upgrade};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use wire::registry::{Arrival, Limits, Live};
-use wire::{Context, Decision, Handler, Registry, Stream, Tls};
+use wire::{Context, Decision, Handler, Registry, Stream, Tap, Tls};
 use world::Clock;
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,6 +43,8 @@ pub struct Toy {
     held_until: Option<Instant>,
     stopping: bool,
     log: Vec<String>,
+    /// What is said, once it is asked for.
+    overheard: Option<Vec<Overheard>>,
 }
 
 pub enum Question {
@@ -64,12 +66,20 @@ impl Toy {
             held_until: None,
             stopping: false,
             log: Vec::new(),
+            overheard: None,
         };
         toy.send("hi");
         toy
     }
 
+    fn note(&mut self, by: Speaker, text: &str) {
+        if let Some(overheard) = &mut self.overheard {
+            overheard.push(Overheard { by, text: text.to_owned() });
+        }
+    }
+
     fn send(&mut self, text: &str) {
+        self.note(Speaker::We, text);
         self.steps.push_back(Step::Send(Bytes::from(format!("{text}\r\n"))));
     }
 
@@ -80,6 +90,7 @@ impl Toy {
 
     fn line(&mut self, now: Instant, line: &str) {
         self.log.push(line.to_owned());
+        self.note(Speaker::Peer, line);
         self.until = now + PATIENCE;
         let mut words = line.splitn(3, ' ');
         let command = words.next().unwrap_or_default();
@@ -185,6 +196,14 @@ impl Session for Toy {
         std::mem::take(&mut self.log)
     }
 
+    fn overhear(&mut self) {
+        self.overheard = Some(Vec::new());
+    }
+
+    fn overheard(&mut self) -> Vec<Overheard> {
+        self.overheard.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     fn next(&mut self) -> Step<Question> {
         let until = self.held_until.unwrap_or(self.until).min(self.until);
         self.steps.pop_front().unwrap_or(Step::Await { until, read: self.held_until.is_none() })
@@ -247,11 +266,12 @@ pub struct Setup {
     pub tls: Tls,
     pub buffer: usize,
     pub read_chunk: usize,
+    pub tap: Option<Tap>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { tls: Tls::Off, buffer: 1024, read_chunk: wire::limits::READ_CHUNK }
+        Self { tls: Tls::Off, buffer: 1024, read_chunk: wire::limits::READ_CHUNK, tap: None }
     }
 }
 
@@ -275,6 +295,7 @@ impl Pair {
             ToyHandler { clock: clock.clone(), news: receiver, endings: endings.clone(), open: open.clone() };
         let mut context = Context::new(clock.clone(), setup.tls, entry);
         context.read_chunk = setup.read_chunk;
+        context.tap = setup.tap;
         let toy = Toy::new(clock.now());
         let task = world::Workers::Inline
             .spawn(async move { wire::drive(toy, handler, Stream::Memory(server), &context).await });
