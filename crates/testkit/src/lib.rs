@@ -3,12 +3,13 @@
 //! A [transcript] is a dialogue in a file. [`play`](play::play) plays it against a [`Stage`]: a protocol
 //! session in memory with a small [application](fake) ([`SessionStage`]), or a server that
 //! listens on ports ([`BinaryStage`](binary_stage::BinaryStage)). [`files`] finds the transcripts.
-//! [`dns`] is a name server to ask.
+//! [`dns`] is a name server to ask, [`peer`] a next hop to deliver to.
 
 pub mod binary_stage;
 pub mod dns;
 pub mod fake;
 pub mod files;
+pub mod peer;
 pub mod play;
 pub mod session_stage;
 pub mod transcript;
