@@ -184,6 +184,8 @@ async fn a_lease_is_one_nodes_until_it_is_over(store: Store) {
 
 async fn a_lease_makes_the_row_that_guards_what_comes_next(store: Store) {
     leased(&store, "a").await;
+    // Nor does an administrator take it away.
+    done(&store, hold_destination(false)).await;
     enqueue(&store, [entry(1, D, 10)]).await;
     assert_eq!(survey(&store, "b", 100).await[0].leased_until, Some(at(9000)));
     done(&store, settle(1, "a", 0, None)).await;

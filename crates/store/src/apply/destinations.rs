@@ -78,10 +78,11 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Forgets a destination that is empty and not on hold; of another reads anew from when on something waits.
+    /// Forgets a destination that is empty, not on hold and not leased (whoever leases it may be about to draw what comes
+    /// next); of another reads anew from when on something waits.
     pub(super) fn put_right(&mut self, destination: &str) -> Result<(), Error> {
         let forgotten = self.sql.execute(
-            "DELETE FROM destinations WHERE name = ?1 AND held = 0
+            "DELETE FROM destinations WHERE name = ?1 AND held = 0 AND node = ''
              AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.destination = ?1)",
             values![destination],
         )?;
