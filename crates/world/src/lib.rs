@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod dialer;
 pub mod dice;
+pub mod interfaces;
 pub mod net;
 pub mod resolver;
 pub mod workers;
