@@ -16,6 +16,20 @@ pub const IMAP_TIME_OUT_MIN: Duration = Duration::from_secs(30 * 60);
 pub const LMTP_PORT: u16 = 24;
 /// RFC 2033 §5: LMTP must not be used on it.
 pub const SMTP_PORT: u16 = 25;
+/// RFC 8314 §7.3: submission that is TLS from the first byte.
+pub const SUBMISSIONS_PORT: u16 = 465;
+/// RFC 1035 §4.2.
+pub const DNS_PORT: u16 = 53;
+/// Relaying is for networks of an organisation; the widest that one has is a /8 in IPv4 (RFC 1918 among them)...
+pub const WIDE_V4_PREFIX: u8 = 8;
+/// ... and far narrower than this in IPv6, where the Internet registries themselves have /12 to /23.
+pub const WIDE_V6_PREFIX: u8 = 16;
+/// No peer is hammered, whatever the text says.
+pub const RETRY_MIN: Duration = Duration::from_secs(1);
+/// A shorter time finds nobody at home.
+pub const CONNECT_TIME_OUT_MIN: Duration = Duration::from_secs(1);
+/// A protocol log turns to a new file no oftener than every few lines.
+pub const PROTOCOL_LOG_MIN: u64 = 4 * 1024;
 /// A text longer than this is no settings text.
 pub const TEXT_OCTETS_MAX: usize = 1024 * 1024;
 /// Mistakes beyond this many are not worth reading.

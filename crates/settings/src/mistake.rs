@@ -32,14 +32,13 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The word that comes nearest, if any is near: at most a third of its letters differ, and at least one may.
-pub(crate) fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    among
-        .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
-        .min()
-        .map(|(_, candidate)| candidate)
+/// The word that comes nearest, if any is near: at most a third of its letters differ (and one always may), or it goes on
+/// where the other ends (`password-file` for `password`).
+pub(crate) fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let by_distance = among.clone().into_iter().map(|candidate| (distance(word, candidate), candidate));
+    let near = by_distance.filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1)).min();
+    let goes_on = |candidate: &&str| candidate.strip_prefix(word).is_some_and(|rest| rest.starts_with('-'));
+    near.map(|(_, candidate)| candidate).or_else(|| among.into_iter().find(goes_on))
 }
 
 /// Levenshtein's distance with exchanged neighbours counted once (optimal string alignment), by characters.
@@ -77,6 +76,15 @@ mod tests {
             assert_eq!(distance(a, b), expected, "{a} {b}");
             assert_eq!(distance(b, a), expected, "{b} {a}");
         }
+    }
+
+    #[test]
+    fn a_word_that_goes_on_is_suggested() {
+        let words = ["user", "password-file", "passwords"];
+        for (word, expected) in [("password", Some("passwords")), ("pass", None), ("", None)] {
+            assert_eq!(nearest(word, words), expected, "{word}");
+        }
+        assert_eq!(nearest("password", ["user", "password-file"]), Some("password-file"));
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use mail::printable;
+use mail::{Domain, printable};
 use toml_edit::{Item, TableLike, Value};
 
 use crate::keys::{KEYS, Section};
@@ -53,6 +54,11 @@ impl<'t> Reader<'t> {
         1 + self.text.as_bytes()[..before].iter().filter(|&&byte| byte == b'\n').count()
     }
 
+    /// The line of a key of a table.
+    pub(crate) fn line_of_key(&self, scope: &Scope<'_>, key: &str) -> usize {
+        self.line(scope.table.key(key).and_then(toml_edit::Key::span))
+    }
+
     /// Notes a mistake.
     pub(crate) fn mistake(&mut self, line: usize, place: &str, key: &str, wrong: Wrong) {
         let Wrong { problem: message, suggestion } = wrong;
@@ -61,7 +67,8 @@ impl<'t> Reader<'t> {
 
     /// Notes a mistake in a value that was read.
     pub(crate) fn mistaken<T>(&mut self, found: &Found<T>, problem: &str) {
-        let wrong = Wrong::new(format!("{} = {} {problem}", found.key, found.written));
+        let assigned = if found.written.is_empty() { String::new() } else { format!("= {} ", found.written) };
+        let wrong = Wrong::new(format!("{} {assigned}{problem}", found.key));
         self.mistake(found.line, &found.place, found.key, wrong);
     }
 
@@ -105,21 +112,50 @@ impl<'t> Reader<'t> {
         key: &'static str,
         read: Read<T>,
     ) -> Option<Found<Vec<T>>> {
-        let item = scope.table.get(key)?;
-        let Some(value) = item.as_value() else {
-            self.not_a_table(scope, key, item);
-            return None;
-        };
-        let entries: Vec<&Value> =
-            value.as_array().map_or_else(|| vec![value], |array| array.iter().collect());
+        let list = self.each(scope, key, read)?;
+        let whole = scope.table.get(key)?.as_value()?;
+        Some(self.found(scope, key, whole, list.into_iter().map(|entry| entry.value).collect()))
+    }
+
+    /// The same, and each knows its line.
+    pub(crate) fn each<T>(
+        &mut self,
+        scope: &Scope<'_>,
+        key: &'static str,
+        read: Read<T>,
+    ) -> Option<Vec<Found<T>>> {
+        let entries = self.entries(scope, key)?;
         let mut list = Vec::with_capacity(entries.len());
         for entry in entries {
             match read(entry) {
-                Ok(read) => list.push(read),
+                Ok(read) => list.push(self.found(scope, key, entry, read)),
                 Err(wrong) => self.wrong(scope, key, entry, wrong),
             }
         }
-        Some(self.found(scope, key, value, list))
+        Some(list)
+    }
+
+    /// The same for a list that must not be empty.
+    pub(crate) fn some<T>(
+        &mut self,
+        scope: &Scope<'_>,
+        key: &'static str,
+        read: Read<T>,
+        example: &str,
+    ) -> Option<Vec<Found<T>>> {
+        if self.entries(scope, key)?.is_empty() {
+            let problem = format!("{key} = [] names none; such as {key} = {example}");
+            self.mistake(self.line_of_key(scope, key), &scope.place, key, Wrong::new(problem));
+        }
+        self.each(scope, key, read)
+    }
+
+    /// Notes the keys that a table cannot do without, if they are not there.
+    pub(crate) fn needs(&mut self, scope: &Scope<'_>, keys: &[(&str, &str)]) {
+        for (key, example) in keys.iter().filter(|(key, _)| !scope.has(key)) {
+            let problem = format!("needs the key `{key}`, such as {key} = {example}");
+            self.mistake(scope.line, &scope.place, key, Wrong::new(problem));
+        }
     }
 
     /// The table under a key.
@@ -130,7 +166,7 @@ impl<'t> Reader<'t> {
         place: String,
     ) -> Option<Scope<'d>> {
         let item = scope.table.get(key)?;
-        let line = self.line(scope.table.key(key).and_then(toml_edit::Key::span));
+        let line = self.line_of_key(scope, key);
         match item.as_table_like() {
             Some(table) => Some(Scope { place, line, table }),
             None => {
@@ -160,8 +196,8 @@ impl<'t> Reader<'t> {
         let entries: Vec<&Value> = item.as_array().map_or_else(Vec::new, |array| array.iter().collect());
         let scopes: Vec<Scope<'d>> = entries.iter().filter_map(|entry| self.entry(entry, place)).collect();
         if scopes.len() < entries.len() || item.as_array().is_none() {
-            let line = self.line(scope.table.key(key).and_then(toml_edit::Key::span));
-            self.mistake(line, &scope.place, key, Wrong::new(format!("{key} is no list of tables")));
+            let problem = Wrong::new(format!("{key} is no list of tables"));
+            self.mistake(self.line_of_key(scope, key), &scope.place, key, problem);
         }
         Some(scopes)
     }
@@ -223,10 +259,28 @@ impl<'t> Reader<'t> {
     }
 }
 
+impl<T> Found<T> {
+    /// Another value from the same place.
+    pub(crate) fn map<U>(self, into: impl FnOnce(T) -> U) -> Found<U> {
+        let Self { value, line, place, key, written } = self;
+        Found { value: into(value), line, place, key, written }
+    }
+}
+
 impl<'d> Scope<'d> {
     /// The whole text.
     pub(crate) fn top(table: &'d toml_edit::Table) -> Self {
         Self { place: String::new(), line: 1, table }
+    }
+
+    /// Names the table by the value of a key, or by the first of a list: `remote-domain "partner.example"`.
+    pub(crate) fn name_by(&mut self, key: &str) {
+        let value = self.table.get(key).and_then(Item::as_value);
+        let first = value.and_then(|value| value.as_array().map_or(Some(value), |list| list.get(0)));
+        if let Some(name) = first.and_then(Value::as_str) {
+            let name: String = name.chars().take(QUOTED_CHARS_MAX).collect();
+            self.place = format!("{} \"{}\"", self.place, printable(name));
+        }
     }
 
     /// Whether the key is there, however it reads.
@@ -240,15 +294,49 @@ pub(crate) fn parsed<T: FromStr<Err = Wrong>>(value: &Value) -> Result<T, Wrong>
     as_written(value).parse()
 }
 
-/// Reads one of a few words.
+/// Reads one of a few words. TOML's true and false are on and off.
 pub(crate) fn word<T: Word>(value: &Value) -> Result<T, Wrong> {
-    T::from_word(&as_written(value))
+    match value.as_bool() {
+        Some(true) => T::from_word("on"),
+        Some(false) => T::from_word("off"),
+        None => T::from_word(&as_written(value)),
+    }
 }
 
 /// Reads a number from 1 on.
 pub(crate) fn count(value: &Value) -> Result<u32, Wrong> {
     let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
     number.filter(|&number| number > 0).ok_or_else(|| Wrong::new("is no whole number from 1 on"))
+}
+
+/// Reads a port.
+pub(crate) fn port(value: &Value) -> Result<u16, Wrong> {
+    let number = value.as_integer().and_then(|number| u16::try_from(number).ok());
+    number.filter(|&number| number > 0).ok_or_else(|| Wrong::new("is no port from 1 to 65535"))
+}
+
+/// Reads the path of a file.
+pub(crate) fn path(value: &Value) -> Result<PathBuf, Wrong> {
+    match value.as_str() {
+        Some(text) if !text.is_empty() && !text.contains(char::is_control) => Ok(text.into()),
+        _ => Err(Wrong::new("is no path of a file")),
+    }
+}
+
+/// Reads a domain name.
+pub(crate) fn domain(value: &Value) -> Result<Domain, Wrong> {
+    let text = value.as_str().unwrap_or_default();
+    Domain::parse(text).map_err(|_| Wrong::new("is no domain name such as \"mail.example.org\""))
+}
+
+/// Reads a text that is not empty and has no control character.
+pub(crate) fn text(value: &Value) -> Result<String, Wrong> {
+    match value.as_str() {
+        Some("") => Err(Wrong::new("is empty")),
+        Some(text) if text.contains(char::is_control) => Err(Wrong::new("has control characters")),
+        Some(text) => Ok(text.to_owned()),
+        None => Err(Wrong::new("is no text in quotes")),
+    }
 }
 
 /// Reads a line of printable ASCII.

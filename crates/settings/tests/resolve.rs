@@ -145,7 +145,7 @@ certificates = [{ certificate = "/etc/mail.pem" }, "x"]
 name = "all"
 message-size-limit = "50 MB"
 recipients-per-message = "many"
-commands = { vrfy = true, help = "on" }
+commands = { vrfy = "yes", expn = false, help = "on" }
 
 [[virtual-server]]
 name = "internet"
@@ -195,7 +195,7 @@ format = "yaml"
             settings.toml:10: [defaults]: message-size-limit = "50 MB" is no size such as "50 MiB"; did you mean `50 MiB`?
             settings.toml:11: [defaults]: recipients-per-message = "many" is no whole number from 1 on
             settings.toml:12: [defaults]: unknown key `help`
-            settings.toml:12: [defaults]: vrfy = true is none of on, off
+            settings.toml:12: [defaults]: vrfy = "yes" is none of on, off
             settings.toml:18: virtual-server "internet": unknown key `conections`; did you mean `connections`?
             settings.toml:19: virtual-server "internet": tls = "requird" is none of off, offered, required, implicit; did you mean `required`?
             settings.toml:20: virtual-server "internet": banner = "grüße" has characters that are not printable ASCII
@@ -208,7 +208,7 @@ format = "yaml"
             settings.toml:31: virtual-server "printers": bind = { adress = "[::]:26" } needs an address, such as address = "[::]:993"
             settings.toml:36: virtual-server "mailboxes": connection-time-out = "5 min" is below the 30 min that IMAP asks for (RFC 9051 §5.4)
             settings.toml:38: virtual-server: bind = [] leaves it nowhere to listen
-            settings.toml:38: virtual-server: needs a name, such as name = "internet"
+            settings.toml:38: virtual-server: needs the key `name`, such as name = "internet"
             settings.toml:44: [journal]: keep = 30 is no span of time such as "5 min"
             settings.toml:48: [log]: level = "inf" is none of error, warn, info, debug, trace; did you mean `info`?
             settings.toml:49: [log]: format = "yaml" is none of text, json

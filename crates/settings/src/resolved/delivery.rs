@@ -13,7 +13,7 @@ use crate::values::{DomainPattern, NextHop, NextProtocol, OutboundTls, Reach, Ti
 pub struct Delivery {
     /// The pauses after the first attempts, in order.
     pub retry: Vec<TimeSpan>,
-    /// The pause after all later ones. A text always names one: the last of its list, if it says no other.
+    /// The pause after all later ones. Some in whatever a text means: the last of its list.
     pub then: Option<TimeSpan>,
     /// When the sender is told that a message still waits; none for never. Less than the expiration.
     pub delay_notification: Option<TimeSpan>,

@@ -1,15 +1,20 @@
 //! The types of values: how each is written, read and printed.
 
 mod domain_pattern;
+mod name_server;
 mod network;
 mod next_hop;
+mod pause;
 mod size;
 mod time_span;
 mod words;
 
 pub use domain_pattern::DomainPattern;
+pub(crate) use name_server::{NameServer, Unicast};
 pub use network::{Network, Networks};
+pub(crate) use next_hop::Hop;
 pub use next_hop::NextHop;
+pub(crate) use pause::{Notification, Pause};
 
 pub use size::Size;
 pub use time_span::TimeSpan;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::Wrong;
+use crate::limits::{WIDE_V4_PREFIX, WIDE_V6_PREFIX};
 
 /// An IP prefix: `192.0.2.0/24`, `2001:db8::/32`, or one address. An IPv4-mapped one is the IPv4 network it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +24,17 @@ impl Network {
     /// Whether the address lies in it. An IPv4-mapped address is the IPv4 address it means.
     pub fn contains(&self, address: IpAddr) -> bool {
         masked(address.to_canonical(), self.prefix) == Some(self.base)
+    }
+
+    /// Whether it holds more of the Internet than one organisation has.
+    pub(crate) fn is_wide(&self) -> bool {
+        match self.base {
+            IpAddr::V4(_) => self.prefix < WIDE_V4_PREFIX,
+            IpAddr::V6(v6) => {
+                let is_private = v6.is_unique_local() || v6.is_unicast_link_local();
+                self.prefix < WIDE_V6_PREFIX && !is_private
+            }
+        }
     }
 
     /// The network of a base and a prefix; none if the base has bits beyond the prefix, or the prefix is too long.
@@ -118,6 +130,23 @@ mod tests {
         ] {
             let network: Network = network.parse().unwrap();
             assert_eq!(network.contains(address.parse().unwrap()), expected, "{network} {address}");
+        }
+    }
+
+    #[test]
+    fn what_no_organisation_has_is_wide() {
+        for (network, expected) in [
+            ("0.0.0.0/0", true),
+            ("128.0.0.0/1", true),
+            ("10.0.0.0/8", false),
+            ("::/0", true),
+            ("2000::/3", true),
+            ("2001:db8::/32", false),
+            ("fc00::/7", false),
+            ("fe80::/10", false),
+            ("8000::/1", true),
+        ] {
+            assert_eq!(network.parse::<Network>().unwrap().is_wide(), expected, "{network}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
 
 use mail::{AddressLiteral, Host};
 
@@ -34,27 +35,40 @@ impl NextHop {
     }
 }
 
-/// Reads `relay.example.net`, `relay.example.net:587`, `192.0.2.1:25`, `[192.0.2.1]` or `[2001:db8::1]:25`; without a port
-/// it is the one given.
-pub(crate) fn next_hop(text: &str, port: u16) -> Result<NextHop, Wrong> {
-    if let Ok(bare) = text.parse::<Ipv6Addr>() {
-        // Its last group could be meant as a port.
-        return Err(Wrong::near("needs square brackets", format!("[{bare}]:{port}")));
+/// A next hop as written: the port may be left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hop {
+    host: Host,
+    port: Option<u16>,
+}
+
+const PROBLEM: &str = "is no host and port such as \"relay.example.net:587\" or \"[192.0.2.1]:25\"";
+
+impl Hop {
+    /// The same with a port.
+    pub(crate) fn with_default_port(self, port: u16) -> NextHop {
+        NextHop { host: self.host, port: self.port.unwrap_or(port) }
     }
-    let (host, written) = match text.rsplit_once(':') {
-        Some((host, digits)) if !digits.ends_with(']') => (host, Some(digits)),
-        _ => (text, None),
-    };
-    let wrong = || {
-        Wrong::new(format!(
-            "is no host and port such as \"relay.example.net:{port}\" or \"[192.0.2.1]:{port}\""
-        ))
-    };
-    let port = match written {
-        Some(digits) => read_port(digits).ok_or_else(wrong)?,
-        None => port,
-    };
-    read_host(host).map(|host| NextHop { host, port }).ok_or_else(wrong)
+}
+
+impl FromStr for Hop {
+    type Err = Wrong;
+
+    /// Reads `relay.example.net`, `relay.example.net:587`, `192.0.2.1:25`, `[192.0.2.1]` or `[2001:db8::1]:25`.
+    fn from_str(text: &str) -> Result<Self, Wrong> {
+        if let Ok(bare) = text.parse::<Ipv6Addr>() {
+            // Its last group could be meant as a port.
+            return Err(Wrong::near("needs square brackets", format!("[{bare}]")));
+        }
+        let (host, digits) = match text.rsplit_once(':') {
+            Some((host, digits)) if !digits.ends_with(']') => (host, Some(digits)),
+            _ => (text, None),
+        };
+        let wrong = || Wrong::new(PROBLEM);
+        let host = read_host(host).ok_or_else(wrong)?;
+        let port = digits.map(|digits| read_port(digits).ok_or_else(wrong)).transpose()?;
+        Ok(Self { host, port })
+    }
 }
 
 fn read_port(digits: &str) -> Option<u16> {
@@ -92,6 +106,10 @@ mod tests {
 
     use super::*;
 
+    fn next_hop(text: &str) -> Result<NextHop, Wrong> {
+        text.parse::<Hop>().map(|hop| hop.with_default_port(25))
+    }
+
     #[test]
     fn hosts_are_read() {
         for (text, expected) in [
@@ -107,14 +125,14 @@ mod tests {
             ("[IPv6:2001:db8::1]:587", "[2001:db8::1]:587"),
             ("[::ffff:192.0.2.1]:587", "192.0.2.1:587"),
         ] {
-            assert_eq!(next_hop(text, 25).map(|hop| hop.to_string()), Ok(expected.to_owned()), "{text}");
+            assert_eq!(next_hop(text).map(|hop| hop.to_string()), Ok(expected.to_owned()), "{text}");
         }
     }
 
     #[test]
     fn what_is_no_host_says_why() {
         for (text, suggestion) in [
-            ("2001:db8::1", "[2001:db8::1]:25"),
+            ("2001:db8::1", "[2001:db8::1]"),
             ("", ""),
             (":25", ""),
             ("relay.example.net:", ""),
@@ -129,7 +147,7 @@ mod tests {
             ("user@relay.example.net", ""),
             ("ö:ö", ""),
         ] {
-            let wrong = next_hop(text, 25).unwrap_err();
+            let wrong = next_hop(text).unwrap_err();
             assert_eq!(wrong.suggestion, suggestion, "{text}");
         }
     }
@@ -147,7 +165,7 @@ mod tests {
             ("notlocalhost", false),
             ("10.0.0.1", false),
         ] {
-            assert_eq!(next_hop(text, 25).unwrap().is_loopback(), expected, "{text}");
+            assert_eq!(next_hop(text).unwrap().is_loopback(), expected, "{text}");
         }
     }
 
@@ -156,13 +174,13 @@ mod tests {
         fn what_is_printed_is_read_the_same(address: IpAddr, name in "[a-z]{1,9}(\\.[a-z]{1,9}){0,2}", port in 1u16..) {
             for host in [Host::Literal(AddressLiteral::Ip(address.to_canonical())), Host::parse(&name).unwrap()] {
                 let hop = NextHop { host, port };
-                prop_assert_eq!(next_hop(&hop.to_string(), 1), Ok(hop));
+                prop_assert_eq!(next_hop(&hop.to_string()), Ok(hop));
             }
         }
 
         #[test]
         fn no_text_harms(text: String) {
-            let _ = next_hop(&text, 25);
+            let _ = next_hop(&text);
         }
     }
 }
