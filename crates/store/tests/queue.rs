@@ -552,6 +552,8 @@ async fn destinations_are_counted(store: Store) {
             "c (0, 0) None None true None",
         ]
     );
+    assert_eq!(store.queue_destination("b").await.unwrap().as_ref(), Some(&all[1]));
+    assert_eq!(store.queue_destination("bb").await, Ok(None));
     assert_eq!(store.queue_destinations(None, 2).await.unwrap(), all[..2]);
     assert_eq!(store.queue_destinations(Some("b"), 2).await.unwrap(), all[2..]);
 }

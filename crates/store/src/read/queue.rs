@@ -21,6 +21,19 @@ macro_rules! entries {
     };
 }
 
+/// Some destinations with what they have, as [`summary`] reads them; `?1` is [`DOOMED`].
+macro_rules! summaries {
+    ($some:literal) => {
+        concat!(
+            "SELECT d.name, d.held, d.node, COUNT(q.queue_id), CAST(COALESCE(SUM(q.held), 0) AS BIGINT),
+                    MIN(q.accepted), MIN(CASE WHEN q.held = 0 OR q.due = ?1 THEN q.due END)
+             FROM (SELECT name, held, node FROM destinations ",
+            $some,
+            ") AS d LEFT JOIN queue q ON q.destination = d.name GROUP BY d.name, d.held, d.node ORDER BY d.name"
+        )
+    };
+}
+
 impl Store {
     /// Destinations where something waits that is not on hold, the earliest due first, at most `limit`; of destinations on
     /// hold only those where something is [`DOOMED`].
@@ -61,12 +74,15 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<DestinationSummary>, Error> {
         let (after, limit) = (after.unwrap_or_default().to_owned(), rows_max(limit));
-        let text =
-            "SELECT d.name, d.held, d.node, COUNT(q.queue_id), CAST(COALESCE(SUM(q.held), 0) AS BIGINT),
-                    MIN(q.accepted), MIN(CASE WHEN q.held = 0 OR q.due = ?3 THEN q.due END)
-             FROM (SELECT name, held, node FROM destinations WHERE name > ?1 ORDER BY name LIMIT ?2) AS d
-             LEFT JOIN queue q ON q.destination = d.name GROUP BY d.name, d.held, d.node ORDER BY d.name";
-        self.ask(move |sql| sql::rows(sql, text, values![&after, limit, DOOMED.0], summary)).await
+        let text = summaries!("WHERE name > ?2 ORDER BY name LIMIT ?3");
+        self.ask(move |sql| sql::rows(sql, text, values![DOOMED.0, &after, limit], summary)).await
+    }
+
+    /// One destination, if it has entries or is on hold or leased. Counts what it has.
+    pub async fn queue_destination(&self, name: &str) -> Result<Option<DestinationSummary>, Error> {
+        let name = name.to_owned();
+        let text = summaries!("WHERE name = ?2");
+        self.ask(move |sql| sql::first(sql, text, values![DOOMED.0, &name], summary)).await
     }
 
     /// Entries that are due at `now` or before, the most overdue first, at most `rows_max`.
