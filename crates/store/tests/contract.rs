@@ -17,7 +17,7 @@ use bytes::Bytes;
 use cluster::Cluster;
 use mail::{Flag, ModSeq, QueueId};
 use store::{
-    AccountRef, Change, Commit, ContentRef, FlagMode, MailboxRef, Options, QueueEntry, Records, Store,
+    AccountRef, Change, Commit, ContentRef, FlagMode, MailboxRef, Options, QueueEntry, Records, Rest, Store,
 };
 use support::*;
 
@@ -50,7 +50,7 @@ async fn both_backends_answer_the_same() {
     }
     assert_eq!(sqlite.0.len(), postgres.0.len());
     let all = sqlite.0.join("\n");
-    for word in ["Conflict", "Copied", "Flagged", "Expunged", "Filed", "Made"] {
+    for word in ["Conflict", "Copied", "Flagged", "Expunged", "Filed", "Made", "Leased", "Taken"] {
         assert!(all.contains(word), "the play shows {word}");
     }
 }
@@ -97,6 +97,7 @@ async fn look(store: &Store, answers: &mut Answers) {
         .note("has domain", (store.has_domain("example.org").await, store.has_domain("example.com").await));
     answers.note("accounts", store.accounts().await);
     answers.note("aliases", store.aliases().await);
+    answers.note("keys", (store.dkim_keys("example.org").await, store.dkim_keys("example.net").await));
     answers.note("account", (store.account(1).await, store.account(99).await));
     answers.note("by address", store.account_by_address("a@example.org").await);
     answers.note("alias", store.alias("postmaster@example.org").await);
@@ -132,9 +133,19 @@ async fn look_into(store: &Store, mailbox: i64, answers: &mut Answers) {
 }
 
 async fn look_at_queue(store: &Store, answers: &mut Answers) {
-    answers.note("due", store.queue_due(at(1500), 10).await);
-    answers.note("due, one", store.queue_due(at(9000), 1).await);
-    answers.note("next due", store.queue_next_due().await);
+    answers.note("survey", store.queue_survey("main", at(1500), 10).await);
+    answers.note("survey of another, one", store.queue_survey("other", at(1500), 1).await);
+    for destination in ["local", "example.com", "nowhere"] {
+        answers.note("draw", store.queue_draw(destination, at(1500), 10).await);
+        answers.note("draw, one", store.queue_draw(destination, at(9000), 1).await);
+        answers.note("page", store.queue_page(None, Some(destination), 10).await);
+        answers.note("destination", store.queue_destination(destination).await);
+    }
+    let after = Some(("example.com".to_owned(), QueueId(1 << 20)));
+    answers.note("page of all", store.queue_page(None, None, 2).await);
+    answers.note("next page", store.queue_page(after, None, 2).await);
+    answers.note("destinations", store.queue_destinations(None, 10).await);
+    answers.note("next destinations", store.queue_destinations(Some("example.com"), 10).await);
     answers.note("entries", store.queue_entries(QueueId(1 << 20)).await);
     answers.note("length", store.queue_length().await);
     answers.note("story", store.story(QueueId(1 << 20)).await);
@@ -166,6 +177,13 @@ async fn directory(store: &Store, answers: &mut Answers) {
         targets: targets.iter().map(|target| (*target).to_owned()).collect(),
         at: at(3),
     };
+    let key = |domain: &str| Change::AddDkimKey {
+        domain: domain.into(),
+        selector: "s".into(),
+        algorithm: "rsa-sha256".into(),
+        key: Bytes::from_static(b"\x30\x00"),
+        at: at(5),
+    };
     let changes = vec![
         domain("example.org"),
         domain("example.org"),
@@ -187,6 +205,15 @@ async fn directory(store: &Store, answers: &mut Answers) {
         Change::RemoveAlias { address: "postmaster@example.org".into() },
         Change::RemoveAlias { address: "postmaster@example.org".into() },
         alias("postmaster@example.org", &["a@example.org"]),
+        domain("example.net"),
+        key("example.net"),
+        key("example.net"),
+        key("example.com"),
+        Change::RemoveDkimKey { domain: "example.net".into(), selector: "other".into() },
+        Change::RemoveDkimKey { domain: "example.net".into(), selector: "s".into() },
+        key("example.net"),
+        Change::RemoveDomain { name: "example.net".into() },
+        key("example.org"),
     ];
     each(store, answers, changes).await;
     look(store, answers).await;
@@ -288,17 +315,58 @@ async fn queue(store: &Store, answers: &mut Answers) {
     let unknown = QueueEntry { content: ContentRef::New(7), ..entry(9, "local", 1) };
     answers.note("no content", change(store, [Change::Enqueue(unknown)]).await);
     look(store, answers).await;
-    let defer = |destination: &str| Change::Defer {
+    let (node, now) = ("main".to_owned(), at(1500));
+    let name = |text: &str| text.to_owned();
+    let lease = |to: &str, node: &str| Change::Lease {
+        destination: name(to),
+        node: name(node),
+        until: at(9000),
+        now,
+    };
+    let settle = |to: &str, attempts, rest| Change::Settle {
         queue_id: first,
-        destination: destination.into(),
+        destination: name(to),
+        node: node.clone(),
+        attempts,
+        rest,
+    };
+    let rest = Rest {
+        recipients: vec!["ü@example.org".into()],
         due: at(5000),
-        attempts: 3,
+        attempts: 1,
+        notified: true,
         last: "451 later".into(),
     };
-    let dequeue = |destination: &str| Change::Dequeue { queue_id: first, destination: destination.into() };
-    let changes = vec![defer("example.com"), defer("nowhere"), dequeue("local"), dequeue("local")];
+    let changes = vec![
+        settle("local", 0, None),
+        lease("local", "main"),
+        lease("local", "other"),
+        lease("example.com", "main"),
+        lease("empty", "main"),
+        settle("local", 0, Some(rest.clone())),
+        settle("local", 0, Some(rest)),
+        Change::Hold { queue_id: first, destination: name("local"), held: true, now },
+        Change::Expedite { queue_id: first, destination: name("local"), due: at(2) },
+        Change::Hold { queue_id: first, destination: name("local"), held: false, now },
+        Change::Doom { queue_id: first, destination: name("nowhere") },
+        Change::Doom { queue_id: first, destination: name("local") },
+        Change::HoldDestination { destination: name("local"), held: true },
+        Change::HoldDestination { destination: name("held"), held: true },
+        Change::Release { destination: name("empty"), node: node.clone() },
+    ];
     each(store, answers, changes).await;
     look(store, answers).await;
+    let changes = vec![
+        settle("local", 1, None),
+        settle("local", 1, None),
+        Change::Release { destination: name("local"), node: name("other") },
+        Change::Release { destination: name("local"), node: node.clone() },
+        Change::HoldDestination { destination: name("local"), held: false },
+        Change::HoldDestination { destination: name("held"), held: false },
+    ];
+    each(store, answers, changes).await;
+    look(store, answers).await;
+    answers.note("check", store.check(true, None).await);
 }
 
 async fn journal(store: &Store, answers: &mut Answers) {

@@ -93,6 +93,13 @@ async fn the_queue_of_the_first_release_goes_on_in_postgres() {
     close(open_postgres(dir.path(), cluster.target()).await).await;
     let store = open_postgres(dir.path(), cluster.target()).await;
     is_up_to_date(&store, &before).await;
+    // Here, because SQLite's repairs are tested with its other faults.
+    cluster
+        .run("UPDATE destinations SET next_due = NULL; DELETE FROM destinations WHERE name = 'local/12'")
+        .await;
+    assert_eq!(store.check(true, None).await.unwrap().wrong_destinations, 2);
+    assert_eq!(store.queue_survey("main", at(0), 10).await.unwrap().len(), 2);
+    assert!(store.check(false, None).await.unwrap().is_clean());
     close(store).await;
 }
 
