@@ -12,6 +12,7 @@ use wire::{Context, Entry, Stream, Tls, drive};
 use crate::imap::ImapHandler;
 use crate::limits::SIGN_IN_FAILURES_MAX;
 use crate::pop3::Pop3Handler;
+use crate::protocol_log::ProtocolLog;
 use crate::shared::{Connection, Shared, VirtualServer};
 use crate::smtp::SmtpHandler;
 
@@ -24,6 +25,7 @@ pub(crate) struct Endpoint {
     /// For peers that may not, and for those that may sign in over clear text.
     sessions: [SessionConfig; 2],
     settings: Arc<Settings>,
+    log: Option<ProtocolLog>,
 }
 
 /// What the sessions of a protocol are told.
@@ -41,6 +43,7 @@ impl Endpoint {
         server: &VirtualServerSettings,
         tls: TlsPolicy,
         certificates: &Arc<Certificates>,
+        log: Option<ProtocolLog>,
     ) -> Self {
         let config = |auth_without_tls| session_config(&settings, server, tls, auth_without_tls);
         let sessions = [config(false), config(true)];
@@ -57,7 +60,7 @@ impl Endpoint {
             magic: server.magic_recipients,
             commands: server.commands,
         });
-        Self { shared, server, tls, sessions, settings }
+        Self { shared, server, tls, sessions, settings, log }
     }
 
     /// Serves one connection to its end.
@@ -72,7 +75,8 @@ impl Endpoint {
             server: self.server.clone(),
             live,
         });
-        let context = Context::new(self.shared.world.clock.clone(), self.tls.clone(), entry);
+        let mut context = Context::new(self.shared.world.clock.clone(), self.tls.clone(), entry);
+        context.tap = self.log.as_ref().map(|log| log.tap(&connection.live));
         let (now, shared, mailboxes) =
             (context.clock.now(), self.shared.clone(), self.shared.mailboxes.clone());
         // Boxed, so that the task of an idle connection is as large as its own protocol needs.

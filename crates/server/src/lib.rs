@@ -8,6 +8,7 @@ mod files;
 mod imap;
 mod limits;
 mod pop3;
+mod protocol_log;
 mod replies;
 pub mod run;
 mod running;

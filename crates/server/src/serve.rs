@@ -23,6 +23,7 @@ use world::net::Listener;
 
 use crate::connect::Endpoint;
 use crate::limits::{HOUSEKEEPING_PAUSE, STOP_GRACE};
+use crate::protocol_log::ProtocolLogs;
 use crate::running::Running;
 use crate::shared::Shared;
 use crate::{certificates, smtp};
@@ -37,6 +38,7 @@ pub struct Server {
     ports: BTreeMap<String, u16>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    protocol_logs: ProtocolLogs,
     data: PathBuf,
 }
 
@@ -89,15 +91,17 @@ impl Server {
         let mailboxes = Mailboxes::new(store.clone(), world.clone());
         let destinations = Arc::new(Destinations::new(settings));
         let shared = Arc::new(Shared::new(world, store, directory, mailboxes, destinations, host_name));
+        let protocol_logs = ProtocolLogs::start(settings, &shared.world);
         let mut endpoints = BTreeMap::new();
         let whole = Arc::new(settings.clone());
         for (server, binding) in bindings(settings) {
-            let endpoint = Endpoint::new(shared.clone(), whole.clone(), server, binding.tls, &certificates);
+            let (shared, log) = (shared.clone(), protocol_logs.of(server.name.as_str()));
+            let endpoint = Endpoint::new(shared, whole.clone(), server, binding.tls, &certificates, log);
             endpoints.insert(key(server, &binding), Arc::new(endpoint));
         }
         let (stop, _) = watch::channel(false);
         let (ports, tasks, data) = (BTreeMap::new(), Vec::new(), data.to_owned());
-        Ok(Self { shared, admin, registry, endpoints, ports, stop, tasks, data })
+        Ok(Self { shared, admin, registry, endpoints, ports, stop, tasks, protocol_logs, data })
     }
 
     /// The port of each protocol: the first binding of each, in clear text under its name, with implicit TLS under the
@@ -147,6 +151,7 @@ impl Server {
         for task in std::mem::take(&mut self.tasks) {
             let _ = task.await;
         }
+        self.protocol_logs.finish().await;
         let _ = std::fs::remove_file(socket_path(&self.data));
         // With the last handle on the store goes its lock; what waits is written first.
     }

@@ -31,7 +31,8 @@ impl Tap {
         Self(Box::new(tell))
     }
 
-    pub(crate) fn tell(&self, event: Event<'_>) {
+    /// Tells it.
+    pub fn tell(&self, event: Event<'_>) {
         (self.0)(event);
     }
 }
