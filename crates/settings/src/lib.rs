@@ -9,6 +9,7 @@
 pub mod keys;
 pub mod limits;
 pub mod mistake;
+mod named_file;
 mod raw;
 mod read;
 mod resolve;
@@ -17,7 +18,8 @@ pub mod values;
 
 pub use keys::{KEYS, Key, Section};
 pub use mistake::Mistake;
-pub use resolve::resolve;
+pub use named_file::NamedFile;
+pub use resolve::{files, resolve};
 pub use resolved::{
     Binding, CertificateFiles, Commands, ConnectionLimits, Delivery, Journal, LocalDelivery, LocalDomain,
     Log, OutboundConnections, OutboundSignIn, ProtocolLog, Relay, RemoteDomain, Reports, Resolvers, Settings,

@@ -11,12 +11,14 @@ use toml_edit::{Item, TableLike, Value};
 use crate::keys::{KEYS, Section};
 use crate::limits::QUOTED_CHARS_MAX;
 use crate::mistake::{Mistake, nearest};
+use crate::named_file::NamedFile;
 use crate::values::{Word, Wrong};
 
-/// The text that is read, and the mistakes found in it so far.
+/// The text that is read, and the mistakes and files found in it so far.
 pub(crate) struct Reader<'t> {
     text: &'t str,
     pub(crate) mistakes: Vec<Mistake>,
+    pub(crate) files: Vec<NamedFile>,
 }
 
 /// A table of the text.
@@ -45,7 +47,7 @@ pub(crate) type Read<T> = fn(&Value) -> Result<T, Wrong>;
 
 impl<'t> Reader<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
-        Self { text, mistakes: Vec::new() }
+        Self { text, mistakes: Vec::new(), files: Vec::new() }
     }
 
     /// The line of an octet of the text.
@@ -148,6 +150,20 @@ impl<'t> Reader<'t> {
             self.mistake(self.line_of_key(scope, key), &scope.place, key, Wrong::new(problem));
         }
         self.each(scope, key, read)
+    }
+
+    /// A path, noted among the files.
+    pub(crate) fn file(&mut self, scope: &Scope<'_>, key: &'static str) -> Option<Found<PathBuf>> {
+        let found = self.value(scope, key, path)?;
+        self.files.push(NamedFile::from(&found));
+        Some(found)
+    }
+
+    /// A list of paths, noted among the files.
+    pub(crate) fn files(&mut self, scope: &Scope<'_>, key: &'static str) -> Option<Vec<Found<PathBuf>>> {
+        let list = self.each(scope, key, path)?;
+        self.files.extend(list.iter().map(NamedFile::from));
+        Some(list)
     }
 
     /// Notes the keys that a table cannot do without, if they are not there.
@@ -316,7 +332,7 @@ pub(crate) fn port(value: &Value) -> Result<u16, Wrong> {
 }
 
 /// Reads the path of a file.
-pub(crate) fn path(value: &Value) -> Result<PathBuf, Wrong> {
+fn path(value: &Value) -> Result<PathBuf, Wrong> {
     match value.as_str() {
         Some(text) if !text.is_empty() && !text.contains(char::is_control) => Ok(text.into()),
         _ => Err(Wrong::new("is no path of a file")),

@@ -10,6 +10,7 @@ use toml_edit::Document;
 
 use crate::limits::{MISTAKES_MAX, TEXT_OCTETS_MAX};
 use crate::mistake::Mistake;
+use crate::named_file::NamedFile;
 use crate::raw::{self, Raw};
 use crate::read::{Found, Reader, Scope};
 use crate::resolved::{Journal, Log, Settings};
@@ -29,10 +30,31 @@ use crate::values::{LogFormat, LogLevel, Networks, Size, TimeSpan, Wrong};
 /// assert_eq!(mistakes[0].to_string(), "1: unknown key `hostname`; did you mean `host-name`?");
 /// ```
 pub fn resolve(text: &str) -> Result<Settings, Vec<Mistake>> {
+    let (settings, reader) = read(text);
+    let mut mistakes = reader.mistakes;
+    mistakes.sort();
+    mistakes.dedup();
+    mistakes.truncate(MISTAKES_MAX);
+    if mistakes.is_empty() { settings.ok_or(mistakes) } else { Err(mistakes) }
+}
+
+/// The files that the text names, in the order of reading: what [`resolve`] cannot look at, for it does no I/O.
+///
+/// ```
+/// let text = "[delivery]\ncertificate-authorities = \"/etc/office.pem\"";
+/// let files = settings::files(text);
+/// assert_eq!((files[0].line, files[0].place.as_str()), (2, "[delivery]"));
+/// ```
+pub fn files(text: &str) -> Vec<NamedFile> {
+    read(text).1.files
+}
+
+/// Nothing is read of what is no TOML; there is a mistake then.
+fn read(text: &str) -> (Option<Settings>, Reader<'_>) {
     let mut reader = Reader::new(text);
     if text.len() > TEXT_OCTETS_MAX {
         reader.mistake(1, "", "", Wrong::new(format!("longer than {}", Size(TEXT_OCTETS_MAX as u64))));
-        return Err(reader.mistakes);
+        return (None, reader);
     }
     let document = match Document::parse(text) {
         Ok(document) => document,
@@ -40,16 +62,12 @@ pub fn resolve(text: &str) -> Result<Settings, Vec<Mistake>> {
             let line = reader.line(error.span());
             let message = error.message().lines().collect::<Vec<_>>().join(": ");
             reader.mistake(line, "", "", Wrong::new(message));
-            return Err(reader.mistakes);
+            return (None, reader);
         }
     };
     let raw = raw::settings(&mut reader, &Scope::top(document.as_table()));
     let settings = all(&mut reader, raw);
-    let mut mistakes = reader.mistakes;
-    mistakes.sort();
-    mistakes.dedup();
-    mistakes.truncate(MISTAKES_MAX);
-    if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    (Some(settings), reader)
 }
 
 fn all(reader: &mut Reader<'_>, raw: Raw) -> Settings {

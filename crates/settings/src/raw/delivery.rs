@@ -6,7 +6,7 @@ use mail::{Address, Domain};
 use toml_edit::Value;
 
 use crate::keys::Section;
-use crate::read::{Found, Reader, Scope, count, domain, parsed, path, port, text, word};
+use crate::read::{Found, Reader, Scope, count, domain, parsed, port, text, word};
 use crate::resolved::{OutboundSignIn, Reports};
 use crate::values::{
     DomainPattern, Hop, NameServer, NextProtocol, Notification, OutboundTls, Pause, Reach, Switch, TimeSpan,
@@ -29,7 +29,7 @@ pub(crate) struct RawDelivery {
     pub(crate) dns_trust_anchors: Option<Found<PathBuf>>,
     pub(crate) port: Option<Found<u16>>,
     pub(crate) next: RawNext,
-    pub(crate) certificate_authorities: Option<Found<Vec<PathBuf>>>,
+    pub(crate) certificate_authorities: Option<Vec<Found<PathBuf>>>,
     pub(crate) reach: Option<Found<Reach>>,
     pub(crate) dkim: Option<Found<Switch>>,
 }
@@ -93,10 +93,10 @@ pub(super) fn delivery(reader: &mut Reader<'_>, top: &Scope<'_>) -> RawDelivery 
         source_addresses: reader.each(&scope, "source-address", parsed),
         resolvers: reader.some(&scope, "resolvers", parsed, "[\"system\"]"),
         dns_validation: reader.value(&scope, "dns-validation", word),
-        dns_trust_anchors: reader.value(&scope, "dns-trust-anchors", path),
+        dns_trust_anchors: reader.file(&scope, "dns-trust-anchors"),
         port: reader.value(&scope, "outbound-port", port),
         next: next(reader, &scope),
-        certificate_authorities: reader.list(&scope, "certificate-authorities", path),
+        certificate_authorities: reader.files(&scope, "certificate-authorities"),
         reach: reader.value(&scope, "allow-private-exchangers", word),
         dkim: reader.value(&scope, "dkim", word),
     }
@@ -124,7 +124,7 @@ fn sign_in(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Found<OutboundS
     let needed = [("user", "\"example-org\""), ("password-file", "\"/etc/waxseal/relay.secret\"")];
     reader.needs(&table, &needed);
     let user = reader.value(&table, "user", text);
-    let password_file = reader.value(&table, "password-file", path);
+    let password_file = reader.file(&table, "password-file");
     let (line, place) = (reader.line_of_key(scope, "authentication"), scope.place.clone());
     let value = OutboundSignIn { user: user?.value, password_file: password_file?.value };
     Some(Found { value, line, place, key: "authentication", written: String::new() })

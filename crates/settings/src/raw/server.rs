@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use toml_edit::Value;
 
 use crate::keys::Section;
-use crate::read::{Found, Reader, Scope, count, line_of_text, parsed, path, word};
+use crate::read::{Found, Reader, Scope, count, line_of_text, parsed, word};
 use crate::values::{Mechanism, Network, Service, Size, Switch, TimeSpan, Tls, Wrong};
 
 /// A virtual server that has a name and a protocol.
@@ -207,7 +207,7 @@ fn protocol_log(reader: &mut Reader<'_>, scope: &Scope<'_>) -> RawProtocolLog {
     };
     reader.check_keys(&log, &[Section::ProtocolLog]);
     RawProtocolLog {
-        file: reader.value(&log, "file", path),
+        file: reader.file(&log, "file"),
         size_limit: reader.value(&log, "size-limit", parsed),
         keep: reader.value(&log, "keep", count),
     }

@@ -50,7 +50,12 @@ pub(super) fn resolve(reader: &mut Reader<'_>, raw: RawDelivery, ourselves: &Our
         smart_hosts,
         sign_in,
         tls: secured,
-        certificate_authorities: or(raw.certificate_authorities, Vec::new()),
+        certificate_authorities: raw
+            .certificate_authorities
+            .into_iter()
+            .flatten()
+            .map(|found| found.value)
+            .collect(),
         reach: or(raw.reach, Reach::Public),
         dkim: or(raw.dkim, Switch(true)).0,
     };
