@@ -2,25 +2,17 @@
 
 use std::time::Duration;
 
-/// Entries the runner takes in one read; bounds its memory, and the rest is due at once afterwards.
-pub const DUE_ENTRIES_MAX: usize = 256;
-
 /// How long the runner sleeps at most, so that a clock that was set back or a lost wake-up cannot stall mail.
 pub const SLEEP_MAX: Duration = Duration::from_secs(60);
 
-/// The first pauses between attempts at local delivery that failed on our side; the last one repeats.
-pub const LOCAL_RETRY: [Duration; 4] = [
-    Duration::from_secs(60),
-    Duration::from_secs(5 * 60),
-    Duration::from_secs(15 * 60),
-    Duration::from_secs(60 * 60),
-];
-
-/// After this long a local delivery that cannot be made is reported (VIRTUAL-SERVERS: local expiration, 2 days).
-pub const LOCAL_EXPIRATION: Duration = Duration::from_secs(2 * 24 * 3600);
-
 /// Octets of the original's header that a report returns (RFC 3462 §2: text/rfc822-headers).
 pub const REPORT_HEADER_OCTETS_MAX: usize = 64 * 1024;
+
+/// Recipients in one report; more of them get another. Keeps a report within what a commit takes inline.
+pub const REPORT_RECIPIENTS_MAX: usize = 50;
+
+/// Octets of a diagnostic in a report: a reply has 512 a line, and its first lines say what there is to say.
+pub const REPORT_DIAGNOSTIC_OCTETS_MAX: usize = 700;
 
 /// The shortest pause between two attempts, whatever the settings say: no peer is hammered.
 pub const RETRY_INTERVAL_MIN: Duration = Duration::from_secs(1);
@@ -62,3 +54,19 @@ pub const HOPS_MAX: usize = 30;
 /// What administrators did to single deliveries and the runner has not yet heard of; beyond, it reads whole destinations
 /// again.
 pub const NEWS_MAX: usize = 1_000;
+
+/// How long a lease is kept that the schedule has let go: the next message to the same destination comes often soon, and costs
+/// no commit then.
+pub const LEASE_KEPT: Duration = Duration::from_secs(10);
+
+/// Leases taken, and given up, in one commit: bounds what one of them holds up.
+pub const LEASES_CHANGED_MAX: usize = 1_000;
+
+/// Events heard between two looks at the schedule: what they make possible is not to wait for all of a burst.
+pub const EVENTS_MAX: usize = 1_000;
+
+/// After the word to stop, attempts under way have this long to end. Shorter than what the server waits for its tasks.
+pub const STOP_GRACE: Duration = Duration::from_secs(8);
+
+/// And this long after they are cut.
+pub const STOP_CUT: Duration = Duration::from_secs(1);

@@ -1,20 +1,45 @@
-//! Failure reports to the sender (RFC 3461 §6, 3462, 3464): a text for people, fields for programs, the original's header.
+//! Reports to the sender (RFC 3461 §6, 3462, 3464): of failure, and once of delay. A text for people, fields for programs,
+//! the original's header.
+//!
+//! Whatever comes from elsewhere (replies, addresses, the original's header) is printable ASCII on whole lines when it stands
+//! in a report.
 
 use std::fmt::Write;
 
-use mail::{Address, QueueId, Timestamp};
+use mail::message::Header;
+use mail::{Address, EnhancedCode, QueueId, Timestamp};
 
-use crate::limits::REPORT_HEADER_OCTETS_MAX;
+use crate::agent::Diagnostic;
+use crate::limits::{REPORT_DIAGNOSTIC_OCTETS_MAX, REPORT_HEADER_OCTETS_MAX};
 
-/// A recipient whose mail will never arrive.
+mod advice;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use text::{fold, on_one_line, presentable_header, wrap};
+
+/// A recipient whose mail has not arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailedRecipient {
-    /// Who.
-    pub address: Address,
-    /// The enhanced code (RFC 3463), `5.1.1`.
-    pub status: String,
-    /// What is wrong, in words for the sender.
-    pub because: String,
+pub struct Reported {
+    /// Who, as the envelope names him.
+    pub recipient: String,
+    /// The enhanced code (RFC 3463) that is reported.
+    pub status: EnhancedCode,
+    /// What the last attempt said.
+    pub diagnostic: Diagnostic,
+}
+
+/// What is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It will never arrive.
+    Failed,
+    /// It is late, and still tried.
+    Delayed {
+        /// Until then.
+        until: Timestamp,
+    },
 }
 
 /// What a report is made of.
@@ -22,6 +47,8 @@ pub struct FailedRecipient {
 pub struct Report<'a> {
     /// Our name.
     pub host_name: &'a str,
+    /// The domain at which a person reads the answers to a report.
+    pub postmaster_at: &'a str,
     /// The sender of the original, who gets the report.
     pub to: &'a Address,
     /// The report's own transaction.
@@ -30,10 +57,12 @@ pub struct Report<'a> {
     pub original: QueueId,
     /// When the original was accepted.
     pub arrived: Timestamp,
-    /// Now.
+    /// When the last attempt ended.
     pub at: Timestamp,
-    /// Recipients that failed, at least one.
-    pub failed: &'a [FailedRecipient],
+    /// What is reported.
+    pub kind: Kind,
+    /// Of whom; at least one.
+    pub recipients: &'a [Reported],
     /// The original's header, as stored.
     pub header: &'a [u8],
 }
@@ -42,141 +71,139 @@ impl Report<'_> {
     /// The whole message, CRLF line ends. Its envelope sender is null (RFC 3464 §2: no report about a report).
     pub fn message(&self) -> Vec<u8> {
         let boundary = format!("report-{}", self.queue_id);
-        let mut head = String::with_capacity(2048);
-        self.write_text(&mut head, &boundary).expect("a String takes everything");
-        let mut message = crlf(&head).into_bytes();
-        message.extend_from_slice(self.returned_header());
-        message.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-        message
+        let mut out = String::with_capacity(4096);
+        self.write(&mut out, &boundary).expect("a String takes everything");
+        out.replace('\n', "\r\n").into_bytes()
     }
 
-    fn write_text(&self, out: &mut String, boundary: &str) -> std::fmt::Result {
-        let (host, at) = (self.host_name, self.at.rfc5322());
-        // An answer must reach somebody: the recipients that failed are of our domains, the host's name need not be.
-        let domain =
-            self.failed.first().map_or_else(|| host.to_owned(), |failed| failed.address.host.to_string());
-        writeln!(out, "From: Mail Delivery System <postmaster@{domain}>")?;
+    fn write(&self, out: &mut String, boundary: &str) -> std::fmt::Result {
+        self.write_header(out, boundary)?;
+        writeln!(out, "\n--{boundary}\nContent-Type: text/plain; charset=us-ascii\n")?;
+        self.write_text(out)?;
+        writeln!(out, "\n--{boundary}\nContent-Type: message/delivery-status\n")?;
+        self.write_fields(out)?;
+        writeln!(out, "\n--{boundary}\nContent-Type: text/rfc822-headers\n")?;
+        out.push_str(&presentable_header(self.header, REPORT_HEADER_OCTETS_MAX));
+        writeln!(out, "\n--{boundary}--")
+    }
+
+    fn write_header(&self, out: &mut String, boundary: &str) -> std::fmt::Result {
+        let subject = match self.kind {
+            Kind::Failed => "Your message could not be delivered",
+            Kind::Delayed { .. } => "Your message is late, and still on its way",
+        };
+        writeln!(out, "From: Mail Delivery System <postmaster@{}>", self.postmaster_at)?;
         writeln!(out, "To: <{}>", self.to)?;
-        writeln!(out, "Subject: Your message could not be delivered")?;
-        writeln!(out, "Date: {at}")?;
-        writeln!(out, "Message-ID: <{}@{host}>", self.queue_id)?;
-        // RFC 3834 §5: an answer to this would loop.
+        writeln!(out, "Subject: {subject}")?;
+        writeln!(out, "Date: {}", self.at.rfc5322())?;
+        writeln!(out, "Message-ID: <{}@{}>", self.queue_id, self.host_name)?;
+        // RFC 3834 §3.1.4: so that it is shown beside the original.
+        if let Some(id) = self.original_message_id() {
+            writeln!(out, "In-Reply-To: {id}\nReferences: {id}")?;
+        }
+        // RFC 3834 §5.2: of reports never auto-generated, not even of a delay. An answer to this would loop.
         writeln!(out, "Auto-Submitted: auto-replied")?;
         writeln!(out, "MIME-Version: 1.0")?;
         writeln!(
             out,
             "Content-Type: multipart/report; report-type=delivery-status;\n boundary=\"{boundary}\""
-        )?;
-        writeln!(out, "\n--{boundary}\nContent-Type: text/plain; charset=us-ascii\n")?;
-        writeln!(out, "Your message of {} could not be delivered to:\n", self.arrived.rfc5322())?;
-        for failed in self.failed {
-            writeln!(out, "  {}\n    {} ({})\n", failed.address, one_line(&failed.because), failed.status)?;
+        )
+    }
+
+    fn write_text(&self, out: &mut String) -> std::fmt::Result {
+        let (host, arrived) = (self.host_name, self.arrived.rfc5322());
+        match self.kind {
+            Kind::Failed => writeln!(out, "Your message of {arrived} could not be delivered to:\n")?,
+            Kind::Delayed { .. } => {
+                writeln!(out, "Your message of {arrived} has not yet been delivered to:\n")?;
+            }
         }
-        writeln!(out, "It will not be tried again. The first lines of your message follow below.")?;
-        writeln!(out, "The administrator of {host} finds it under the number {}.", self.original)?;
-        self.write_fields(out, boundary)?;
-        writeln!(out, "\n--{boundary}\nContent-Type: text/rfc822-headers\n")
+        for reported in self.recipients {
+            self.write_recipient(out, reported)?;
+        }
+        match self.kind {
+            Kind::Failed => writeln!(
+                out,
+                "It will not be tried again for these recipients. The header of your message follows below."
+            )?,
+            Kind::Delayed { until } => writeln!(
+                out,
+                "It is tried again until {}. You need not send it again:\n\
+                 if it cannot be delivered by then, you will be told.",
+                until.rfc5322()
+            )?,
+        }
+        writeln!(out, "The administrator of {host} finds it under the number {}.", self.original)
+    }
+
+    /// One recipient for people: who, what is wrong, in whose words, what to do.
+    fn write_recipient(&self, out: &mut String, reported: &Reported) -> std::fmt::Result {
+        let Reported { recipient, status, diagnostic } = reported;
+        writeln!(out, "  {}", on_one_line(recipient))?;
+        if *status != diagnostic.status {
+            let days = advice::expired(self.at.0.saturating_sub(self.arrived.0));
+            wrap(out, "    ", &format!("{days} ({status})"));
+        }
+        let because = sentence(&diagnostic.because);
+        if !because.is_empty() {
+            wrap(out, "    ", &format!("{because} ({})", diagnostic.status));
+        }
+        if let Some(remote) = &diagnostic.remote {
+            wrap(out, "    ", &format!("{} said: {}", on_one_line(&remote.host), said(&remote.reply)));
+        }
+        if self.kind == Kind::Failed {
+            wrap(out, "    ", advice::what_to_do(*status));
+        }
+        writeln!(out)
     }
 
     /// message/delivery-status (RFC 3464 §2): a block for the message, then one for each recipient.
-    fn write_fields(&self, out: &mut String, boundary: &str) -> std::fmt::Result {
-        writeln!(out, "\n--{boundary}\nContent-Type: message/delivery-status\n")?;
+    fn write_fields(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "Reporting-MTA: dns; {}", self.host_name)?;
         writeln!(out, "X-Queue-ID: {}", self.original)?;
         writeln!(out, "Arrival-Date: {}", self.arrived.rfc5322())?;
-        for failed in self.failed {
-            writeln!(out, "\nFinal-Recipient: rfc822; {}", failed.address)?;
-            writeln!(out, "Action: failed\nStatus: {}", failed.status)?;
-            writeln!(out, "Diagnostic-Code: X-Waxseal; {}", one_line(&failed.because))?;
+        for reported in self.recipients {
+            let Reported { recipient, status, diagnostic } = reported;
+            writeln!(out, "\nFinal-Recipient: rfc822; {}", on_one_line(recipient))?;
+            let action = match self.kind {
+                Kind::Failed => "failed",
+                Kind::Delayed { .. } => "delayed",
+            };
+            writeln!(out, "Action: {action}\nStatus: {status}")?;
+            match &diagnostic.remote {
+                Some(remote) => {
+                    fold(out, "Remote-MTA", &format!("dns; {}", on_one_line(&remote.host)));
+                    fold(out, "Diagnostic-Code", &format!("smtp; {}", said(&remote.reply)));
+                }
+                None => {
+                    fold(out, "Diagnostic-Code", &format!("X-Waxseal; {}", sentence(&diagnostic.because)));
+                }
+            }
+            writeln!(out, "Last-Attempt-Date: {}", self.at.rfc5322())?;
+            if let Kind::Delayed { until } = self.kind {
+                writeln!(out, "Will-Retry-Until: {}", until.rfc5322())?;
+            }
         }
         Ok(())
     }
 
-    /// As much of the header as a report returns, in whole lines.
-    fn returned_header(&self) -> &[u8] {
-        let short = &self.header[..self.header.len().min(REPORT_HEADER_OCTETS_MAX)];
-        let end = memchr::memmem::find(short, b"\r\n\r\n").map(|at| at + 2);
-        let end = end.or_else(|| memchr::memrchr(b'\n', short).map(|at| at + 1));
-        &short[..end.unwrap_or(0)]
+    /// The original's Message-ID, if it is one that can be repeated.
+    fn original_message_id(&self) -> Option<String> {
+        let header = Header::parse(self.header);
+        let value = header.find("Message-ID")?.unfolded().into_owned();
+        let fits = value.len() <= 250 && value.starts_with(b"<") && value.ends_with(b">");
+        let plain = value.iter().all(u8::is_ascii_graphic);
+        (fits && plain).then(|| String::from_utf8(value).expect("it is ASCII"))
     }
 }
 
-/// Field bodies hold no line end, whatever the reason's text was made of.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
+/// A reply as its author said it, on one line, as much of it as a report shows.
+fn said(reply: &mail::Reply) -> String {
+    sentence(&reply.to_string())
 }
 
-fn crlf(text: &str) -> String {
-    text.replace('\n', "\r\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use expect_test::expect;
-
-    #[test]
-    fn a_report_has_its_three_parts_and_no_stray_line_end() {
-        let failed = [FailedRecipient {
-            address: "bounces@example.org".parse().unwrap(),
-            status: "5.1.1".into(),
-            because: "no such\r\nX-Injected: account".into(),
-        }];
-        let to = "ann@example.org".parse().unwrap();
-        let report = Report {
-            host_name: "mx.example.org",
-            to: &to,
-            queue_id: QueueId(1),
-            original: QueueId(2),
-            arrived: Timestamp(1_763_800_000_000),
-            at: Timestamp(1_763_800_030_000),
-            failed: &failed,
-            header: b"Subject: hello\r\nFrom: ann\r\n\r\nbody, not returned\r\n",
-        };
-        let message = String::from_utf8(report.message()).unwrap();
-        assert_eq!(message.matches('\n').count(), message.matches("\r\n").count());
-        expect![[r#"
-            From: Mail Delivery System <postmaster@example.org>
-            To: <ann@example.org>
-            Subject: Your message could not be delivered
-            Date: Sat, 22 Nov 2025 08:27:10 +0000
-            Message-ID: <0000000000001@mx.example.org>
-            Auto-Submitted: auto-replied
-            MIME-Version: 1.0
-            Content-Type: multipart/report; report-type=delivery-status;
-             boundary="report-0000000000001"
-
-            --report-0000000000001
-            Content-Type: text/plain; charset=us-ascii
-
-            Your message of Sat, 22 Nov 2025 08:26:40 +0000 could not be delivered to:
-
-              bounces@example.org
-                no such??X-Injected: account (5.1.1)
-
-            It will not be tried again. The first lines of your message follow below.
-            The administrator of mx.example.org finds it under the number 0000000000002.
-
-            --report-0000000000001
-            Content-Type: message/delivery-status
-
-            Reporting-MTA: dns; mx.example.org
-            X-Queue-ID: 0000000000002
-            Arrival-Date: Sat, 22 Nov 2025 08:26:40 +0000
-
-            Final-Recipient: rfc822; bounces@example.org
-            Action: failed
-            Status: 5.1.1
-            Diagnostic-Code: X-Waxseal; no such??X-Injected: account
-
-            --report-0000000000001
-            Content-Type: text/rfc822-headers
-
-            Subject: hello
-            From: ann
-
-            --report-0000000000001--
-        "#]]
-        .assert_eq(&message.replace("\r\n", "\n"));
-    }
+fn sentence(text: &str) -> String {
+    let mut text = on_one_line(text);
+    text.truncate(REPORT_DIAGNOSTIC_OCTETS_MAX);
+    text
 }

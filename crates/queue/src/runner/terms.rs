@@ -84,6 +84,8 @@ fn bounds(delivery: &Delivery) -> Limits {
         site_attempts_max: per_destination,
         // More than can be under way, or the window would be the limit.
         window_deliveries_max: limits::WINDOW_DELIVERIES_MAX.max(attempts_max.saturating_mul(2)),
+        // The store is asked for twice as long: `leases`.
+        lease: limits::LEASE / 2,
         ..Limits::default()
     }
 }

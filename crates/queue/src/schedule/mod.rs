@@ -285,6 +285,11 @@ impl Schedule {
         self.window.len()
     }
 
+    /// Whether a delivery is in the window.
+    pub fn has(&self, key: &Key) -> bool {
+        self.window.contains_key(key)
+    }
+
     /// Attempts under way.
     pub fn running_len(&self) -> usize {
         self.running

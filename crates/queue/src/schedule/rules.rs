@@ -55,10 +55,25 @@ impl Rules {
     /// `jitter` comes on top, at most an eighth of the pause, so that what was deferred together does not return together.
     fn due(&self, delivery: &Delivery, attempts: u32, now: Timestamp, jitter: Duration) -> Timestamp {
         let expiry = self.expiry(delivery.accepted);
-        let place = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
-        let Some(pause) = self.retry.get(place).copied().or(self.then) else { return expiry };
-        let pause = pause.max(RETRY_INTERVAL_MIN);
+        let Some(pause) = self.pause(attempts) else { return expiry };
         plus(now, pause + jitter.min(pause / RETRY_JITTER_PART)).min(expiry)
+    }
+
+    /// The pause after so many attempts; none if there is no other attempt but the last.
+    fn pause(&self, attempts: u32) -> Option<Duration> {
+        let place = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+        let pause = self.retry.get(place).copied().or(self.then)?;
+        Some(pause.max(RETRY_INTERVAL_MIN))
+    }
+
+    /// How much jitter has an effect on the pause after an attempt that had so many before it.
+    pub fn jitter_max(&self, attempts: u32) -> Duration {
+        self.pause(attempts.saturating_add(1)).unwrap_or_default() / RETRY_JITTER_PART
+    }
+
+    /// The same pauses without an end and without a word to the sender: for what waits until somebody repairs it.
+    pub fn without_end(&self) -> Self {
+        Self { notify_after: None, expire_after: Duration::MAX, ..self.clone() }
     }
 
     /// What an attempt's outcomes change. Each recipient of the delivery appears exactly once among `Done`, `Bounce`,

@@ -1,0 +1,1 @@
+//! Whole reports, and what no text from elsewhere can do to them.

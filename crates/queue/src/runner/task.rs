@@ -1,0 +1,148 @@
+//! What takes time, each a task of its own, and the event with which it ends.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use mail::{Address, ReversePath, Timestamp};
+use store::change::QueueEntry;
+use store::read::{DestinationRow, Draw};
+use store::{Applied, Change, Commit, Error, Store};
+use tokio::sync::mpsc;
+
+use super::leases::{Ask, Batch};
+use crate::NODE;
+use crate::agent::Ended;
+use crate::schedule::{Destination, Key, Recorded, Row};
+
+/// How a task ended.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The destinations were read.
+    Surveyed(Vec<Row>),
+    /// A batch of leases was committed.
+    Leased(Vec<(Ask, Lease)>),
+    /// What is due somewhere was read; none if it could not be.
+    Drawn(Destination, Option<Draw>),
+    /// An attempt ended; none if its task died.
+    Ended(Key, u64, Option<Ended>),
+    /// A settlement was committed or not.
+    Recorded(Key, Recorded),
+}
+
+/// What came of asking for a lease.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Lease {
+    /// It is ours.
+    Granted,
+    /// Another node has it until then.
+    Taken(Timestamp),
+    /// The store could not answer.
+    Unavailable,
+}
+
+/// The end of a task: whatever becomes of the task, its event is told.
+pub(super) struct Teller {
+    events: mpsc::UnboundedSender<Event>,
+    event: Option<Event>,
+}
+
+impl Teller {
+    /// Tells `unless` if the task dies.
+    pub(super) fn new(events: mpsc::UnboundedSender<Event>, unless: Event) -> Self {
+        Self { events, event: Some(unless) }
+    }
+
+    /// Runs the task.
+    pub(super) async fn tell(mut self, task: impl Future<Output = Event>) {
+        self.event = Some(task.await);
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        if let Some(event) = self.event.take() {
+            // The runner may be gone.
+            let _ = self.events.send(event);
+        }
+    }
+}
+
+/// Reads the destinations.
+pub(super) async fn survey(store: Store, now: Timestamp, limit: usize) -> Event {
+    let rows = match store.queue_survey(NODE, now, limit).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            tracing::error!(%error, "the queue's destinations cannot be read");
+            Vec::new()
+        }
+    };
+    Event::Surveyed(rows.into_iter().map(row).collect())
+}
+
+fn row(row: DestinationRow) -> Row {
+    let DestinationRow { destination, next_due, held, leased_until } = row;
+    Row { destination: destination.as_str().into(), next_due, held, leased_until }
+}
+
+/// Takes and gives up leases; each of `asks` is asked for until its time.
+pub(super) async fn lease(store: Store, now: Timestamp, batch: Batch, until: Vec<Timestamp>) -> Event {
+    let leases = batch.lease.iter().zip(&until).map(|(ask, until)| {
+        let destination = ask.destination.as_str().to_owned();
+        Change::Lease { destination, node: NODE.into(), until: *until, now }
+    });
+    let changes = leases.chain(batch.release.iter().map(release)).collect();
+    let applied = match store.commit(Commit { content: Vec::new(), changes }).await {
+        Ok(receipt) => receipt.results,
+        Err(error) => {
+            tracing::error!(%error, "destinations of the queue cannot be leased");
+            Vec::new()
+        }
+    };
+    let came_of = |place: usize| match applied.get(place) {
+        Some(Applied::Leased) => Lease::Granted,
+        Some(Applied::Taken { until }) => Lease::Taken(*until),
+        _ => Lease::Unavailable,
+    };
+    Event::Leased(batch.lease.into_iter().enumerate().map(|(place, ask)| (ask, came_of(place))).collect())
+}
+
+/// Gives up these, at the end.
+pub(super) async fn release_all(store: &Store, destinations: Vec<Destination>) {
+    let changes: Vec<Change> = destinations.iter().map(release).collect();
+    if changes.is_empty() {
+        return;
+    }
+    if let Err(error) = store.commit(Commit { content: Vec::new(), changes }).await {
+        tracing::warn!(%error, "destinations of the queue stay leased until their time is over");
+    }
+}
+
+fn release(destination: &Destination) -> Change {
+    Change::Release { destination: destination.as_str().to_owned(), node: NODE.into() }
+}
+
+/// Reads what is due at a destination that is ours.
+pub(super) async fn draw(store: Store, now: Timestamp, destination: Destination, limit: usize) -> Event {
+    let draw = match store.queue_draw(destination.as_str(), now, limit).await {
+        Ok(draw) => Some(draw),
+        Err(error) => {
+            tracing::error!(%destination, %error, "a destination of the queue cannot be read");
+            None
+        }
+    };
+    Event::Drawn(destination, draw)
+}
+
+/// The addresses of a row.
+///
+/// # Errors
+/// One is damaged. It is never left out: its mail would be lost without a word.
+pub(super) fn addresses(entry: &Arc<QueueEntry>) -> Result<(ReversePath, Vec<Address>), Error> {
+    let damaged = |what: &str| Error::Corrupt(format!("{what} of {}", entry.queue_id));
+    let reverse_path = match entry.reverse_path.as_str() {
+        "" => ReversePath::Null,
+        text => ReversePath::Address(text.parse().map_err(|_| damaged("the reverse-path"))?),
+    };
+    let recipients = entry.recipients.iter().map(|text| text.parse().map_err(|_| damaged("a recipient")));
+    Ok((reverse_path, recipients.collect::<Result<_, _>>()?))
+}

@@ -1,0 +1,4 @@
+//! The runner on a real store, with next hops that do what the test says and a clock that jumps.
+
+mod ends;
+mod place;

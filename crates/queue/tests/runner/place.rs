@@ -1,0 +1,324 @@
+//! A store in a temporary directory, a clock that jumps, and next hops that do what a test says.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use directory::Directory;
+use mail::{Address, MailboxPath, QueueId, Timestamp};
+use queue::agent::{Attempt, Attempted, Cut, Diagnostic, Ended, Outcome};
+use queue::runner::{Attempts, Gate, Terms};
+use queue::schedule::{Routed, Site};
+use queue::{Handle, QueueIds, Runner};
+use store::change::QueueEntry;
+use store::{AccountRef, Change, Commit, ContentRef, NewContent, Options, Store};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use world::World;
+
+pub(crate) const START: Timestamp = Timestamp(1_763_800_000_000);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+/// What a next hop does with a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Do {
+    Take,
+    /// Files it in this mailbox.
+    File(i64),
+    Defer,
+    Refuse,
+    /// Never ends unless it is cut.
+    Hang,
+    Panic,
+}
+
+/// An attempt that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tried {
+    pub(crate) at: Timestamp,
+    pub(crate) destination: String,
+    pub(crate) queue_id: QueueId,
+    pub(crate) recipients: Vec<String>,
+    pub(crate) number: u32,
+}
+
+type Weather = Box<dyn FnMut(&Tried, &str) -> Do + Send>;
+
+/// Agents whose next hops do what a test says.
+pub(crate) struct Hops {
+    world: World,
+    weather: Mutex<Weather>,
+    pub(crate) tried: Mutex<Vec<Tried>>,
+    /// How long an attempt takes.
+    pub(crate) takes: Duration,
+    /// The site of all destinations, if they have one.
+    pub(crate) site: Option<Site>,
+    running: Mutex<(usize, usize)>,
+}
+
+impl Hops {
+    pub(crate) fn tried(&self) -> Vec<Tried> {
+        self.tried.lock().unwrap().clone()
+    }
+
+    /// At most so many attempts were under way at once.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.running.lock().unwrap().1
+    }
+
+    fn enter(&self) {
+        let mut running = self.running.lock().unwrap();
+        running.0 += 1;
+        running.1 = running.1.max(running.0);
+    }
+
+    fn leave(&self) {
+        self.running.lock().unwrap().0 -= 1;
+    }
+}
+
+impl Attempts for Hops {
+    async fn attempt(&self, attempt: Attempt, gate: Gate, mut cut: Cut) -> Ended {
+        if let Some(site) = &self.site
+            && gate.pass(site.clone()).await == Routed::StepBack
+        {
+            return Ended::SteppedBack;
+        }
+        let tried = Tried {
+            at: self.world.clock.wall(),
+            destination: attempt.entry.destination.clone(),
+            queue_id: attempt.entry.queue_id,
+            recipients: attempt.entry.recipients.clone(),
+            number: attempt.number,
+        };
+        self.enter();
+        let done: Vec<Do> = {
+            let mut weather = self.weather.lock().unwrap();
+            tried.recipients.iter().map(|recipient| weather(&tried, recipient)).collect()
+        };
+        self.tried.lock().unwrap().push(tried);
+        let ends = async {
+            if done.contains(&Do::Hang) {
+                std::future::pending::<()>().await;
+            }
+            self.world.clock.sleep(self.takes).await;
+        };
+        let cut = tokio::select! {
+            biased;
+            () = cut.wait() => true,
+            () = ends => false,
+        };
+        self.leave();
+        let outcomes = done.iter().zip(&attempt.recipients).map(|(done, to)| outcome(*done, to, cut));
+        Ended::Attempted(Attempted { outcomes: outcomes.collect(), hops: Vec::new() })
+    }
+}
+
+fn outcome(done: Do, to: &Address, cut: bool) -> Outcome {
+    let remote = |reply| {
+        let host = "mx.example.net".to_owned();
+        Some(queue::agent::Remote { host, reply })
+    };
+    match done {
+        _ if cut => Outcome::Deferred(Diagnostic::ours((4, 4, 2), "the attempt was cut")),
+        Do::Take => {
+            let reply = mail::Reply::new(250, (2, 0, 0), "taken");
+            Outcome::Relayed(Diagnostic {
+                remote: remote(reply),
+                ..Diagnostic::ours((2, 0, 0), "it is taken")
+            })
+        }
+        Do::File(mailbox) => Outcome::Filed { mailboxes: vec![(mailbox, to.clone())] },
+        Do::Defer | Do::Hang => {
+            let reply = mail::Reply::new(451, (4, 7, 1), "later");
+            Outcome::Deferred(Diagnostic { remote: remote(reply), ..Diagnostic::ours((4, 7, 1), "put off") })
+        }
+        Do::Refuse => {
+            let reply = mail::Reply::new(550, (5, 1, 1), "no such user");
+            Outcome::Failed(Diagnostic { remote: remote(reply), ..Diagnostic::ours((5, 1, 1), "refused") })
+        }
+        Do::Panic => panic!("planted"),
+    }
+}
+
+/// A queue and what works it.
+pub(crate) struct Place {
+    pub(crate) world: World,
+    pub(crate) store: Store,
+    pub(crate) handle: Handle,
+    pub(crate) hops: Arc<Hops>,
+    pub(crate) settings: settings::Settings,
+    pub(crate) queue_ids: Arc<QueueIds>,
+    directory: Arc<Directory>,
+    stop: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    _dir: tempfile::TempDir,
+}
+
+/// Settings of the tests: a short retry list, told after an hour, given up after three.
+pub(crate) const SETTINGS: &str = r#"host-name = "mx.example.org"
+
+[delivery]
+retry = ["15 min", "then every 30 min"]
+delay-notification = "1 h"
+expiration = "3 h"
+"#;
+
+impl Place {
+    pub(crate) async fn new(weather: impl FnMut(&Tried, &str) -> Do + Send + 'static) -> Self {
+        Self::with(SETTINGS, weather, |_| {}).await
+    }
+
+    pub(crate) async fn with(
+        settings: &str,
+        weather: impl FnMut(&Tried, &str) -> Do + Send + 'static,
+        change: impl FnOnce(&mut Hops),
+    ) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::simulated(START, 1);
+        let store = Store::open(&dir.path().join("data"), &world, Options::default()).unwrap();
+        store.commit(Commit { content: vec![], changes: account() }).await.unwrap();
+        let mut hops = Hops {
+            world: world.clone(),
+            weather: Mutex::new(Box::new(weather)),
+            tried: Mutex::default(),
+            takes: Duration::from_millis(20),
+            site: None,
+            running: Mutex::default(),
+        };
+        change(&mut hops);
+        Self {
+            directory: Arc::new(Directory::new(store.clone(), world.clone())),
+            queue_ids: Arc::new(QueueIds::new(&world.dice)),
+            settings: settings::resolve(settings).unwrap(),
+            handle: Handle::default(),
+            hops: Arc::new(hops),
+            stop: None,
+            world,
+            store,
+            _dir: dir,
+        }
+    }
+
+    /// Starts the runner, or a new one after [`crash`](Self::crash).
+    pub(crate) fn start(&mut self) {
+        let runner = Runner {
+            world: self.world.clone(),
+            store: self.store.clone(),
+            directory: self.directory.clone(),
+            queue_ids: self.queue_ids.clone(),
+            agents: self.hops.clone(),
+            terms: Terms::new(&self.settings),
+            handle: self.handle.clone(),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let task = self.world.workers.spawn(runner.run(stopped));
+        self.stop = Some((stop, task));
+    }
+
+    /// Drops the runner wherever it is.
+    pub(crate) async fn crash(&mut self) {
+        let (_, task) = self.stop.take().unwrap();
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+
+    /// Tells it to stop, and waits.
+    pub(crate) async fn stop(&mut self) {
+        let (stop, task) = self.stop.take().unwrap();
+        stop.send(true).unwrap();
+        task.await.unwrap();
+    }
+
+    /// One message, to one entry for each destination.
+    pub(crate) async fn enqueue(&self, number: u64, from: &str, to: &[(&str, &[&str])]) {
+        let at = self.world.clock.wall();
+        let bytes = Bytes::from(format!("Subject: {number}\r\nMessage-ID: <{number}@x>\r\n\r\nbody\r\n"));
+        let content = vec![NewContent::Inline { label: Bytes::new(), bytes }];
+        let changes = to.iter().map(|(destination, recipients)| {
+            Change::Enqueue(QueueEntry {
+                queue_id: QueueId(number),
+                destination: (*destination).into(),
+                virtual_server: "internet".into(),
+                reverse_path: from.into(),
+                recipients: recipients.iter().map(ToString::to_string).collect(),
+                content: ContentRef::New(0),
+                prefix: Bytes::new(),
+                accepted: at,
+                due: at,
+                attempts: 0,
+                notified: false,
+                held: false,
+                last: String::new(),
+            })
+        });
+        self.store.commit(Commit { content, changes: changes.collect() }).await.unwrap();
+        for (destination, _) in to {
+            self.handle.due(destination, at);
+        }
+    }
+
+    /// Lets so much time pass.
+    pub(crate) async fn pass(&self, time: Duration) {
+        self.world.clock.sleep(time).await;
+    }
+
+    /// Commits changes as an administrator does.
+    pub(crate) async fn commit(&self, change: Change) {
+        self.store.commit(Commit { content: vec![], changes: vec![change] }).await.unwrap();
+    }
+
+    /// The texts of what lies in the mailbox of ann@example.org.
+    pub(crate) async fn inbox(&self) -> Vec<String> {
+        let account = self.store.account_by_address("ann@example.org").await.unwrap().unwrap();
+        let mailbox = &self.store.mailboxes(account.id).await.unwrap()[0];
+        let (_, uids) = self.store.uids(mailbox.id).await.unwrap().unwrap();
+        let emails = self.store.emails(mailbox.id, &uids, usize::MAX).await.unwrap();
+        let mut texts = Vec::new();
+        for email in emails {
+            let text = self.store.read_content(email.content, 0, 1 << 20).await.unwrap();
+            texts.push(String::from_utf8(text.to_vec()).unwrap());
+        }
+        texts
+    }
+
+    /// What the journal tells of a message.
+    pub(crate) async fn story(&self, number: u64) -> String {
+        policy::story::tell(&self.store.story(QueueId(number)).await.unwrap())
+    }
+
+    /// How often each recipient was tried.
+    pub(crate) fn tries(&self) -> BTreeMap<String, usize> {
+        let mut tries = BTreeMap::new();
+        for tried in self.hops.tried() {
+            for recipient in tried.recipients {
+                *tries.entry(recipient).or_default() += 1;
+            }
+        }
+        tries
+    }
+}
+
+/// The minutes after the start at which a message was tried.
+pub(crate) fn minutes(tried: &[Tried], number: u64) -> Vec<i64> {
+    let of = tried.iter().filter(|tried| tried.queue_id == QueueId(number));
+    of.map(|tried| (tried.at.0 - START.0) / 60_000).collect()
+}
+
+/// ann@example.org and her INBOX.
+fn account() -> Vec<Change> {
+    let inbox = Change::AddMailbox {
+        account: AccountRef::New(1),
+        path: MailboxPath::inbox(),
+        uid_validity: 1,
+        special_use: None,
+        subscribed: true,
+    };
+    let account = Change::AddAccount {
+        address: "ann@example.org".into(),
+        name: String::new(),
+        secret: String::new(),
+        at: START,
+    };
+    vec![Change::AddDomain { name: "example.org".into(), at: START }, account, inbox]
+}
