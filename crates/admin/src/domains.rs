@@ -12,12 +12,13 @@ impl Admin {
             return Err(Refusal::new(format!("the domain {name} is ours already"), ""));
         }
         let at = self.world.clock.wall();
-        self.commit(vec![Change::AddDomain { name: name.to_string(), at }]).await?;
-        Ok(Response::Done {
-            said: format!(
-                "mail for {name} is received here now; add its accounts: waxseal account add NAME@{name}"
-            ),
-        })
+        let mut changes = vec![Change::AddDomain { name: name.to_string(), at }];
+        changes.extend(self.new_keys(&name).await);
+        self.commit(changes).await?;
+        let said = format!(
+            "mail for {name} is received here now; add its accounts: waxseal account add NAME@{name}"
+        );
+        self.dkim_response(&name, said).await
     }
 
     pub(crate) async fn domain_list(&self) -> Result<Response, Refusal> {
@@ -34,10 +35,7 @@ impl Admin {
 
     pub(crate) async fn domain_remove(&self, name: &str) -> Result<Response, Refusal> {
         let name = domain(name)?;
-        if !self.store.has_domain(name.as_str()).await? {
-            let remedy = "see the list: waxseal domain list";
-            return Err(Refusal::new(format!("the domain {name} is not one of ours"), remedy));
-        }
+        self.require_ours(&name).await?;
         if let Some(account) =
             self.store.accounts().await?.iter().find(|account| lies_in(&account.address, name.as_str()))
         {

@@ -5,8 +5,10 @@
 
 mod accounts;
 mod aliases;
+mod dkim;
 mod domains;
 pub mod limits;
+pub mod queue;
 pub mod request;
 pub mod response;
 pub mod running;
@@ -15,7 +17,7 @@ pub mod socket;
 mod store_check;
 mod trace;
 
-pub use request::{NewPassword, Request, Secret};
+pub use request::{NewPassword, QueueSelection, Request, Secret};
 pub use response::{Refusal, Response};
 pub use running::{ConnectionRow, Down, Running, VirtualServerRow};
 pub use service::Admin;

@@ -18,3 +18,11 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 pub const TRACE_MESSAGES_MAX: usize = 20;
 /// The name of a person or account, octets.
 pub const NAME_OCTETS_MAX: usize = 255;
+/// Rows of the queue in one response: they are read at once, and a person sees no more of them.
+pub const QUEUE_ROWS_MAX: usize = 1000;
+/// Deliveries changed in one commit: mail that comes in waits for it.
+pub const QUEUE_CHANGES_MAX: usize = 500;
+/// How much of a queued message is read for its header fields, octets.
+pub const HEADER_OCTETS_MAX: usize = 64 * 1024;
+/// A header field of a queued message as it is shown, characters.
+pub const FIELD_CHARACTERS_MAX: usize = 300;

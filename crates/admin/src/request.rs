@@ -13,6 +13,14 @@ pub enum Request {
         /// Its name; Unicode or A-labels.
         domain: String,
     },
+    /// The records by which others check what a domain of ours signs (DKIM).
+    DomainDkim {
+        /// Its name.
+        domain: String,
+        /// Whether to make its keys; for a domain that has none.
+        #[serde(default)]
+        make: bool,
+    },
     /// Our domains.
     DomainList,
     /// A domain is ours no more. It must have neither accounts nor aliases.
@@ -63,6 +71,44 @@ pub enum Request {
         /// A queue id, a Message-ID, or an address of an envelope.
         what: String,
     },
+    /// What waits in the queue: the destinations, or the deliveries of one of them. A page of it, in the order of names, or
+    /// of queue ids.
+    QueueList {
+        /// Of which destination; the destinations themselves if none is named.
+        #[serde(default)]
+        destination: Option<String>,
+        /// What follows after this name, or this queue id.
+        #[serde(default)]
+        after: Option<String>,
+        /// At most so many; [`QUEUE_ROWS_MAX`](crate::limits::QUEUE_ROWS_MAX) if more are asked for, or none is said.
+        #[serde(default)]
+        limit: Option<u32>,
+    },
+    /// A message that waits in the queue.
+    QueueShow {
+        /// Which.
+        queue_id: String,
+    },
+    /// What is selected is tried now. What is on hold stays there.
+    QueueRetry {
+        /// What.
+        what: QueueSelection,
+    },
+    /// What is selected waits until it is released. An attempt under way goes on.
+    QueueHold {
+        /// What.
+        what: QueueSelection,
+    },
+    /// What is selected is on hold no more.
+    QueueRelease {
+        /// What.
+        what: QueueSelection,
+    },
+    /// What is selected is never delivered, and nobody is told. An attempt under way goes on.
+    QueueDelete {
+        /// What.
+        what: QueueSelection,
+    },
     /// How the server is.
     Status,
     /// Who is connected.
@@ -78,6 +124,18 @@ pub enum Request {
         #[serde(default)]
         repair: bool,
     },
+}
+
+/// What of the queue is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueSelection {
+    /// Every delivery of this message.
+    QueueId(String),
+    /// This destination. To hold one and to release it concerns what comes for it later, too.
+    Destination(String),
+    /// Everything that waits.
+    All,
 }
 
 /// Where a password comes from.

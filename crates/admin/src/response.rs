@@ -5,6 +5,7 @@ use std::fmt;
 use mail::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::queue::rows::{DeliveryRow, DestinationRow, MessageRow, QueueTotals};
 use crate::request::Secret;
 use crate::running::{ConnectionRow, VirtualServerRow};
 
@@ -23,6 +24,15 @@ pub enum Response {
         address: String,
         /// The password.
         password: Secret,
+    },
+    /// [`crate::Request::DomainAdd`] and [`crate::Request::DomainDkim`]: what is to be published.
+    Dkim {
+        /// What was done, in a sentence; empty where nothing was.
+        said: String,
+        /// Of which domain.
+        domain: String,
+        /// One record for each key.
+        records: Vec<TxtRecord>,
     },
     /// [`crate::Request::DomainList`].
     Domains {
@@ -45,6 +55,35 @@ pub enum Response {
         told: String,
         /// For programs: as the journal holds it.
         records: Vec<StoryRow>,
+    },
+    /// [`crate::Request::QueueList`] without a destination.
+    Destinations {
+        /// When it was so.
+        at: Timestamp,
+        /// What is in the whole queue.
+        totals: QueueTotals,
+        /// By name.
+        destinations: Vec<DestinationRow>,
+        /// After which name there are more; none if this is the end.
+        next: Option<String>,
+    },
+    /// [`crate::Request::QueueList`] of a destination.
+    Deliveries {
+        /// When it was so.
+        at: Timestamp,
+        /// The destination as a whole.
+        destination: DestinationRow,
+        /// By queue id.
+        deliveries: Vec<DeliveryRow>,
+        /// After which queue id there are more; none if this is the end.
+        next: Option<String>,
+    },
+    /// [`crate::Request::QueueShow`].
+    QueuedMessage {
+        /// When it was so.
+        at: Timestamp,
+        /// The message.
+        message: MessageRow,
     },
     /// [`crate::Request::Status`].
     Status(StatusRow),
@@ -119,6 +158,15 @@ pub struct DomainRow {
     pub aliases: usize,
 }
 
+/// A TXT record to publish in the DNS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TxtRecord {
+    /// Its name, without a final dot.
+    pub name: String,
+    /// Its value, ASCII without quotes or backslashes. The DNS wants it in strings of at most 255 octets.
+    pub value: String,
+}
+
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountRow {
@@ -159,8 +207,10 @@ pub struct StatusRow {
     pub domains: usize,
     /// Accounts.
     pub accounts: usize,
-    /// Queue entries.
-    pub queued: u64,
+    /// When it was so.
+    pub at: Timestamp,
+    /// What waits in the queue.
+    pub queue: QueueTotals,
     /// What is served.
     pub virtual_servers: Vec<VirtualServerRow>,
 }

@@ -19,12 +19,19 @@ pub struct Admin {
     pub(crate) directory: Arc<Directory>,
     pub(crate) world: World,
     pub(crate) running: Arc<dyn Running>,
+    /// The runner of the queue, if one runs.
+    pub(crate) queue: Option<queue::Handle>,
 }
 
 impl Admin {
     /// A service over a store and its directory, and over what runs on them ([`crate::Down`] if nothing does).
     pub fn new(store: Store, directory: Arc<Directory>, world: World, running: Arc<dyn Running>) -> Self {
-        Self { store, directory, world, running }
+        Self { store, directory, world, running, queue: None }
+    }
+
+    /// The same where a runner works the queue, which is told of what changes there.
+    pub fn with_queue(self, queue: queue::Handle) -> Self {
+        Self { queue: Some(queue), ..self }
     }
 
     /// The world that it works in.
@@ -44,6 +51,7 @@ impl Admin {
     async fn dispatch(&self, request: Request) -> Result<Response, Refusal> {
         match request {
             Request::DomainAdd { domain } => self.domain_add(&domain).await,
+            Request::DomainDkim { domain, make } => self.domain_dkim(&domain, make).await,
             Request::DomainList => self.domain_list().await,
             Request::DomainRemove { domain } => self.domain_remove(&domain).await,
             Request::AccountAdd { address, name, password } => {
@@ -56,6 +64,14 @@ impl Admin {
             Request::AliasList => self.alias_list().await,
             Request::AliasRemove { address } => self.alias_remove(&address).await,
             Request::Trace { what } => self.trace(&what).await,
+            Request::QueueList { destination, after, limit } => {
+                self.queue_list(destination.as_deref(), after.as_deref(), limit).await
+            }
+            Request::QueueShow { queue_id } => self.queue_show(&queue_id).await,
+            Request::QueueRetry { what } => self.queue_retry(&what).await,
+            Request::QueueHold { what } => self.queue_hold(&what).await,
+            Request::QueueRelease { what } => self.queue_release(&what).await,
+            Request::QueueDelete { what } => self.queue_delete(&what).await,
             Request::Status => self.status().await,
             Request::ConnectionList => Ok(Response::Connections { connections: self.running.connections() }),
             Request::ConnectionTerminate { id } => self.terminate(id),
@@ -68,7 +84,8 @@ impl Admin {
             version: env!("CARGO_PKG_VERSION").into(),
             domains: self.store.domains().await?.len(),
             accounts: self.store.accounts().await?.len(),
-            queued: self.store.queue_length().await?,
+            at: self.world.clock.wall(),
+            queue: self.queue_totals().await?,
             virtual_servers: self.running.virtual_servers(),
         }))
     }
@@ -83,6 +100,15 @@ impl Admin {
 
     pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<Receipt, Refusal> {
         Ok(self.store.commit(Commit { content: Vec::new(), changes }).await?)
+    }
+
+    /// Refuses a domain that is not one of ours.
+    pub(crate) async fn require_ours(&self, domain: &Domain) -> Result<(), Refusal> {
+        if self.store.has_domain(domain.as_str()).await? {
+            return Ok(());
+        }
+        let remedy = "see the list: waxseal domain list";
+        Err(Refusal::new(format!("the domain {domain} is not one of ours"), remedy))
     }
 
     /// An address in its canonical form, of a domain of ours.

@@ -33,6 +33,10 @@ pub enum Command {
     Alias(Alias),
     /// Tell the story of a message: by its queue id, its Message-ID or an address in its envelope.
     Trace(Trace),
+    /// See what waits in the queue; try it now, hold it, release it, delete it.
+    Queue(Queue),
+    /// Tell how the server is: what it serves, and how much waits.
+    Status(Status),
     /// Look after the data directory.
     Store(Store),
 }
@@ -83,10 +87,21 @@ pub struct Domain {
 /// What to do with domains.
 #[derive(Debug, Subcommand)]
 pub enum DomainAction {
-    /// Receive mail for this domain.
+    /// Receive mail for this domain, and make the keys that sign what it sends. Prints the DNS records to publish.
     Add {
         /// Its name, such as example.org.
         domain: String,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Print the DNS records by which others check what this domain signs (DKIM).
+    Dkim {
+        /// Its name.
+        domain: String,
+        /// Make its keys. A domain has them from the beginning, unless an older version added it.
+        #[arg(long)]
+        make: bool,
         /// Where and how.
         #[command(flatten)]
         place: Where,
@@ -216,6 +231,102 @@ pub enum AliasAction {
 pub struct Trace {
     /// A queue id, a Message-ID (with or without angle brackets), or an address in the envelope.
     pub what: String,
+    /// Where and how.
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// `waxseal queue`.
+#[derive(Debug, Args)]
+pub struct Queue {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: QueueAction,
+}
+
+/// What to do with the queue.
+#[derive(Debug, Subcommand)]
+pub enum QueueAction {
+    /// Print the destinations for which something waits, or the deliveries of one of them.
+    List {
+        /// A destination: example.net, [192.0.2.1], local.
+        destination: Option<String>,
+        /// Begin after this destination, or after this queue id.
+        #[arg(long, value_name = "NAME")]
+        after: Option<String>,
+        /// Print at most so many; 1000 is the most.
+        #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Print a message that waits: its envelope, what its header says, and how its deliveries stand.
+    Show {
+        /// Its queue id.
+        queue_id: String,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Try it now. What is on hold stays there.
+    Retry {
+        /// What.
+        #[command(flatten)]
+        what: Selection,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Keep it from being sent until it is released.
+    Hold {
+        /// What.
+        #[command(flatten)]
+        what: Selection,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Let it go that was on hold.
+    Release {
+        /// What.
+        #[command(flatten)]
+        what: Selection,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Delete it, for ever; neither sender nor recipient is told.
+    Delete {
+        /// What.
+        #[command(flatten)]
+        what: Selection,
+        /// Yes, everything that waits: needed with --all.
+        #[arg(long)]
+        yes: bool,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+/// What of the queue is meant.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct Selection {
+    /// A message, by its queue id.
+    pub queue_id: Option<String>,
+    /// A destination: example.net, [192.0.2.1], local.
+    #[arg(long, value_name = "NAME")]
+    pub destination: Option<String>,
+    /// Everything that waits.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `waxseal status`.
+#[derive(Debug, Args)]
+pub struct Status {
     /// Where and how.
     #[command(flatten)]
     pub place: Where,

@@ -4,15 +4,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use admin::socket::{CallError, call};
-use admin::{Admin, Down, Request, Response};
+use admin::{Admin, Down, QueueSelection, Request, Response};
 use anyhow::{Context, Result, bail};
 use directory::Directory;
 
 use super::password;
 use super::show::{Answered, show};
 use crate::cli::{
-    Account, AccountAction, Alias, AliasAction, Command, Domain, DomainAction, Store, StoreAction, Trace,
-    Where,
+    Account, AccountAction, Alias, AliasAction, Command, Domain, DomainAction, Queue, QueueAction, Selection,
+    Status, Store, StoreAction, Trace, Where,
 };
 use crate::serve::{open_store, socket_path};
 
@@ -27,6 +27,7 @@ fn request(command: Command) -> Result<(Request, Where)> {
     Ok(match command {
         Command::Domain(Domain { action }) => match action {
             DomainAction::Add { domain, place } => (Request::DomainAdd { domain }, place),
+            DomainAction::Dkim { domain, make, place } => (Request::DomainDkim { domain, make }, place),
             DomainAction::List { place } => (Request::DomainList, place),
             DomainAction::Remove { domain, place } => (Request::DomainRemove { domain }, place),
         },
@@ -37,6 +38,8 @@ fn request(command: Command) -> Result<(Request, Where)> {
             AliasAction::Remove { address, place } => (Request::AliasRemove { address }, place),
         },
         Command::Trace(Trace { what, place }) => (Request::Trace { what }, place),
+        Command::Queue(Queue { action }) => queue(action)?,
+        Command::Status(Status { place }) => (Request::Status, place),
         Command::Store(Store { action: StoreAction::Check { repair, place } }) => {
             (Request::StoreCheck { repair }, place)
         }
@@ -60,6 +63,31 @@ fn account(action: AccountAction) -> Result<(Request, Where)> {
             bail!("this removes {address} with all its mail, for ever; if that is meant, say --yes")
         }
     })
+}
+
+fn queue(action: QueueAction) -> Result<(Request, Where)> {
+    Ok(match action {
+        QueueAction::List { destination, after, limit, place } => {
+            (Request::QueueList { destination, after, limit: Some(limit) }, place)
+        }
+        QueueAction::Show { queue_id, place } => (Request::QueueShow { queue_id }, place),
+        QueueAction::Retry { what, place } => (Request::QueueRetry { what: selection(what)? }, place),
+        QueueAction::Hold { what, place } => (Request::QueueHold { what: selection(what)? }, place),
+        QueueAction::Release { what, place } => (Request::QueueRelease { what: selection(what)? }, place),
+        QueueAction::Delete { what: Selection { all: true, .. }, yes: false, .. } => {
+            bail!("this deletes all mail that waits in the queue, for ever; if that is meant, say --yes")
+        }
+        QueueAction::Delete { what, place, .. } => (Request::QueueDelete { what: selection(what)? }, place),
+    })
+}
+
+fn selection(what: Selection) -> Result<QueueSelection> {
+    match what {
+        Selection { queue_id: Some(queue_id), .. } => Ok(QueueSelection::QueueId(queue_id)),
+        Selection { destination: Some(destination), .. } => Ok(QueueSelection::Destination(destination)),
+        Selection { all: true, .. } => Ok(QueueSelection::All),
+        Selection { .. } => bail!("say what: a queue id, --destination NAME, or --all"),
+    }
 }
 
 fn ask(request: &Request, place: &Where) -> Result<Answered> {

@@ -1,12 +1,19 @@
 //! Shows an answer of the administration: for people, or as JSON.
 
+mod dkim;
+mod queue;
+mod table;
+mod time;
+
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use admin::Response;
 use admin::response::{AccountRow, AliasRow, CheckedRow, DomainRow, StatusRow};
+use admin::{Response, VirtualServerRow};
 use anyhow::Result;
+
+use table::{counted, table};
 
 /// An answer, and who gave it.
 pub(super) struct Answered {
@@ -53,10 +60,18 @@ fn told(response: &Response) -> String {
     match response {
         Response::Done { said } => format!("{said}\n"),
         Response::Password { address, password } => format!("{address} has the password {}\n", password.0),
+        Response::Dkim { said, domain, records } => dkim::records(said, domain, records),
         Response::Domains { domains } => table(&["domain", "accounts", "aliases"], domains, domain),
         Response::Accounts { accounts } => table(&["account", "name", "changed"], accounts, account),
         Response::Aliases { aliases } => table(&["alias", "means"], aliases, alias),
         Response::Story { told, .. } => told.clone(),
+        Response::Destinations { at, totals, destinations, next } => {
+            queue::destinations(*at, totals, destinations, next.as_deref())
+        }
+        Response::Deliveries { at, destination, deliveries, next } => {
+            queue::deliveries(*at, destination, deliveries, next.as_deref())
+        }
+        Response::QueuedMessage { at, message } => queue::message(*at, message),
         Response::Status(status) => status_text(status),
         Response::Connections { connections } => format!("{} connections\n", connections.len()),
         Response::Checked(checked) => checked_text(checked),
@@ -77,14 +92,21 @@ fn alias(row: &AliasRow) -> Vec<String> {
 }
 
 fn status_text(status: &StatusRow) -> String {
-    format!(
-        "waxseal {}: {} domains, {} accounts, {} in the queue, {} virtual servers\n",
-        status.version,
-        status.domains,
-        status.accounts,
-        status.queued,
-        status.virtual_servers.len()
-    )
+    let StatusRow { version, domains, accounts, at, queue, virtual_servers } = status;
+    let counts =
+        [counted(*domains as u64, "domain", "domains"), counted(*accounts as u64, "account", "accounts")];
+    let mut text = format!("waxseal {version}: {}\n", counts.join(", "));
+    let _ = writeln!(text, "{}.", queue::totals_text(queue, *at));
+    if !virtual_servers.is_empty() {
+        let head = ["virtual server", "protocol", "state", "connections", "listens on"];
+        let _ = write!(text, "\n{}", table(&head, virtual_servers, virtual_server));
+    }
+    text
+}
+
+fn virtual_server(row: &VirtualServerRow) -> Vec<String> {
+    let connections = row.connections.to_string();
+    vec![row.name.clone(), row.protocol.clone(), row.state.clone(), connections, row.bindings.join(", ")]
 }
 
 fn checked_text(checked: &CheckedRow) -> String {
@@ -106,22 +128,6 @@ fn checked_text(checked: &CheckedRow) -> String {
     };
     text.push_str(&verdict);
     text.push('\n');
-    text
-}
-
-/// Rows in columns, the widest entry of each deciding.
-fn table<T>(head: &[&str], rows: &[T], columns: impl Fn(&T) -> Vec<String>) -> String {
-    let mut lines: Vec<Vec<String>> = vec![head.iter().map(|&title| title.to_owned()).collect()];
-    lines.extend(rows.iter().map(columns));
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let mut text = String::new();
-    for line in &lines {
-        let cells: Vec<String> =
-            line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
     text
 }
 

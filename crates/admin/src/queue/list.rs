@@ -1,0 +1,108 @@
+//! What waits: destinations, the deliveries of one, and how much it is in all.
+
+use mail::{QueueId, Timestamp};
+use store::DestinationSummary;
+
+use super::rows::{DeliveryRow, DestinationRow, QueueTotals};
+use super::{destination_name, nothing_for, queue_id};
+use crate::limits::QUEUE_ROWS_MAX;
+use crate::response::{Refusal, Response};
+use crate::service::Admin;
+
+impl Admin {
+    pub(crate) async fn queue_list(
+        &self,
+        destination: Option<&str>,
+        after: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<Response, Refusal> {
+        let limit = limit.map_or(QUEUE_ROWS_MAX, |limit| (limit as usize).clamp(1, QUEUE_ROWS_MAX));
+        match destination {
+            Some(destination) => {
+                let after = after.map(queue_id).transpose()?;
+                self.deliveries(&destination_name(destination), after, limit).await
+            }
+            None => self.destinations(after, limit).await,
+        }
+    }
+
+    async fn destinations(&self, after: Option<&str>, limit: usize) -> Result<Response, Refusal> {
+        let at = self.world.clock.wall();
+        let mut found = self.store.queue_destinations(after, limit + 1).await?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let destinations: Vec<DestinationRow> =
+            found.iter().map(|summary| self.destination_row(summary, at)).collect();
+        let next = destinations.last().filter(|_| more).map(|last| last.destination.clone());
+        Ok(Response::Destinations { at, totals: self.queue_totals().await?, destinations, next })
+    }
+
+    async fn deliveries(
+        &self,
+        name: &str,
+        after: Option<QueueId>,
+        limit: usize,
+    ) -> Result<Response, Refusal> {
+        let at = self.world.clock.wall();
+        let Some(summary) = self.destination_summary(name).await? else { return Err(nothing_for(name)) };
+        let after = after.map(|queue_id| (name.to_owned(), queue_id));
+        let mut found = self.store.queue_page(after, Some(name), limit + 1).await?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let destination = self.destination_row(&summary, at);
+        let deliveries: Vec<DeliveryRow> =
+            found.iter().map(|entry| DeliveryRow::new(entry, &destination, at)).collect();
+        let next = deliveries.last().filter(|_| more).map(|last| last.queue_id.clone());
+        Ok(Response::Deliveries { at, destination, deliveries, next })
+    }
+
+    pub(super) fn destination_row(&self, summary: &DestinationSummary, now: Timestamp) -> DestinationRow {
+        DestinationRow::new(summary, self.queue.is_some(), now)
+    }
+
+    /// One destination; none if nothing waits for it and it is not on hold.
+    pub(super) async fn destination_summary(
+        &self,
+        name: &str,
+    ) -> Result<Option<DestinationSummary>, Refusal> {
+        let found = self.store.queue_destinations(before(name).as_deref(), 1).await?;
+        Ok(found.into_iter().find(|summary| summary.destination == name))
+    }
+
+    /// Adds up the whole queue, destination by destination.
+    pub(crate) async fn queue_totals(&self) -> Result<QueueTotals, Refusal> {
+        let mut totals = QueueTotals::default();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.store.queue_destinations(after.as_deref(), QUEUE_ROWS_MAX).await?;
+            page.iter().for_each(|summary| totals.add(summary));
+            match page.last().filter(|_| page.len() == QUEUE_ROWS_MAX) {
+                Some(last) => after = Some(last.destination.clone()),
+                None => return Ok(totals),
+            }
+        }
+    }
+}
+
+/// A name that stands before this one, with none between that anything is called by: the store lists what comes after it.
+fn before(name: &str) -> Option<String> {
+    let last = name.chars().next_back()?;
+    let earlier = char::from_u32(u32::from(last).checked_sub(1)?)?;
+    let mut before = name.strip_suffix(last)?.to_owned();
+    before.extend([earlier, char::MAX]);
+    Some(before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_that_stands_before_it() {
+        for name in ["example.net", "[192.0.2.1]", "local/1", "a"] {
+            let before = before(name).expect("these have one");
+            assert!(before.as_str() < name && before.as_str() > &name[..name.len() - 1], "{before}");
+        }
+        assert_eq!(before(""), None);
+    }
+}
