@@ -4,13 +4,16 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use mail::{Address, AddressLiteral, Domain, Host, QueueId, Timestamp};
+use protocol::smtp::Dialect;
 
 /// What a Received field tells.
 #[derive(Debug, Clone, Copy)]
 pub struct Received<'a> {
+    /// Which protocol was spoken.
+    pub dialect: Dialect,
     /// What the client called itself.
     pub hello: &'a str,
-    /// Whether it said EHLO.
+    /// Whether it said EHLO. (LHLO is as EHLO is, RFC 2033 §4.1.)
     pub extended: bool,
     /// Where it connected from.
     pub peer: IpAddr,
@@ -55,12 +58,16 @@ impl Received<'_> {
 
     /// RFC 3848 §1.
     fn protocol(&self) -> &'static str {
-        match (self.extended, self.tls.is_some(), self.authenticated) {
-            (false, ..) => "SMTP",
-            (true, false, false) => "ESMTP",
-            (true, false, true) => "ESMTPA",
-            (true, true, false) => "ESMTPS",
-            (true, true, true) => "ESMTPSA",
+        match (self.dialect, self.extended, self.tls.is_some(), self.authenticated) {
+            (Dialect::Smtp, false, ..) => "SMTP",
+            (Dialect::Smtp, true, false, false) => "ESMTP",
+            (Dialect::Smtp, true, false, true) => "ESMTPA",
+            (Dialect::Smtp, true, true, false) => "ESMTPS",
+            (Dialect::Smtp, true, true, true) => "ESMTPSA",
+            (Dialect::Lmtp, _, false, false) => "LMTP",
+            (Dialect::Lmtp, _, false, true) => "LMTPA",
+            (Dialect::Lmtp, _, true, false) => "LMTPS",
+            (Dialect::Lmtp, _, true, true) => "LMTPSA",
         }
     }
 }
@@ -85,6 +92,7 @@ mod tests {
 
     fn plain() -> Received<'static> {
         Received {
+            dialect: Dialect::Smtp,
             hello: "client.example",
             extended: true,
             peer: "192.0.2.7".parse().unwrap(),
@@ -128,6 +136,26 @@ mod tests {
              Sat, 22 Nov 2025 08:26:40 +0000
         "#]],
         );
+    }
+
+    /// RFC 3848 §1.
+    #[test]
+    fn the_protocol_says_how_the_message_came() {
+        let tls = Some(("TLS1.3", "TLS_AES_256_GCM_SHA384"));
+        for (dialect, extended, tls, authenticated, expected) in [
+            (Dialect::Smtp, false, None, false, "SMTP"),
+            (Dialect::Smtp, true, None, false, "ESMTP"),
+            (Dialect::Smtp, true, None, true, "ESMTPA"),
+            (Dialect::Smtp, true, tls, false, "ESMTPS"),
+            (Dialect::Smtp, true, tls, true, "ESMTPSA"),
+            (Dialect::Lmtp, true, None, false, "LMTP"),
+            (Dialect::Lmtp, true, None, true, "LMTPA"),
+            (Dialect::Lmtp, true, tls, false, "LMTPS"),
+            (Dialect::Lmtp, true, tls, true, "LMTPSA"),
+        ] {
+            let field = Received { dialect, extended, tls, authenticated, ..plain() }.field();
+            assert!(field.contains(&format!(" with {expected} id ")), "{field}");
+        }
     }
 
     #[test]

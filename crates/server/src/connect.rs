@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use policy::Service;
 use protocol::sasl::Offer;
-use protocol::{imap, pop3, smtp};
+use protocol::{imap, lmtp, pop3, smtp};
 use settings::{Protocol, Settings, Tls as TlsPolicy, VirtualServer as VirtualServerSettings};
 use wire::tls::Certificates;
 use wire::{Context, Entry, Stream, Tls, drive};
@@ -32,6 +32,7 @@ pub(crate) struct Endpoint {
 #[derive(Debug, Clone)]
 enum SessionConfig {
     Smtp(Arc<smtp::Config>),
+    Lmtp(Arc<smtp::Config>),
     Pop3(Arc<pop3::Config>),
     Imap(Arc<imap::Config>),
 }
@@ -85,6 +86,10 @@ impl Endpoint {
                 let session = smtp::ServerSession::new(config.clone(), now);
                 Box::pin(drive(session, SmtpHandler::new(shared, connection), stream, &context)).await;
             }
+            SessionConfig::Lmtp(config) => {
+                let session = lmtp::server_session(config.clone(), now);
+                Box::pin(drive(session, SmtpHandler::new(shared, connection), stream, &context)).await;
+            }
             SessionConfig::Pop3(config) => {
                 let session = pop3::ServerSession::new(config.clone(), now);
                 Box::pin(drive(session, Pop3Handler::new(shared, connection, mailboxes), stream, &context))
@@ -121,7 +126,7 @@ fn session_config(
     let timeout_before_sign_in = server.sign_in_time_out.duration();
     match server.protocol {
         Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
-            SessionConfig::Smtp(Arc::new(smtp::Config {
+            let config = Arc::new(smtp::Config {
                 host_name,
                 banner: server.banner.clone(),
                 message_size_max: server.message_size_limit.0,
@@ -134,7 +139,11 @@ fn session_config(
                 auth_without_tls,
                 auth_required: server.protocol == Protocol::Submission,
                 messages_max: server.messages_per_connection as usize,
-            }))
+            });
+            match server.protocol {
+                Protocol::Lmtp => SessionConfig::Lmtp(config),
+                _ => SessionConfig::Smtp(config),
+            }
         }
         Protocol::Pop3 => SessionConfig::Pop3(Arc::new(pop3::Config {
             host_name,

@@ -8,6 +8,10 @@ pub(crate) const CONTENT_IN_MEMORY_MAX: usize = 256 * 1024 * 1024;
 /// What one permit stands for: the most that one transaction holds before its content is staged in the store.
 pub(crate) const CONTENT_PERMIT: usize = store::limits::INLINE_CONTENT_OCTETS_MAX;
 
+/// The header of a submitted message. It is in memory when it is mended, also where content is so large that it is staged;
+/// headers that people's programs write have a few KiB.
+pub(crate) const SUBMITTED_HEADER_OCTETS_MAX: usize = CONTENT_PERMIT / 2;
+
 /// Addresses whose tries are counted for `deferred@`; `try` is for one person.
 pub(crate) const DEFERRALS_MAX: usize = 1_000;
 

@@ -10,9 +10,14 @@ pub(crate) fn failed(error: &Error) -> Reply {
     match error {
         Error::Unavailable(_) | Error::Corrupt(_) => unavailable(),
         // Something changed between RCPT and the commit, such as an account that was removed: the next try will know.
-        Error::Conflict(_) => Reply::new(451, (4, 3, 0), "something changed meanwhile, try again"),
+        Error::Conflict(_) => changed(),
         Error::Full(_) => Reply::new(452, (4, 3, 1), "no room for mail at this moment, try again later"),
     }
+}
+
+/// What was true at RCPT is not true any more.
+pub(crate) fn changed() -> Reply {
+    Reply::new(451, (4, 3, 0), "something changed meanwhile, try again")
 }
 
 /// We could not, for reasons of our own.

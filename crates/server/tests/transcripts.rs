@@ -34,6 +34,10 @@ fn trials(file: &Arc<File>) -> Vec<Trial> {
         let file = file.clone();
         Trial::test(format!("{kind}/{}", file.name), move || test(&file))
     };
+    // A mailbox that takes no more is something that only the application of `testkit` has.
+    if file.transcript.as_ref().is_ok_and(|it| it.fixture.options.contains_key("full-mailbox")) {
+        return Vec::new();
+    }
     let mut trials = vec![trial("memory", in_memory), trial("cut", cut)];
     let real = |transcript: &Transcript| {
         transcript.plays_in_real_time() && !has_options_of_tests(&transcript.fixture)

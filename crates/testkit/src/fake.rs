@@ -1,7 +1,8 @@
 //! A small application in memory: enough of a server behind a session for transcripts.
 //!
 //! It knows the accounts, domains and aliases of a fixture, and their mailboxes. It answers at once and has no
-//! policy but this: mail comes in for addresses that exist, and nothing is relayed.
+//! policy but this: mail comes in for addresses that exist, and submission relays for those who signed in. What is relayed
+//! goes nowhere.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,7 +161,7 @@ impl Fake {
             ForwardPath::Address(address) => address.canonical(),
         };
         if !address.domain().is_some_and(|domain| self.domains.contains(domain)) {
-            return Err(Reply::new(550, (5, 7, 1), "Relaying is not allowed"));
+            return Err(relaying_denied());
         }
         for _ in 0..ALIAS_STEPS_MAX {
             match self.aliases.get(&address) {
@@ -189,6 +190,10 @@ impl Account {
     }
 }
 
+fn relaying_denied() -> Reply {
+    Reply::new(550, (5, 7, 1), "Relaying is not allowed")
+}
+
 fn parse(text: &str) -> Result<Address, String> {
     Address::parse(text).map(|address| address.canonical()).map_err(|error| format!("{text}: {error}"))
 }
@@ -197,15 +202,25 @@ fn parse(text: &str) -> Result<Address, String> {
 #[derive(Debug)]
 pub struct SmtpSide {
     fake: Shared,
+    /// Whether it relays for those who signed in.
+    is_submission: bool,
+    /// Whether the open transaction may go to other domains.
+    relays: bool,
     /// To whom the open transaction goes.
     recipients: BTreeSet<Address>,
     content: Vec<u8>,
 }
 
 impl SmtpSide {
-    /// For a new connection.
+    /// For a new connection that relays nothing.
     pub fn new(fake: Shared) -> Self {
-        Self { fake, recipients: BTreeSet::new(), content: Vec::new() }
+        let (recipients, content) = (BTreeSet::new(), Vec::new());
+        Self { fake, is_submission: false, relays: false, recipients, content }
+    }
+
+    /// For a new connection that relays for those who signed in.
+    pub fn submission(fake: Shared) -> Self {
+        Self { is_submission: true, ..Self::new(fake) }
     }
 
     /// Decides a question.
@@ -213,8 +228,9 @@ impl SmtpSide {
         use smtp::{Answer, Question};
         match question {
             Question::Authenticate(credentials) => Answer::SignIn(self.fake.borrow().sign_in(&credentials)),
-            Question::Sender(_) => {
+            Question::Sender(sender) => {
                 self.forget();
+                self.relays = self.is_submission && sender.hello.account.is_some();
                 Answer::Reply(Reply::new(250, (2, 1, 0), "Sender taken"))
             }
             Question::Recipient(recipient) => Answer::Reply(self.recipient(&recipient.path)),
@@ -240,6 +256,9 @@ impl SmtpSide {
             Ok(address) => {
                 self.recipients.extend(address);
                 Reply::new(250, (2, 1, 5), "Recipient taken")
+            }
+            Err(reply) if reply == relaying_denied() && self.relays => {
+                Reply::new(250, (2, 1, 5), "Recipient taken for its own server")
             }
             Err(reply) => reply,
         }

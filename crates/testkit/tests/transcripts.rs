@@ -4,11 +4,11 @@
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use testkit::files::{self, File};
-use testkit::{Cut, Played, Protocol, SessionStage, play};
+use testkit::{Cut, Played, SessionStage, play};
 
 fn main() {
     let arguments = Arguments::from_args();
-    let files = files::transcripts_of(&Protocol::SESSIONS).expect("the folder of transcripts can be read");
+    let files = files::transcripts().expect("the folder of transcripts can be read");
     let trials = files.into_iter().flat_map(|file| {
         let cut = file.clone();
         [

@@ -13,6 +13,8 @@ use store::{Change, Commit};
 use wire::{Decision, Handler};
 
 use super::label::Label;
+use super::lmtp;
+use super::spool::Head;
 use super::transaction::{Peer, Transaction, reply};
 use crate::shared::{Connection, Shared};
 
@@ -107,9 +109,7 @@ impl SmtpHandler {
         };
         let (shared, size_max) = (self.shared.clone(), self.connection.server.message_size_max);
         self.connection.live.count_message();
-        Decision::Later(Box::pin(async move {
-            Answer::Reply(finish(&shared, transaction, last, size, size_max).await)
-        }))
+        Decision::Later(Box::pin(async move { finish(&shared, transaction, last, size, size_max).await }))
     }
 
     /// The transaction ended without content that was kept.
@@ -218,10 +218,10 @@ fn judge_recipient(
 
 /// Hands a piece on to the store. The transaction is over if that fails; what is left of the content is read and dropped.
 async fn stage(shared: &Shared, mut transaction: Transaction, piece: Bytes) -> Option<Transaction> {
-    transaction.read_header_of_spool();
     let now = shared.world.clock.wall();
-    let (label, trace) = (transaction.label(), transaction.trace_header(&shared.host_name, now));
-    match std::mem::take(&mut transaction.spool).stage(&shared.store, piece, label, &trace).await {
+    transaction.read_header_of_spool(&shared.host_name, now);
+    let head = transaction.head(&shared.host_name, now);
+    match std::mem::take(&mut transaction.spool).stage(&shared.store, piece, head).await {
         Ok(spool) => {
             transaction.spool = spool;
             // What is held in memory now belongs to the store's own bound.
@@ -244,25 +244,22 @@ async fn finish(
     last: Bytes,
     size: u64,
     size_max: u64,
-) -> Reply {
+) -> Answer {
     let now = shared.world.clock.wall();
-    transaction.read_header_of_spool();
-    transaction.read_header(&last);
+    transaction.read_header_of_spool(&shared.host_name, now);
+    transaction.read_header(&last, &shared.host_name, now);
     let verdict = transaction.content(size, size_max, now);
     if verdict != Verdict::Accept {
         let reply = reply(verdict, Reply::plain(250, ""));
         transaction.end(format!("content was answered {}", reply.code), &[], now);
         shared.tell_journal(transaction.story);
-        return reply;
+        return Answer::Reply(reply);
     }
-    let (queue_id, label) = (transaction.queue_id, transaction.label());
-    match keep(shared, transaction, last, label.clone(), now).await {
-        Ok(queued) => {
-            for (destination, due) in queued {
-                shared.queue.due(&destination, due);
-            }
-            Reply::new(250, (2, 0, 0), format!("{queue_id} kept"))
-        }
+    let queue_id = transaction.queue_id;
+    let head = transaction.head(&shared.host_name, now);
+    let label = head.label.clone();
+    match keep(shared, transaction, last, head, now).await {
+        Ok(answer) => answer,
         Err(error) => {
             tracing::error!(%queue_id, %error, "a message was not accepted");
             let reply = crate::replies::failed(&error);
@@ -270,35 +267,44 @@ async fn finish(
             if let Some(story) = Label::story_that_ends(&label, size, how, now) {
                 shared.tell_journal(story);
             }
-            reply
+            Answer::Reply(reply)
         }
     }
 }
 
-/// The hop from a received message to a commit on stable storage: the destinations for which something of it waits
-/// in the queue, and until when.
+/// The hop from a received message to a commit on stable storage.
 async fn keep(
     shared: &Shared,
     mut transaction: Transaction,
     last: Bytes,
-    label: Bytes,
+    head: Head,
     now: mail::Timestamp,
-) -> Result<Vec<(String, mail::Timestamp)>, store::Error> {
-    let trace = transaction.trace_header(&shared.host_name, now);
-    let content = std::mem::take(&mut transaction.spool).finish(&shared.store, last, label, &trace).await?;
+) -> Result<Answer, store::Error> {
+    let content = std::mem::take(&mut transaction.spool).finish(&shared.store, last, head).await?;
+    if transaction.is_lmtp() {
+        return lmtp::keep(shared, transaction, content, now).await;
+    }
     let recipients = transaction.conclude(now);
     let virtual_server = transaction.virtual_server();
     let Transaction { queue_id, reverse_path, story, permit, .. } = transaction;
     let received = ReceivedMessage { queue_id, virtual_server, reverse_path, content, recipients, at: now };
     let commit: Commit = queue::accept(received, story.to_json());
-    let queued = commit.changes.iter().filter_map(|change| match change {
+    let queued = waiting(&commit);
+    shared.store.commit(commit).await?;
+    drop(permit);
+    for (destination, due) in queued {
+        shared.queue.due(&destination, due);
+    }
+    Ok(Answer::Reply(Reply::new(250, (2, 0, 0), format!("{queue_id} kept"))))
+}
+
+/// The destinations for which something of a message waits in the queue, and until when.
+fn waiting(commit: &Commit) -> Vec<(String, mail::Timestamp)> {
+    let entries = commit.changes.iter().filter_map(|change| match change {
         Change::Enqueue(entry) => Some((entry.destination.clone(), entry.due)),
         _ => None,
     });
-    let queued = queued.collect();
-    shared.store.commit(commit).await?;
-    drop(permit);
-    Ok(queued)
+    entries.collect()
 }
 
 #[cfg(test)]

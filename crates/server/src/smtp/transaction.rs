@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use directory::{LocalRecipient, Resolution};
+use directory::{Directory, LocalRecipient, Resolution};
 use mail::{Address, ForwardPath, QueueId, Reply, ReversePath, Timestamp};
 use policy::{
-    ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, SenderFacts, Stage, Story, Verdict,
-    What, gather, judge,
+    ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, SenderFacts, Service, Stage, Story,
+    Verdict, What, gather, judge,
 };
-use protocol::smtp::{Hello, Sender};
+use protocol::smtp::{Dialect, Hello, Sender};
 use queue::Destinations;
 use queue::accept::{Handover, Recipient};
 use queue::trace_header::Received;
 
+use super::header::{HeaderFacts, Origin, Submitted};
 use super::label::Label;
-use super::spool::Spool;
+use super::lmtp::Filing;
+use super::spool::{Head, Spool};
 
 /// An open transaction.
 #[derive(Debug)]
@@ -49,13 +51,8 @@ enum Way {
     File(Vec<LocalRecipient>),
     /// Through the queue to this destination, not before this time.
     Queue { destination: String, due: Timestamp },
-}
-
-/// What the content's header says that policy or the journal wants to know.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct HeaderFacts {
-    pub(super) received: usize,
-    pub(super) message_id: Option<String>,
+    /// Not any more: something changed since it was accepted.
+    Gone,
 }
 
 /// The connection below a transaction.
@@ -136,28 +133,40 @@ impl Transaction {
 
     /// Judges the content.
     pub(super) fn content(&mut self, size: u64, size_max: u64, now: Timestamp) -> Verdict {
-        let header = self.header.clone().unwrap_or_default();
-        self.facts.content = Some(ContentFacts {
-            size,
-            size_max,
-            received: header.received,
-            received_here: 0,
-            submission: None,
-        });
-        self.story.hop(now, What::Spool { size, message_id: header.message_id });
+        let HeaderFacts { received, received_here, message_id, submission, .. } =
+            self.header.clone().unwrap_or_default();
+        self.facts.content = Some(ContentFacts { size, size_max, received, received_here, submission });
+        self.story.hop(now, What::Spool { size, message_id });
         let judgement = judge(Stage::Content, &self.facts);
         self.note(judgement, Stage::Content, String::new(), now)
     }
 
     /// Remembers what the header says; the first time counts.
-    pub(super) fn read_header(&mut self, content: &[u8]) {
-        self.header.get_or_insert_with(|| HeaderFacts::read(content));
+    pub(super) fn read_header(&mut self, content: &[u8], host_name: &str, now: Timestamp) {
+        if self.header.is_none() {
+            self.header = Some(self.header_facts(content, host_name, now));
+        }
     }
 
     /// The same for what the spool holds, if it holds the beginning.
-    pub(super) fn read_header_of_spool(&mut self) {
-        if self.header.is_none() && !self.spool.head().is_empty() {
-            self.header = Some(HeaderFacts::read(self.spool.head()));
+    pub(super) fn read_header_of_spool(&mut self, host_name: &str, now: Timestamp) {
+        let head = self.spool.head();
+        if self.header.is_none() && !head.is_empty() {
+            self.header = Some(self.header_facts(head, host_name, now));
+        }
+    }
+
+    fn header_facts(&self, content: &[u8], host_name: &str, at: Timestamp) -> HeaderFacts {
+        HeaderFacts::read(content, self.submitted(), Origin { host_name, queue_id: self.queue_id, at })
+    }
+
+    /// Whether we are the first server that this message comes to.
+    fn submitted(&self) -> Submitted {
+        let account = self.facts.hello.as_ref().and_then(|hello| hello.account.as_deref());
+        match self.facts.connection.service {
+            Service::Submission => Submitted::Yes,
+            Service::Smtp if self.facts.connection.relay.permit(account) => Submitted::Unmarked,
+            Service::Smtp | Service::Lmtp => Submitted::No,
         }
     }
 
@@ -167,10 +176,18 @@ impl Transaction {
         verdict
     }
 
+    /// What is kept with the content.
+    pub(super) fn head(&self, host_name: &str, now: Timestamp) -> Head {
+        let mending = self.header.as_ref().map(|header| header.mending.clone()).unwrap_or_default();
+        let before = self.trace_header(host_name, now) + &mending.added;
+        Head { label: self.label(), before, mending }
+    }
+
     /// Our Received field.
-    pub(super) fn trace_header(&self, host_name: &str, now: Timestamp) -> String {
+    fn trace_header(&self, host_name: &str, now: Timestamp) -> String {
         let Hello { name, extended, tls, account } = &*self.hello;
         let received = Received {
+            dialect: if self.is_lmtp() { Dialect::Lmtp } else { Dialect::Smtp },
             hello: name,
             extended: *extended,
             peer: self.peer.ip(),
@@ -187,6 +204,11 @@ impl Transaction {
         received.field()
     }
 
+    /// Whether it is an LMTP client's.
+    pub(super) fn is_lmtp(&self) -> bool {
+        self.facts.connection.service == Service::Lmtp
+    }
+
     /// The name of the virtual server that the client came to.
     pub(super) fn virtual_server(&self) -> String {
         self.facts.connection.virtual_server.clone()
@@ -200,19 +222,18 @@ impl Transaction {
 
     /// Everyone it goes to, aliases expanded; and the last hops of the story, which the same commit makes true.
     pub(super) fn conclude(&mut self, now: Timestamp) -> Vec<Recipient> {
-        let named = self.accepted.iter().map(|accepted| accepted.named.to_string()).collect();
-        let reverse_path = bare_sender(&self.reverse_path);
-        self.story.hop(now, What::Enqueue { reverse_path, recipients: named });
+        self.story.hop(now, self.enqueued());
         let mut recipients = Vec::with_capacity(self.accepted.len());
         let mut queued: BTreeMap<(String, Timestamp), Vec<String>> = BTreeMap::new();
         for Accepted { named, way } in std::mem::take(&mut self.accepted) {
             match way {
-                Way::File(means) => self.file(&named, means, &mut recipients, now),
+                Way::File(means) => recipients.extend(filed(&mut self.story, &named, &means, now)),
                 Way::Queue { destination, due } => {
                     queued.entry((destination.clone(), due)).or_default().push(named.to_string());
                     let handover = Handover::Queue { destination, due };
                     recipients.push(Recipient { address: named, handover });
                 }
+                Way::Gone => unreachable!("only LMTP looks again"),
             }
         }
         self.tell_of_queue(queued, now);
@@ -220,17 +241,54 @@ impl Transaction {
         recipients
     }
 
-    fn file(
-        &mut self,
-        named: &Address,
-        means: Vec<LocalRecipient>,
-        recipients: &mut Vec<Recipient>,
-        now: Timestamp,
-    ) {
-        for LocalRecipient { address, inbox, .. } in means {
-            self.story.filed(now, &address, named);
-            recipients.push(Recipient { address, handover: Handover::File { mailbox: inbox } });
+    /// The same where nothing may wait in a queue.
+    pub(super) fn file(&self, now: Timestamp) -> Filing {
+        let (mut story, mut recipients) = (self.story.clone(), Vec::with_capacity(self.accepted.len()));
+        story.hop(now, self.enqueued());
+        let mut replies = Vec::with_capacity(self.accepted.len());
+        for Accepted { named, way } in &self.accepted {
+            let reply = match way {
+                Way::File(means) => {
+                    recipients.extend(filed(&mut story, named, means, now));
+                    Reply::new(250, (2, 0, 0), format!("{} kept", self.queue_id))
+                }
+                // RFC 3463 §3.3: X.2.0, other or undefined mailbox status.
+                Way::Queue { .. } => {
+                    Reply::new(450, (4, 2, 0), "this cannot be filed at once, try again later")
+                }
+                Way::Gone => crate::replies::changed(),
+            };
+            if !reply.is_positive() {
+                story.hop(now, left(named, &reply));
+            }
+            replies.push(reply);
         }
+        let kept = replies.iter().filter(|reply| reply.is_positive()).count();
+        let how = format!("kept for {kept} of {} recipients", replies.len());
+        story.hop(now, What::End { how, misuses: Vec::new() });
+        Filing { recipients, replies, story }
+    }
+
+    /// Looks again who receives mail here, since something changed after RCPT.
+    ///
+    /// # Errors
+    /// The directory's.
+    pub(super) async fn resolve_again(&mut self, directory: &Directory) -> Result<(), store::Error> {
+        for Accepted { named, way } in &mut self.accepted {
+            if matches!(way, Way::File(_)) {
+                *way = match directory.resolve(&ForwardPath::Address(named.clone())).await? {
+                    Resolution::Recipients(means) => Way::File(means),
+                    _ => Way::Gone,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// The hop that says for whom the message was accepted.
+    fn enqueued(&self) -> What {
+        let recipients = self.accepted.iter().map(|accepted| accepted.named.to_string()).collect();
+        What::Enqueue { reverse_path: bare_sender(&self.reverse_path), recipients }
     }
 
     /// One hop for each destination and time.
@@ -254,12 +312,23 @@ impl Transaction {
     }
 }
 
-impl HeaderFacts {
-    fn read(content: &[u8]) -> Self {
-        let header = mail::message::Header::parse(content);
-        let message_id =
-            header.find("Message-ID").map(|field| mail::printable(field.unfolded().trim_ascii()));
-        Self { received: header.count("Received"), message_id }
+/// Whom a recipient's mail is filed for; the story is told so.
+fn filed(story: &mut Story, named: &Address, means: &[LocalRecipient], now: Timestamp) -> Vec<Recipient> {
+    let filed = means.iter().map(|LocalRecipient { address, inbox, .. }| {
+        story.filed(now, address, named);
+        Recipient { address: address.clone(), handover: Handover::File { mailbox: *inbox } }
+    });
+    filed.collect()
+}
+
+/// A recipient whose mail stays with the client.
+fn left(named: &Address, reply: &Reply) -> What {
+    What::Deliver {
+        destination: queue::accept::LOCAL.into(),
+        recipients: vec![named.to_string()],
+        outcome: policy::Delivered::Deferred,
+        diagnostic: reply.to_string(),
+        due: None,
     }
 }
 

@@ -74,6 +74,10 @@ impl Place {
             if let Some(recipients) = number(&self.fixture, "recipients-per-message")? {
                 server.recipients_per_message = recipients;
             }
+            if let Some(network) = self.fixture.options.get("relay-allow") {
+                let network = network.parse().map_err(|wrong| format!("{network}: {wrong:?}"))?;
+                server.relay.allow = settings::Networks(vec![network]);
+            }
         }
         Ok(resolved)
     }
@@ -259,7 +263,7 @@ fn settings_text(fixture: &Fixture) -> String {
                 speaks(protocol, fixture)
             );
             let _ = writeln!(text, "bind = {{ address = \"127.0.0.1:0\", tls = \"{mode}\" }}");
-            if matches!(protocol, Protocol::Smtp | Protocol::Submission) {
+            if matches!(protocol, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp) {
                 let _ = writeln!(text, "authentication = {mechanisms}");
             }
         }

@@ -26,7 +26,11 @@ pub(super) fn connect(
     match protocol {
         Protocol::Smtp | Protocol::Submission => {
             let session = smtp::ServerSession::new(Arc::new(options.smtp()), now);
-            Ok(Box::new(Link::new(session, SmtpSide::new(fake.clone()), now)))
+            let side = match protocol {
+                Protocol::Submission => SmtpSide::submission(fake.clone()),
+                _ => SmtpSide::new(fake.clone()),
+            };
+            Ok(Box::new(Link::new(session, side, now)))
         }
         Protocol::Lmtp => {
             let session = lmtp::server_session(Arc::new(options.smtp()), now);

@@ -36,9 +36,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// Those that a server under test listens for, each on its port.
-    pub const ALL: [Self; 4] = [Self::Smtp, Self::Submission, Self::Pop3, Self::Imap];
-    /// Those for which there are sessions to play on in memory.
-    pub const SESSIONS: [Self; 5] = [Self::Smtp, Self::Submission, Self::Lmtp, Self::Pop3, Self::Imap];
+    pub const ALL: [Self; 5] = [Self::Smtp, Self::Submission, Self::Lmtp, Self::Pop3, Self::Imap];
 
     /// The name of its folder under `tests/transcripts`.
     pub fn name(self) -> &'static str {
@@ -53,7 +51,7 @@ impl Protocol {
 
     /// The protocol with this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::SESSIONS.into_iter().find(|protocol| protocol.name() == name)
+        Self::ALL.into_iter().find(|protocol| protocol.name() == name)
     }
 }
 
