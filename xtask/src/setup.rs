@@ -29,6 +29,12 @@ const PACKAGES: &[Package] = &[
         program: "python3",
         reason: "smtplib, poplib and imaplib, clients that others wrote",
     },
+    Package { name: "msmtp", program: "msmtp", reason: "submits mail for elsewhere" },
+    Package {
+        name: "postfix",
+        program: "postfix",
+        reason: "a next hop and a sender; its tests are for root, as its master is",
+    },
     Package { name: "strace", program: "strace", reason: "shows that each 250 follows its syncs" },
     Package { name: "postgresql", program: "initdb", reason: "the store's contract suite runs on it too" },
 ];
