@@ -396,6 +396,15 @@ fn pieces() -> impl Strategy<Value = String> {
     ]
 }
 
+/// How somebody begins who knows the protocol, so that what comes then has an effect.
+fn opening(protocol: usize) -> String {
+    match protocol {
+        0 => format!("EHLO c\r\nAUTH PLAIN {PLAIN}\r\nMAIL FROM:<>\r\nRCPT TO:<c@d.example>\r\n"),
+        1 => format!("USER bob\r\nPASS {SECRET}\r\n"),
+        _ => format!("a0 LOGIN bob {SECRET}\r\na0 SELECT INBOX\r\n"),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
@@ -404,12 +413,14 @@ proptest! {
         pieces in proptest::collection::vec(pieces(), 0..25),
         cuts in proptest::collection::vec(0..600_usize, 0..8),
         takes: bool,
+        opened: bool,
     ) {
-        let input = pieces.concat().into_bytes();
-        let mut ends: Vec<_> = cuts.into_iter().map(|cut| cut.min(input.len())).collect();
-        ends.push(input.len());
-        ends.sort_unstable();
-        for protocol in PROTOCOLS {
+        for (number, protocol) in PROTOCOLS.iter().enumerate() {
+            let opening = if opened { opening(number) } else { String::new() };
+            let input = (opening + &pieces.concat()).into_bytes();
+            let mut ends: Vec<_> = cuts.iter().map(|&cut| cut.min(input.len())).collect();
+            ends.push(input.len());
+            ends.sort_unstable();
             let noted = protocol(takes, (&input, &ends));
             let said = noted.join("\n");
             for word in [SECRET, WRONG, LETTER].iter().chain(ENCODED) {
