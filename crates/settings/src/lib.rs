@@ -18,7 +18,7 @@ pub mod values;
 
 pub use keys::{KEYS, Key, Section};
 pub use mistake::Mistake;
-pub use named_file::NamedFile;
+pub use named_file::{FileKind, NamedFile};
 pub use resolve::{files, resolve};
 pub use resolved::{
     Binding, CertificateFiles, Commands, ConnectionLimits, Delivery, Journal, LocalDelivery, LocalDomain,

@@ -16,7 +16,26 @@ pub struct NamedFile {
     pub place: String,
     /// The key: `certificate`, `password-file`.
     pub key: &'static str,
+    /// What it must be.
+    pub kind: FileKind,
     written: String,
+}
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A certificate chain, as PEM. Its key is the next file, unless the text leaves it out.
+    Certificate,
+    /// The private key of the certificate before it, as PEM.
+    Key,
+    /// A password to sign in elsewhere.
+    Password,
+    /// Authorities that are believed, as PEM.
+    Authorities,
+    /// DNSKEY records.
+    TrustAnchors,
+    /// A protocol log, which need not be there yet.
+    ProtocolLog,
 }
 
 impl NamedFile {
@@ -30,11 +49,9 @@ impl NamedFile {
             suggestion: String::new(),
         }
     }
-}
 
-impl From<&Found<PathBuf>> for NamedFile {
-    fn from(found: &Found<PathBuf>) -> Self {
+    pub(crate) fn new(found: &Found<PathBuf>, kind: FileKind) -> Self {
         let Found { value, line, place, key, written } = found.clone();
-        Self { path: value, line, place, key, written }
+        Self { path: value, line, place, key, kind, written }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) use delivery::{RawDelivery, RawLocalDomain, RawNext, RawRemoteDomain,
 pub(crate) use server::{RawBinding, RawProperties, RawServer, virtual_servers};
 
 use crate::keys::Section;
+use crate::named_file::FileKind;
 use crate::read::{Found, Reader, Scope, domain, parsed, word};
 use crate::resolved::{CertificateFiles, Reports};
 use crate::values::{LogFormat, LogLevel, Network, Size, TimeSpan, Wrong};
@@ -70,8 +71,8 @@ fn certificate(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Certificate
             reader.mistake(scope.line, &scope.place, key, Wrong::new(problem));
         }
     }
-    let certificate = reader.file(scope, "certificate");
-    let key = reader.file(scope, "key");
+    let certificate = reader.file(scope, "certificate", FileKind::Certificate);
+    let key = reader.file(scope, "key", FileKind::Key);
     Some(CertificateFiles { certificate: certificate?.value, key: key?.value })
 }
 

@@ -11,7 +11,7 @@ use toml_edit::{Item, TableLike, Value};
 use crate::keys::{KEYS, Section};
 use crate::limits::QUOTED_CHARS_MAX;
 use crate::mistake::{Mistake, nearest};
-use crate::named_file::NamedFile;
+use crate::named_file::{FileKind, NamedFile};
 use crate::values::{Word, Wrong};
 
 /// The text that is read, and the mistakes and files found in it so far.
@@ -153,16 +153,26 @@ impl<'t> Reader<'t> {
     }
 
     /// A path, noted among the files.
-    pub(crate) fn file(&mut self, scope: &Scope<'_>, key: &'static str) -> Option<Found<PathBuf>> {
+    pub(crate) fn file(
+        &mut self,
+        scope: &Scope<'_>,
+        key: &'static str,
+        kind: FileKind,
+    ) -> Option<Found<PathBuf>> {
         let found = self.value(scope, key, path)?;
-        self.files.push(NamedFile::from(&found));
+        self.files.push(NamedFile::new(&found, kind));
         Some(found)
     }
 
     /// A list of paths, noted among the files.
-    pub(crate) fn files(&mut self, scope: &Scope<'_>, key: &'static str) -> Option<Vec<Found<PathBuf>>> {
+    pub(crate) fn files(
+        &mut self,
+        scope: &Scope<'_>,
+        key: &'static str,
+        kind: FileKind,
+    ) -> Option<Vec<Found<PathBuf>>> {
         let list = self.each(scope, key, path)?;
-        self.files.extend(list.iter().map(NamedFile::from));
+        self.files.extend(list.iter().map(|found| NamedFile::new(found, kind)));
         Some(list)
     }
 

@@ -242,6 +242,33 @@ fn who_may_relay_is_said_server_by_server() {
 }
 
 #[test]
+fn the_files_that_a_text_names_are_told_with_their_lines() {
+    let text = r#"[tls]
+certificates = [
+    { certificate = "/etc/a.pem", key = "/etc/a.key" },
+]
+[delivery]
+certificate-authorities = ["/etc/b.pem", 5,
+    "/etc/c.pem"]
+smart-host = "relay.example.net:587"
+authentication = { user = "us", password-file = "/etc/secret" }
+[[virtual-server]]
+name = "internet"
+protocol-log = { file = "/var/log/internet" }
+"#;
+    let line = |file: &settings::NamedFile| format!("{}\n", file.mistake(&format!("is {:?}", file.kind)));
+    expect![[r#"
+        3: [tls] certificates: certificate = "/etc/a.pem" is Certificate
+        3: [tls] certificates: key = "/etc/a.key" is Key
+        12: virtual-server "internet": file = "/var/log/internet" is ProtocolLog
+        9: [delivery]: password-file = "/etc/secret" is Password
+        6: [delivery]: certificate-authorities = "/etc/b.pem" is Authorities
+        7: [delivery]: certificate-authorities = "/etc/c.pem" is Authorities
+    "#]].assert_eq(&settings::files(text).iter().map(line).collect::<String>());
+    assert_eq!(settings::files("[tls\n"), []);
+}
+
+#[test]
 fn mistakes_of_delivery_are_told_at_once() {
     check_mistakes(
         r#"[delivery]

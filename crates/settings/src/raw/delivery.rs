@@ -6,6 +6,7 @@ use mail::{Address, Domain};
 use toml_edit::Value;
 
 use crate::keys::Section;
+use crate::named_file::FileKind;
 use crate::read::{Found, Reader, Scope, count, domain, parsed, port, text, word};
 use crate::resolved::{OutboundSignIn, Reports};
 use crate::values::{
@@ -93,10 +94,10 @@ pub(super) fn delivery(reader: &mut Reader<'_>, top: &Scope<'_>) -> RawDelivery 
         source_addresses: reader.each(&scope, "source-address", parsed),
         resolvers: reader.some(&scope, "resolvers", parsed, "[\"system\"]"),
         dns_validation: reader.value(&scope, "dns-validation", word),
-        dns_trust_anchors: reader.file(&scope, "dns-trust-anchors"),
+        dns_trust_anchors: reader.file(&scope, "dns-trust-anchors", FileKind::TrustAnchors),
         port: reader.value(&scope, "outbound-port", port),
         next: next(reader, &scope),
-        certificate_authorities: reader.files(&scope, "certificate-authorities"),
+        certificate_authorities: reader.files(&scope, "certificate-authorities", FileKind::Authorities),
         reach: reader.value(&scope, "allow-private-exchangers", word),
         dkim: reader.value(&scope, "dkim", word),
     }
@@ -124,7 +125,7 @@ fn sign_in(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Found<OutboundS
     let needed = [("user", "\"example-org\""), ("password-file", "\"/etc/waxseal/relay.secret\"")];
     reader.needs(&table, &needed);
     let user = reader.value(&table, "user", text);
-    let password_file = reader.file(&table, "password-file");
+    let password_file = reader.file(&table, "password-file", FileKind::Password);
     let (line, place) = (reader.line_of_key(scope, "authentication"), scope.place.clone());
     let value = OutboundSignIn { user: user?.value, password_file: password_file?.value };
     Some(Found { value, line, place, key: "authentication", written: String::new() })

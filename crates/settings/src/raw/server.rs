@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use toml_edit::Value;
 
 use crate::keys::Section;
+use crate::named_file::FileKind;
 use crate::read::{Found, Reader, Scope, count, line_of_text, parsed, word};
 use crate::values::{Mechanism, Network, Service, Size, Switch, TimeSpan, Tls, Wrong};
 
@@ -207,7 +208,7 @@ fn protocol_log(reader: &mut Reader<'_>, scope: &Scope<'_>) -> RawProtocolLog {
     };
     reader.check_keys(&log, &[Section::ProtocolLog]);
     RawProtocolLog {
-        file: reader.file(&log, "file"),
+        file: reader.file(&log, "file", FileKind::ProtocolLog),
         size_limit: reader.value(&log, "size-limit", parsed),
         keep: reader.value(&log, "keep", count),
     }

@@ -27,7 +27,7 @@ impl Network {
     }
 
     /// Whether it holds more of the Internet than one organisation has.
-    pub(crate) fn is_wide(&self) -> bool {
+    pub fn is_wide(&self) -> bool {
         match self.base {
             IpAddr::V4(_) => self.prefix < WIDE_V4_PREFIX,
             IpAddr::V6(v6) => {
