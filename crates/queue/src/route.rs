@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use mail::{AddressLiteral, Domain, Host};
+use settings::{Protocol, Settings};
 use world::resolver::{Answer, LookupError, Mx, Name, Security};
 
 use crate::agent::Diagnostic;
@@ -41,6 +42,57 @@ pub struct Rules {
     pub families: Families,
     /// How far inside a stranger's DNS may lead us.
     pub reach: Reach,
+}
+
+impl Rules {
+    /// The rules of a server with these settings. `ours` are the addresses of this machine's interfaces.
+    ///
+    /// Mail would come back to us at each address that a virtual server for SMTP is bound to; to be bound to all means to
+    /// be bound to `ours`. IPv6 is used where there is an address for it that others can reach, or the settings name one.
+    pub fn of(settings: &Settings, ours: &[IpAddr]) -> Self {
+        let delivery = &settings.delivery;
+        let receiving = settings.virtual_servers.iter().filter(|server| server.protocol == Protocol::Smtp);
+        let mut addresses = BTreeSet::new();
+        for binding in receiving.flat_map(|server| &server.bindings) {
+            // Who listens elsewhere is not met by mail that follows the DNS.
+            if binding.address.port() != delivery.port {
+                continue;
+            }
+            match binding.address.ip().to_canonical() {
+                IpAddr::V4(v4) if v4.is_unspecified() => {
+                    addresses.extend(ours.iter().filter(|ip| ip.is_ipv4()));
+                }
+                // A socket for all of IPv6 takes IPv4, too.
+                IpAddr::V6(v6) if v6.is_unspecified() => addresses.extend(ours),
+                ip => drop(addresses.insert(ip)),
+            }
+        }
+        let reach = match delivery.reach {
+            settings::Reach::Public => Reach::Public,
+            settings::Reach::Private => Reach::Private,
+            settings::Reach::Anywhere => Reach::Anywhere,
+        };
+        let names = BTreeSet::from([Name::from(&settings.host_name)]);
+        let families = Families::of(&delivery.source_addresses, ours, reach);
+        Self { names, addresses, port: delivery.port, families, reach }
+    }
+}
+
+impl Families {
+    /// Those for which there is an address to leave from: one that the settings name, or one that leads out.
+    fn of(sources: &[IpAddr], ours: &[IpAddr], reach: Reach) -> Self {
+        let leads_out = |ip: &&IpAddr| match ip {
+            _ if reach == Reach::Anywhere => true,
+            IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
+            IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+        };
+        let usable: Vec<&IpAddr> = sources.iter().chain(ours.iter().filter(leads_out)).collect();
+        match (usable.iter().any(|ip| ip.is_ipv4()), usable.iter().any(|ip| ip.is_ipv6())) {
+            (true, true) => Self::Both,
+            (false, true) => Self::Ipv6,
+            _ => Self::Ipv4,
+        }
+    }
 }
 
 /// Address families that are used.

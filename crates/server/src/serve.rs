@@ -87,10 +87,11 @@ impl Server {
         let registry = Registry::new(world.clock.clone());
         let host_name = settings.host_name.as_str().to_owned();
         let running = Arc::new(Running::new(registry.clone(), settings));
-        let admin = Arc::new(Admin::new(store.clone(), directory.clone(), world.clone(), running));
+        let admin = Admin::new(store.clone(), directory.clone(), world.clone(), running);
         let mailboxes = Mailboxes::new(store.clone(), world.clone());
         let destinations = Arc::new(Destinations::new(settings));
         let shared = Arc::new(Shared::new(world, store, directory, mailboxes, destinations, host_name));
+        let admin = Arc::new(admin.with_queue(shared.queue.clone()));
         let protocol_logs = ProtocolLogs::start(settings, &shared.world);
         let mut endpoints = BTreeMap::new();
         let whole = Arc::new(settings.clone());
@@ -227,12 +228,22 @@ impl Server {
         let shared = &self.shared;
         let magic = settings.virtual_servers.iter().any(|server| server.magic_recipients);
         let magic = if magic { queue::agent::local::Magic::On } else { queue::agent::local::Magic::Off };
+        let parts = queue::agent::Parts {
+            world: shared.world.clone(),
+            store: shared.store.clone(),
+            directory: shared.directory.clone(),
+            registry: self.registry.clone(),
+            trust: Arc::new(wire::Trust::new(&[])?),
+            destinations: shared.destinations.clone(),
+            rules: queue::route::Rules::of(settings, &world::interfaces::addresses()),
+            magic,
+        };
         let runner = Runner {
             world: shared.world.clone(),
             store: shared.store.clone(),
             directory: shared.directory.clone(),
             queue_ids: shared.queue_ids.clone(),
-            agents: Arc::new(queue::Agents::new(shared.directory.clone(), magic)),
+            agents: Arc::new(queue::Agents::new(&parts, settings)),
             terms: queue::runner::Terms::new(settings),
             handle: shared.queue.clone(),
         };

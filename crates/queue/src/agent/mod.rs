@@ -2,23 +2,35 @@
 //!
 //! ```text
 //! Attempt --Destinations::way--> local        mailboxes here
+//!                            '--> smtp         other hosts, by SMTP and LMTP
 //! ```
 
+use std::fmt;
 use std::sync::Arc;
 
 use directory::Directory;
 use mail::{Address, EnhancedCode, ForwardPath, Reply, ReversePath};
+use settings::Settings;
+use store::Store;
 use store::change::QueueEntry;
+use wire::{Registry, Trust};
+use world::World;
 
-use crate::accept::LOCAL;
+use crate::destinations::{Destinations, is_local};
+use crate::route::Rules;
 use crate::runner::gate::Gate;
 
 pub mod cut;
+mod keys;
+mod letter;
+pub mod limits;
 pub mod local;
+mod smtp;
 
 pub use cut::Cut;
 
 use local::Magic;
+use smtp::Courier;
 
 /// Temporary or permanent, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +41,12 @@ pub struct Diagnostic {
     pub because: String,
     /// Who said so, if it was a peer's reply that decided.
     pub remote: Option<Remote>,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.because)
+    }
 }
 
 /// A peer's own words, for Remote-MTA and Diagnostic-Code of a report (RFC 3464 §2.3.5, §2.3.6).
@@ -99,30 +117,54 @@ pub enum Ended {
 pub struct Agents {
     directory: Arc<Directory>,
     magic: Magic,
+    courier: Courier,
+}
+
+/// What agents are made of.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Names, connections, time.
+    pub world: World,
+    /// Where content and keys are.
+    pub store: Store,
+    /// Who receives mail here.
+    pub directory: Arc<Directory>,
+    /// Where connections that we make are listed.
+    pub registry: Arc<Registry>,
+    /// Whom they trust.
+    pub trust: Arc<Trust>,
+    /// Which way mail goes.
+    pub destinations: Arc<Destinations>,
+    /// How routes are found; see [`Rules::of`].
+    pub rules: Rules,
+    /// Whether some recipients fail on purpose.
+    pub magic: Magic,
 }
 
 impl Agents {
     /// The agents of one process.
-    pub fn new(directory: Arc<Directory>, magic: Magic) -> Self {
-        Self { directory, magic }
+    pub fn new(parts: &Parts, settings: &Settings) -> Self {
+        let courier = Courier::new(parts, settings);
+        Self { directory: parts.directory.clone(), magic: parts.magic, courier }
     }
 
     /// Makes an attempt. `gate` is asked once the site is known, `cut` ends it early.
     ///
     /// # Cancellation
-    /// Dropped in the middle, what the next hop has taken may arrive twice (RFC 1047).
-    pub async fn attempt(&self, attempt: Attempt, _gate: Gate, _cut: Cut) -> Ended {
+    /// Dropped in the middle, what the next hop takes may arrive twice (RFC 1047): a connection goes on with what it has
+    /// begun, and nobody hears how it ended.
+    pub async fn attempt(&self, attempt: Attempt, gate: Gate, cut: Cut) -> Ended {
+        if !is_local(&attempt.entry.destination) {
+            return self.courier.attempt(attempt, gate, cut).await;
+        }
         let mut outcomes = Vec::with_capacity(attempt.recipients.len());
         for address in &attempt.recipients {
-            outcomes.push(self.one(&attempt.entry.destination, address).await);
+            outcomes.push(self.file(address).await);
         }
         Ended::Attempted(Attempted { outcomes, hops: Vec::new() })
     }
 
-    async fn one(&self, destination: &str, address: &Address) -> Outcome {
-        if destination != LOCAL && !destination.starts_with("local/") {
-            return Outcome::Deferred(Diagnostic::ours((4, 3, 2), "mail to other hosts is not sent yet"));
-        }
+    async fn file(&self, address: &Address) -> Outcome {
         match self.directory.resolve(&ForwardPath::Address(address.clone())).await {
             Ok(resolution) => local::attempt(address, resolution, self.magic),
             Err(error) => {

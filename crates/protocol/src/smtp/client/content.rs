@@ -29,6 +29,15 @@ impl ContentFacts {
         survey.finish()
     }
 
+    /// The facts of a content that begins with so many octets of whole lines of ASCII, and goes on with this one: a
+    /// signature is known only when everything else has been looked at.
+    #[must_use]
+    pub fn after_lines(self, octets: u64) -> Self {
+        // Of no content it cannot be said that its last line is ended, and now it is.
+        let ends_with_line_end = self.ends_with_line_end || self.size == 0;
+        Self { size: self.size + octets, ends_with_line_end, ..self }
+    }
+
     /// Octets of the content.
     pub fn size(&self) -> u64 {
         self.size
@@ -217,6 +226,18 @@ mod tests {
         for content in ["\n", "\r", "a\n.\r\n", "a\r.\r\n", "a\r\n.\n", "a\r\r\n", "a\r\n\n", "a\r"] {
             assert!(survey(&[content.as_bytes()]).bare_line_end(), "{content:?}");
             assert_eq!(stuffed(&[content.as_bytes()]), Err(Bare), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn lines_before_a_content_count() {
+        for content in ["", "a", "a\r\n", "a\n", "\u{e4}"] {
+            let whole = format!("X: y\r\n{content}");
+            assert_eq!(
+                survey(&[content.as_bytes()]).after_lines(6),
+                survey(&[whole.as_bytes()]),
+                "{content:?}"
+            );
         }
     }
 

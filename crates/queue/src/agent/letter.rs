@@ -1,0 +1,167 @@
+//! A message as it is sent: signatures, its trace header, its content; and what must be known of it before.
+//!
+//! Small content is read once and kept for survey and sending. Larger content is read twice: the survey must be over
+//! before the transaction begins, because the envelope depends on it (SIZE, 8BITMIME) and the signature comes first.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mail::Timestamp;
+use message_auth::dkim::{Identity, Signer, Terms};
+use protocol::smtp::client::{ContentFacts, Survey};
+use store::change::QueueEntry;
+use store::{ContentId, ContentRef, Error, Store};
+use world::Workers;
+
+use super::keys::Keys;
+use super::limits::PIECE_OCTETS;
+
+/// A message that can be sent.
+#[derive(Debug)]
+pub(super) struct Letter {
+    /// Signatures, then the trace header.
+    head: Bytes,
+    body: Body,
+    facts: ContentFacts,
+}
+
+#[derive(Debug)]
+enum Body {
+    Whole(Bytes),
+    Stored(ContentId),
+}
+
+/// A piece of a letter.
+pub(super) enum Piece {
+    /// Here it is, and whether it is the last.
+    Now(Bytes, bool),
+    /// It is at this place of that content.
+    At(ContentId, u64),
+}
+
+/// Who signs.
+pub(super) struct Signing<'a> {
+    /// The keys of our domains.
+    pub keys: &'a Keys,
+    /// RSA takes a millisecond.
+    pub workers: &'a Workers,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl Letter {
+    /// Reads what is needed, and signs it if `signing` is there and the author's domain has keys.
+    pub(super) async fn read(
+        store: &Store,
+        entry: &QueueEntry,
+        signing: Option<Signing<'_>>,
+    ) -> Result<Self, Error> {
+        let ContentRef::Known(id) = entry.content else {
+            return Err(Error::Corrupt(format!("the content of {}", entry.queue_id)));
+        };
+        let first = store.read_content(id, 0, PIECE_OCTETS).await?;
+        let identities = match &signing {
+            Some(signing) => signing.keys.of_author(&first).await?,
+            None => None,
+        };
+        let mut reading = Reading::new(&entry.prefix, identities.is_some());
+        reading.take(&first);
+        let body = if first.len() < PIECE_OCTETS {
+            Body::Whole(first)
+        } else {
+            reading.rest(store, id).await?;
+            Body::Stored(id)
+        };
+        let signature = match (reading.signer.take(), identities, signing) {
+            (Some(signer), Some(identities), Some(signing)) => sign(signer, identities, signing).await,
+            _ => Vec::new(),
+        };
+        Ok(reading.letter(signature, &entry.prefix, body))
+    }
+
+    /// What the transaction announces.
+    pub(super) fn facts(&self) -> ContentFacts {
+        self.facts
+    }
+
+    /// The piece that begins at this octet.
+    pub(super) fn piece(&self, offset: u64) -> Piece {
+        let head = self.head.len() as u64;
+        if offset < head {
+            let from = usize::try_from(offset).expect("it is less than a length");
+            let last = matches!(&self.body, Body::Whole(body) if body.is_empty());
+            return Piece::Now(self.head.slice(from..), last);
+        }
+        match &self.body {
+            Body::Whole(body) => {
+                let from = usize::try_from(offset - head).unwrap_or(usize::MAX).min(body.len());
+                Piece::Now(body.slice(from..), true)
+            }
+            Body::Stored(id) => Piece::At(*id, offset - head),
+        }
+    }
+
+    /// Whether everything is sent once this octet is reached.
+    pub(super) fn ends_at(&self, offset: u64) -> bool {
+        offset >= self.facts.size()
+    }
+}
+
+/// One pass over a content.
+struct Reading {
+    survey: Survey,
+    signer: Option<Signer>,
+    /// Of the content, without the trace header.
+    octets: u64,
+}
+
+impl Reading {
+    fn new(prefix: &[u8], signed: bool) -> Self {
+        let mut reading = Self {
+            survey: Survey::default(),
+            signer: signed.then(|| Signer::new(Terms::default())),
+            octets: 0,
+        };
+        reading.look(prefix);
+        reading
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        self.octets += piece.len() as u64;
+        self.look(piece);
+    }
+
+    fn look(&mut self, piece: &[u8]) {
+        self.survey.take(piece);
+        if let Some(signer) = &mut self.signer {
+            signer.update(piece);
+        }
+    }
+
+    async fn rest(&mut self, store: &Store, id: ContentId) -> Result<(), Error> {
+        loop {
+            let piece = store.read_content(id, self.octets, PIECE_OCTETS).await?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            self.take(&piece);
+        }
+    }
+
+    fn letter(self, mut signature: Vec<u8>, prefix: &Bytes, body: Body) -> Letter {
+        let facts = self.survey.finish().after_lines(signature.len() as u64);
+        let head = if signature.is_empty() {
+            prefix.clone()
+        } else {
+            signature.extend_from_slice(prefix);
+            signature.into()
+        };
+        Letter { head, body, facts }
+    }
+}
+
+/// The signature fields. What cannot be signed, because others could read it differently, is sent without.
+async fn sign(signer: Signer, identities: Arc<[Identity]>, signing: Signing<'_>) -> Vec<u8> {
+    let now = signing.now;
+    signing.workers.run(move || signer.finish(&identities, now)).await.unwrap_or_default()
+}

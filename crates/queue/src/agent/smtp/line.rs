@@ -1,0 +1,171 @@
+//! The line to a destination: its hosts in order, how they are spoken to, and the lane of their connections. Kept for a
+//! while, so that a burst of mail to one domain asks the DNS once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use mail::Host;
+use world::resolver::Name;
+
+use super::job::Peer;
+use super::lane::{Lane, Lanes};
+use crate::agent::Diagnostic;
+use crate::agent::limits::{ROUTE_KEPT, ROUTES_MAX, SITE_CONNECTIONS_MAX};
+use crate::destinations::{Destinations, Terms, Way};
+use crate::route::{self, End, Hop, Route, Rules, SmartHost};
+use crate::schedule::Site;
+use world::World;
+
+/// The line to a destination.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) terms: Arc<Terms>,
+    /// At least one, in the order to be tried.
+    pub(super) peers: Vec<Arc<Peer>>,
+    /// Why these.
+    pub(super) reasons: Vec<String>,
+    pub(super) site: Site,
+    pub(super) lane: Arc<Lane>,
+    until: Instant,
+}
+
+/// There is no line.
+#[derive(Debug)]
+pub(super) struct NoLine {
+    /// Whether there never will be one.
+    pub(super) forever: bool,
+    pub(super) diagnostic: Diagnostic,
+    pub(super) reasons: Vec<String>,
+}
+
+/// Finds lines, and remembers them.
+#[derive(Debug)]
+pub(super) struct Lines {
+    destinations: Arc<Destinations>,
+    rules: Rules,
+    world: World,
+    lanes: Lanes,
+    connections_max: usize,
+    known: Mutex<HashMap<String, Arc<Line>>>,
+}
+
+impl Lines {
+    pub(super) fn new(
+        destinations: Arc<Destinations>,
+        rules: Rules,
+        world: World,
+        per_destination: u32,
+    ) -> Self {
+        let connections_max =
+            usize::try_from(per_destination).unwrap_or(usize::MAX).clamp(1, SITE_CONNECTIONS_MAX);
+        let (lanes, known) = (Lanes::default(), Mutex::default());
+        Self { destinations, rules, world, lanes, connections_max, known }
+    }
+
+    /// The line to a destination that is not here.
+    ///
+    /// # Errors
+    /// Why there is none, now or for good.
+    pub(super) async fn line(&self, destination: &str) -> Result<Arc<Line>, NoLine> {
+        let now = self.world.clock.now();
+        if let Some(line) = self.known().get(destination).filter(|line| line.until > now) {
+            return Ok(line.clone());
+        }
+        let line = Arc::new(self.find(destination).await?);
+        let mut known = self.known();
+        if known.len() >= ROUTES_MAX {
+            known.retain(|_, line| line.until > now);
+        }
+        if known.len() < ROUTES_MAX {
+            known.insert(destination.to_owned(), line.clone());
+        }
+        Ok(line)
+    }
+
+    /// Forgets a line that led nowhere: the DNS may know better now.
+    pub(super) fn forget(&self, destination: &str) {
+        self.known().remove(destination);
+    }
+
+    async fn find(&self, destination: &str) -> Result<Line, NoLine> {
+        let (route, terms, fixed) = match self.destinations.way(destination) {
+            Some(Way::Exchangers(host, terms)) => (self.by_name(&host).await, terms, false),
+            Some(Way::SmartHosts(hosts, terms) | Way::Lmtp(hosts, terms)) => {
+                (self.by_settings(&hosts).await, terms, true)
+            }
+            Some(Way::Local) | None => return Err(NoLine::unreadable()),
+        };
+        let Route { end, reasons } = route;
+        let hops = match end {
+            End::Hops(hops) => hops,
+            End::Deferred(diagnostic) => return Err(NoLine { forever: false, diagnostic, reasons }),
+            End::Failed(diagnostic) => return Err(NoLine { forever: true, diagnostic, reasons }),
+        };
+        if terms.sign_in.as_ref().is_some_and(|sign_in| sign_in.password.is_none()) {
+            let diagnostic = Diagnostic::ours((4, 3, 5), "the password for the smart host cannot be read");
+            return Err(NoLine { forever: false, diagnostic, reasons });
+        }
+        let site = site(&hops, fixed);
+        let lane = self.lanes.lane(&site, terms.number, self.connections_max);
+        let peers = hops.into_iter().map(|Hop { address, name, .. }| Arc::new(Peer { address, name }));
+        let until = self.world.clock.now() + ROUTE_KEPT;
+        Ok(Line { terms, peers: peers.collect(), reasons, site, lane, until })
+    }
+
+    async fn by_name(&self, host: &Host) -> Route {
+        route::find(host, &self.rules, &self.world.resolver, &self.world.dice).await
+    }
+
+    async fn by_settings(&self, hosts: &[SmartHost]) -> Route {
+        route::smart_hosts(hosts).found(&self.rules, &self.world.resolver).await
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<Line>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl NoLine {
+    fn unreadable() -> Self {
+        let diagnostic = Diagnostic::ours((5, 1, 2), "the destination is no domain and no address");
+        Self { forever: true, reasons: vec![diagnostic.because.clone()], diagnostic }
+    }
+}
+
+/// Exchangers are told apart by their names; hosts of the settings by their ports, too.
+fn site(hops: &[Hop], fixed: bool) -> Site {
+    let names: Vec<String> = hops
+        .iter()
+        .map(|hop| match (&hop.name, fixed) {
+            (Some(name), false) => name.to_string(),
+            (Some(name), true) => format!("{name}:{}", hop.address.port()),
+            (None, _) => hop.address.to_string(),
+        })
+        .collect();
+    Site::of(names.iter().map(String::as_str))
+}
+
+impl Peer {
+    /// As stories name it: `mx1.example.net [192.0.2.1]:25`.
+    pub(super) fn shown(&self) -> String {
+        let (ip, port) = (self.address.ip(), self.address.port());
+        match &self.name {
+            Some(name) => format!("{name} [{ip}]:{port}"),
+            None => format!("[{ip}]:{port}"),
+        }
+    }
+
+    /// As reports name it (RFC 3464 §2.3.5): its name, or its address in brackets.
+    pub(super) fn host(&self) -> String {
+        match &self.name {
+            Some(name) => name.to_string(),
+            None => format!("[{}]", self.address.ip()),
+        }
+    }
+
+    /// What its certificate is for.
+    pub(super) fn certified(&self) -> String {
+        self.name.as_ref().map_or_else(|| self.address.ip().to_string(), Name::to_string)
+    }
+}

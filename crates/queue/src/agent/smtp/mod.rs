@@ -1,0 +1,374 @@
+//! Mail to other hosts, by SMTP and LMTP (RFC 5321 §5.1, RFC 2033).
+//!
+//! ```text
+//! Attempt --Lines--> Line: hosts in order, terms, lane
+//!     |                        |
+//!     |--Gate: has the site room?
+//!     |--Letter: read, surveyed, signed
+//!     '--Lane--> an idle connection, or a seat: dial the hosts in order --> Done --judge--> the next host, or the end
+//! ```
+//!
+//! A connection is a [`ClientSession`] on the driver of `wire`, in a task of its own. An attempt gives it a job and hears
+//! how it ended; the connection then serves other attempts of its lane, until it is idle too long or has done enough.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail::Host;
+use protocol::smtp::Dialect;
+use protocol::smtp::client::{ClientSession, Policy, SignInAs, Tls};
+use settings::{OutboundTls, Settings};
+use store::Store;
+use tokio::sync::oneshot;
+use wire::registry::{Arrival, ConnectionId};
+use wire::{Registry, Stream, Towards, Trust, Verification};
+use world::World;
+use world::dialer::{Call, DialError};
+
+use super::keys::Keys;
+use super::letter::{Letter, Signing};
+use super::limits::{IDLE, STALE_MAX};
+use super::{Attempt, Attempted, Cut, Ended, Outcome, Parts};
+use crate::destinations::Terms;
+use crate::runner::gate::Gate;
+use crate::schedule::Routed;
+use connection::Caller;
+use job::{Done, Errand, Job, Peer, Told};
+use judge::Then;
+use lane::{Given, Seat};
+use line::{Line, Lines, NoLine};
+use trip::{Onward, Trip};
+
+mod connection;
+mod job;
+mod judge;
+mod lane;
+mod line;
+#[cfg(test)]
+mod tests;
+mod trip;
+
+/// Takes mail to other hosts.
+#[derive(Debug)]
+pub(super) struct Courier {
+    world: World,
+    store: Store,
+    registry: Arc<Registry>,
+    trust: Arc<Trust>,
+    keys: Keys,
+    lines: Lines,
+    habits: Habits,
+}
+
+/// What the settings say of all connections.
+#[derive(Debug)]
+struct Habits {
+    hello: Host,
+    messages_max: usize,
+    time_out: Duration,
+    sources: Vec<IpAddr>,
+    dkim: bool,
+}
+
+/// One attempt, with what it holds on its way.
+struct Journey<'a> {
+    line: &'a Line,
+    errand: Arc<Errand>,
+    trip: Trip<'a>,
+    cut: Cut,
+}
+
+/// What an attempt hears of its job.
+enum Heard {
+    Done(Done),
+    /// There is room for a connection.
+    Turn(Seat),
+    /// The connection was gone before it could begin.
+    Gone,
+    /// The attempt was ended, and its job taken back.
+    Cut,
+}
+
+impl Courier {
+    pub(super) fn new(parts: &Parts, settings: &Settings) -> Self {
+        let connections = settings.delivery.connections;
+        let Parts { world, store, directory, registry, trust, destinations, rules, .. } = parts;
+        Self {
+            world: world.clone(),
+            store: store.clone(),
+            registry: registry.clone(),
+            trust: trust.clone(),
+            keys: Keys::new(store.clone(), directory.clone(), world.clock.clone()),
+            lines: Lines::new(
+                destinations.clone(),
+                rules.clone(),
+                world.clone(),
+                connections.per_destination,
+            ),
+            habits: Habits::new(settings),
+        }
+    }
+
+    pub(super) async fn attempt(&self, attempt: Attempt, gate: Gate, cut: Cut) -> Ended {
+        let destination = attempt.entry.destination.as_str();
+        let line = match self.lines.line(destination).await {
+            Ok(line) => line,
+            Err(none) => return Ended::Attempted(self.no_line(&attempt, none)),
+        };
+        if gate.pass(line.site.clone()).await == Routed::StepBack {
+            return Ended::SteppedBack;
+        }
+        let now = self.world.clock.wall();
+        let signs = self.habits.dkim && line.terms.dialect == Dialect::Smtp;
+        let signing = signs.then_some(Signing { keys: &self.keys, workers: &self.world.workers, now });
+        let trip =
+            Trip::new(destination, attempt.number, attempt.recipients.len(), &line.reasons, &line.peers, now);
+        let letter = match Letter::read(&self.store, &attempt.entry, signing).await {
+            Ok(letter) => letter,
+            Err(error) => {
+                let queue_id = attempt.entry.queue_id;
+                tracing::error!(%queue_id, %error, "a message cannot be read");
+                return Ended::Attempted(trip.unread());
+            }
+        };
+        let errand = Errand::new(attempt.reverse_path, attempt.recipients, letter);
+        let mut journey = Journey { line: &line, errand, trip, cut };
+        if let Some(seat) = self.by_lane(&mut journey).await {
+            self.by_dialling(&mut journey, destination, seat).await;
+        }
+        Ended::Attempted(journey.trip.conclude())
+    }
+
+    /// There is no way, now or for good.
+    fn no_line(&self, attempt: &Attempt, none: NoLine) -> Attempted {
+        let count = attempt.recipients.len();
+        let now = self.world.clock.wall();
+        let trip = Trip::new(&attempt.entry.destination, attempt.number, count, &none.reasons, &[], now);
+        let outcome = if none.forever { Outcome::Failed } else { Outcome::Deferred };
+        trip.all(outcome(none.diagnostic))
+    }
+
+    /// Has the connections of the lane do it, as far as they do. A seat, where one must be made.
+    async fn by_lane(&self, journey: &mut Journey<'_>) -> Option<Seat> {
+        let mut stale = 0;
+        while stale <= STALE_MAX {
+            let (job, told) = journey.job();
+            let heard = match journey.line.lane.give(job) {
+                Given::Seat(job, seat) => {
+                    journey.trip.open = job.places;
+                    return Some(seat);
+                }
+                Given::Taken => self.hear(journey, told).await,
+            };
+            match heard {
+                Heard::Turn(seat) => return Some(seat),
+                Heard::Cut => return None,
+                Heard::Gone => stale += 1,
+                Heard::Done(done) => {
+                    let peer = done.peer.clone();
+                    match journey.trip.note(done, self.world.clock.wall()) {
+                        _ if journey.trip.over => return None,
+                        Onward::Nowhere => return None,
+                        Onward::SameHost => stale += 1,
+                        Onward::NextHost => {
+                            journey.trip.leave(&peer);
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        Some(journey.line.lane.seat())
+    }
+
+    /// Calls the hosts in their order, until nobody is left to be tried.
+    async fn by_dialling(&self, journey: &mut Journey<'_>, destination: &str, seat: Seat) {
+        let mut seat = Some(seat);
+        while let (false, false, Some(peer)) =
+            (journey.trip.over, journey.trip.open.is_empty(), journey.trip.next_host(journey.line))
+        {
+            let seat = seat.take().unwrap_or_else(|| journey.line.lane.seat());
+            self.one_host(journey, &peer, seat).await;
+            journey.trip.leave(&peer);
+        }
+        if !journey.trip.open.is_empty() && !journey.trip.over {
+            self.lines.forget(destination);
+        }
+    }
+
+    /// Calls one host, again if it is as good as before or may do without TLS.
+    async fn one_host(&self, journey: &mut Journey<'_>, peer: &Arc<Peer>, seat: Seat) {
+        let mut seat = Some(seat);
+        let mut secured = true;
+        loop {
+            let seat = seat.take().unwrap_or_else(|| journey.line.lane.seat());
+            let Some(done) = self.call(journey, peer, secured, seat).await else { return };
+            let failure = done.failure.clone();
+            let onward = journey.trip.note(done, self.world.clock.wall());
+            let then = failure.map(|failure| judge::then(&failure, journey.line.terms.tls));
+            match (onward, then) {
+                _ if journey.trip.over => return,
+                (Onward::Nowhere, _) => return,
+                (_, Some(Then::Stop)) => {
+                    journey.trip.over = true;
+                    return;
+                }
+                (_, Some(Then::WithoutTls)) if secured => {
+                    secured = false;
+                    journey.trip.add("; tried again without TLS");
+                }
+                (Onward::SameHost, None) => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Connects, and has the connection do the job.
+    async fn call(
+        &self,
+        journey: &mut Journey<'_>,
+        peer: &Arc<Peer>,
+        secured: bool,
+        seat: Seat,
+    ) -> Option<Done> {
+        let call = Call {
+            to: peer.address,
+            from: self.habits.source(peer.address.ip()),
+            timeout: self.habits.time_out,
+        };
+        let connected = tokio::select! {
+            biased;
+            connected = self.world.dialer.connect(&self.world.clock, &call) => connected,
+            () = journey.cut.wait() => {
+                journey.trip.cut();
+                return None;
+            }
+        };
+        let stream = match connected {
+            Ok(connected) => Stream::from(connected),
+            Err(error) => {
+                let now = self.world.clock.wall();
+                journey.trip.unreachable(peer, status(&error), error.to_string(), now);
+                return None;
+            }
+        };
+        let (job, told) = journey.job();
+        self.start(stream, peer, &journey.line.terms, secured, seat, job);
+        match self.hear(journey, told).await {
+            Heard::Done(done) => Some(done),
+            Heard::Turn(_) | Heard::Gone | Heard::Cut => None,
+        }
+    }
+
+    /// Lets a connection live in a task of its own, with its first job.
+    fn start(&self, stream: Stream, peer: &Arc<Peer>, terms: &Terms, secured: bool, seat: Seat, job: Job) {
+        let protocol = match terms.dialect {
+            Dialect::Smtp => "smtp",
+            Dialect::Lmtp => "lmtp",
+        };
+        let Ok(entry) = self.registry.admit(Arrival::outgoing(peer.address, protocol)) else { return };
+        let caller = Caller::new(self.store.clone(), seat, entry.live().clone(), peer.clone(), job);
+        let policy = self.habits.policy(terms, peer, secured);
+        let session = ClientSession::new(Arc::new(policy), self.world.clock.now());
+        let tls = self.tls(terms.tls, peer, secured);
+        let context = wire::Context::new(self.world.clock.clone(), tls, entry);
+        // It ends by itself: the session has a deadline for each of its states.
+        drop(self.world.workers.spawn(async move { wire::drive(session, caller, stream, &context).await }));
+    }
+
+    fn tls(&self, tls: OutboundTls, peer: &Peer, secured: bool) -> wire::Tls {
+        let verification = match tls {
+            OutboundTls::Verified | OutboundTls::Implicit => Verification::Certificate,
+            OutboundTls::Off | OutboundTls::Offered | OutboundTls::Required => Verification::None,
+        };
+        let towards = Towards { trust: self.trust.clone(), name: peer.certified(), verification };
+        match tls {
+            OutboundTls::Off => wire::Tls::Off,
+            _ if !secured => wire::Tls::Off,
+            OutboundTls::Implicit => wire::Tls::TowardsImplicit(towards),
+            _ => wire::Tls::Towards(towards),
+        }
+    }
+
+    /// Waits for the end of the job. When the attempt is cut, the job is taken back, or the connection ended that does it.
+    async fn hear(&self, journey: &mut Journey<'_>, mut told: oneshot::Receiver<Told>) -> Heard {
+        tokio::select! {
+            biased;
+            told = &mut told => return journey.heard(told.ok()),
+            () = journey.cut.wait() => {}
+        }
+        journey.trip.cut();
+        match journey.errand.revoke() {
+            None => Heard::Cut,
+            Some(connection) => {
+                self.registry.terminate(ConnectionId(connection));
+                journey.heard(told.await.ok())
+            }
+        }
+    }
+}
+
+impl Journey<'_> {
+    /// A job for those who are open.
+    fn job(&mut self) -> (Job, oneshot::Receiver<Told>) {
+        Job::new(self.errand.clone(), self.trip.open.clone())
+    }
+
+    fn heard(&mut self, told: Option<Told>) -> Heard {
+        match told {
+            Some(Told::Done(done)) => Heard::Done(*done),
+            Some(Told::YourTurn(seat)) => Heard::Turn(seat),
+            None => Heard::Gone,
+        }
+    }
+}
+
+impl Habits {
+    fn new(settings: &Settings) -> Self {
+        let delivery = &settings.delivery;
+        Self {
+            hello: Host::Domain(settings.host_name.clone()),
+            messages_max: usize::try_from(delivery.connections.messages).unwrap_or(usize::MAX).max(1),
+            time_out: delivery.connections.time_out.duration(),
+            sources: delivery.source_addresses.clone(),
+            dkim: delivery.dkim,
+        }
+    }
+
+    /// The address that a connection leaves from.
+    fn source(&self, to: IpAddr) -> Option<IpAddr> {
+        self.sources.iter().copied().find(|source| source.is_ipv4() == to.is_ipv4())
+    }
+
+    fn policy(&self, terms: &Terms, peer: &Peer, secured: bool) -> Policy {
+        let tls = match terms.tls {
+            OutboundTls::Off => Tls::Off,
+            _ if !secured => Tls::Off,
+            OutboundTls::Offered => Tls::Opportunistic,
+            OutboundTls::Required | OutboundTls::Verified | OutboundTls::Implicit => Tls::Required,
+        };
+        let sign_in = terms.sign_in.as_ref().and_then(|sign_in| {
+            Some(SignInAs { login: sign_in.login.clone(), password: sign_in.password.clone()? })
+        });
+        Policy {
+            dialect: terms.dialect,
+            hello: self.hello.clone(),
+            tls,
+            sign_in,
+            // The password stays on this machine, or the settings say that TLS is not wanted there.
+            sign_in_without_tls: terms.tls == OutboundTls::Off || peer.address.ip().is_loopback(),
+            messages_max: self.messages_max,
+            idle: IDLE,
+        }
+    }
+}
+
+/// RFC 3463: what a connection that was not made says.
+fn status(error: &DialError) -> (u8, u16, u16) {
+    match error {
+        DialError::Refused | DialError::Unreachable(_) | DialError::TimedOut => (4, 4, 1),
+        DialError::NoSource(_) => (4, 3, 5),
+        DialError::Exhausted(_) => (4, 3, 0),
+    }
+}
