@@ -10,8 +10,17 @@
 //! ```
 //!
 //! Content comes first: a crash leaves at worst content that no record names ([`Store::orphans`]). Reads go past the
-//! writer, on connections of their own; none outlives one call. SQL lives in this crate alone, in one text for SQLite and
-//! PostgreSQL.
+//! writer, on connections of their own; none outlives one call.
+//!
+//! The queue is rows of deliveries and rows of destinations. A node leases a destination, draws what is due there, and
+//! settles each delivery under the guard of its lease; so of two nodes one at most settles it:
+//!
+//! ```text
+//! Enqueue ─► waits ─► queue_survey ─► Lease ─► queue_draw ─► (attempt) ─► Settle ─► gone, or waits with who is left
+//!                                     Release when nothing is due ◄──────────┘
+//! ```
+//!
+//! SQL lives in this crate alone, in one text for SQLite and PostgreSQL.
 
 // What callers say and hear.
 pub mod change;
