@@ -100,9 +100,7 @@ impl Apply<'_> {
             | Change::Settle { .. }
             | Change::Hold { .. }
             | Change::Expedite { .. }
-            | Change::Doom { .. }
-            | Change::Defer { .. }
-            | Change::Dequeue { .. } => self.queue(scope, change),
+            | Change::Doom { .. } => self.queue(scope, change),
             Change::Lease { .. } | Change::Release { .. } | Change::HoldDestination { .. } => {
                 self.destination(change)
             }

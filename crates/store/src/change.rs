@@ -281,26 +281,6 @@ pub enum Change {
         /// On hold, or released.
         held: bool,
     },
-    /// Its new due time and state after an attempt, without a lease.
-    Defer {
-        /// The message.
-        queue_id: QueueId,
-        /// Its destination.
-        destination: String,
-        /// When it is tried next.
-        due: Timestamp,
-        /// Attempts so far.
-        attempts: u32,
-        /// What the last attempt said.
-        last: String,
-    },
-    /// It is done, without a lease.
-    Dequeue {
-        /// The message.
-        queue_id: QueueId,
-        /// Its destination.
-        destination: String,
-    },
 
     /// A part of a message's story: JSON, versioned. No content and no credential stands in it.
     Explain {

@@ -35,19 +35,6 @@ impl Apply<'_> {
             }
             Change::Expedite { queue_id, destination, due } => self.expedite(*queue_id, destination, *due),
             Change::Doom { queue_id, destination } => self.doom(*queue_id, destination),
-            Change::Defer { queue_id, destination, due, attempts, last } => {
-                let changed = self.sql.execute(
-                    "UPDATE queue SET due = ?3, attempts = ?4, last = ?5 WHERE queue_id = ?1 AND destination = ?2",
-                    values![queue_id.0, destination, due.0, *attempts, last],
-                )?;
-                self.put_right(destination)?;
-                changed_one(changed, || no_entry(*queue_id, destination))
-            }
-            Change::Dequeue { queue_id, destination } => {
-                let done = self.dequeue(*queue_id, destination)?;
-                self.put_right(destination)?;
-                Ok(done)
-            }
             _ => unreachable!("the caller chose by kind"),
         }
     }
@@ -178,17 +165,6 @@ impl Apply<'_> {
         let waits = sql::first(self.sql, text, values, |row| Ok((Timestamp(row.int(0)?), row.int(1)? != 0)))?;
         let waits = waits.ok_or_else(|| Error::Conflict(no_entry(queue_id, destination)))?;
         self.expect_entry(destination, waits)
-    }
-
-    fn dequeue(&mut self, queue_id: QueueId, destination: &str) -> Result<Applied, Error> {
-        let content = sql::first(
-            self.sql,
-            "DELETE FROM queue WHERE queue_id = ?1 AND destination = ?2 RETURNING segment, start",
-            values![queue_id.0, destination],
-            |row| Ok(ContentId { segment: narrow(row.int(0)?)?, offset: narrow(row.int(1)?)? }),
-        )?;
-        self.hold(content.ok_or_else(|| Error::Conflict(no_entry(queue_id, destination)))?, -1)?;
-        Ok(Applied::Done)
     }
 
     pub(super) fn explain(

@@ -85,20 +85,6 @@ impl Store {
         self.ask(move |sql| sql::first(sql, text, values![DOOMED.0, &name], summary)).await
     }
 
-    /// Entries that are due at `now` or before, the most overdue first, at most `rows_max`.
-    pub async fn queue_due(&self, now: Timestamp, rows_max: usize) -> Result<Vec<QueueEntry>, Error> {
-        let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
-        let text = entries!("queue q WHERE q.due <= ?1 AND q.held = 0 ORDER BY q.due, q.queue_id LIMIT ?2");
-        self.ask(move |sql| sql::rows(sql, text, values![now.0, rows_max], entry)).await
-    }
-
-    /// When the next entry is due; none if the queue is empty.
-    pub async fn queue_next_due(&self) -> Result<Option<Timestamp>, Error> {
-        let text = "SELECT MIN(due) FROM queue WHERE held = 0";
-        let found = self.ask(move |sql| sql::first(sql, text, &[], |row| Ok(row.int_or_null(0)?))).await?;
-        Ok(found.flatten().map(Timestamp))
-    }
-
     /// The entries of one message, by destination.
     pub async fn queue_entries(&self, queue_id: QueueId) -> Result<Vec<QueueEntry>, Error> {
         // Entries lie by destination: a look into each takes microseconds, an index for this alone would cost every message.
