@@ -230,7 +230,7 @@ pub fn literal(literal: &AddressLiteral, rules: &Rules) -> Result<Candidates, Ro
 
 /// Takes smart hosts in the order to be tried.
 pub fn smart_hosts(hosts: &[SmartHost]) -> Candidates {
-    let mut reasons = vec!["a smart host takes this mail".to_owned()];
+    let mut reasons = vec!["the settings say where this mail goes".to_owned()];
     let mut list = Vec::new();
     for (SmartHost { host, port }, preference) in hosts.iter().zip(0..) {
         let target = match host {

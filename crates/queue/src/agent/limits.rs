@@ -21,6 +21,13 @@ pub const ROUTE_KEPT: Duration = Duration::from_secs(60);
 /// Routes that are remembered: some for each destination under way; without them mail goes as well, and slower.
 pub const ROUTES_MAX: usize = 4_096;
 
+/// How long a host that could not be reached is tried after the others of its route (RFC 5321 §4.5.4.1): a burst waits
+/// for it once.
+pub const HOST_QUIET: Duration = Duration::from_secs(60);
+
+/// Hosts that could not be reached, as far as they are remembered.
+pub const QUIET_HOSTS_MAX: usize = 4_096;
+
 /// How often a message is given to a connection that turns out to be gone, before one is made for it alone.
 pub const STALE_MAX: usize = 2;
 

@@ -370,7 +370,7 @@ async fn smart_hosts_keep_their_order_and_their_ports() {
         0 192.0.2.1:587 relay1.example.com
         1 127.0.0.1:10025 -
         3 203.0.113.9:26 us.example.net
-        - a smart host takes this mail
+        - the settings say where this mail goes
         - [x400:c=us] is left out: it is no kind of address that is known here
     "#]]
     .assert_eq(&shown(&route));

@@ -38,6 +38,7 @@ use job::{Done, Errand, Job, Peer, Told};
 use judge::Then;
 use lane::{Given, Seat};
 use line::{Line, Lines, NoLine};
+use quiet::Quiet;
 use trip::{Onward, Trip};
 
 mod connection;
@@ -45,6 +46,7 @@ mod job;
 mod judge;
 mod lane;
 mod line;
+mod quiet;
 #[cfg(test)]
 mod tests;
 mod trip;
@@ -58,6 +60,7 @@ pub(super) struct Courier {
     trust: Arc<Trust>,
     keys: Keys,
     lines: Lines,
+    quiet: Quiet,
     habits: Habits,
 }
 
@@ -106,6 +109,7 @@ impl Courier {
                 world.clone(),
                 connections.per_destination,
             ),
+            quiet: Quiet::default(),
             habits: Habits::new(settings),
         }
     }
@@ -122,8 +126,9 @@ impl Courier {
         let now = self.world.clock.wall();
         let signs = self.habits.dkim && line.terms.dialect == Dialect::Smtp;
         let signing = signs.then_some(Signing { keys: &self.keys, workers: &self.world.workers, now });
-        let trip =
-            Trip::new(destination, attempt.number, attempt.recipients.len(), &line.reasons, &line.peers, now);
+        let count = attempt.recipients.len();
+        let (peers, reasons) = self.order(&line);
+        let trip = Trip::new((destination, attempt.number), count, peers, reasons, now);
         let letter = match Letter::read(&self.store, &attempt.entry, signing).await {
             Ok(letter) => letter,
             Err(error) => {
@@ -140,11 +145,21 @@ impl Courier {
         Ended::Attempted(journey.trip.conclude())
     }
 
+    /// The hosts as they are tried now, and why so.
+    fn order(&self, line: &Line) -> (Vec<Arc<Peer>>, Vec<String>) {
+        let (peers, late) = self.quiet.order(&line.peers, self.world.clock.now());
+        let mut reasons = line.reasons.clone();
+        for peer in &peers[peers.len() - late..] {
+            reasons.push(format!("{} could not be reached a moment ago and is tried last", peer.shown()));
+        }
+        (peers, reasons)
+    }
+
     /// There is no way, now or for good.
     fn no_line(&self, attempt: &Attempt, none: NoLine) -> Attempted {
         let count = attempt.recipients.len();
-        let now = self.world.clock.wall();
-        let trip = Trip::new(&attempt.entry.destination, attempt.number, count, &none.reasons, &[], now);
+        let name = (attempt.entry.destination.as_str(), attempt.number);
+        let trip = Trip::new(name, count, Vec::new(), none.reasons, self.world.clock.wall());
         let outcome = if none.forever { Outcome::Failed } else { Outcome::Deferred };
         trip.all(outcome(none.diagnostic))
     }
@@ -185,12 +200,10 @@ impl Courier {
     /// Calls the hosts in their order, until nobody is left to be tried.
     async fn by_dialling(&self, journey: &mut Journey<'_>, destination: &str, seat: Seat) {
         let mut seat = Some(seat);
-        while let (false, false, Some(peer)) =
-            (journey.trip.over, journey.trip.open.is_empty(), journey.trip.next_host(journey.line))
-        {
+        while !journey.trip.over && !journey.trip.open.is_empty() {
+            let Some(peer) = journey.trip.next_host() else { break };
             let seat = seat.take().unwrap_or_else(|| journey.line.lane.seat());
             self.one_host(journey, &peer, seat).await;
-            journey.trip.leave(&peer);
         }
         if !journey.trip.open.is_empty() && !journey.trip.over {
             self.lines.forget(destination);
@@ -245,6 +258,7 @@ impl Courier {
                 return None;
             }
         };
+        self.quiet.note(peer.address, connected.is_ok(), self.world.clock.now());
         let stream = match connected {
             Ok(connected) => Stream::from(connected),
             Err(error) => {

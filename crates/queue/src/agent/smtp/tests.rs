@@ -262,6 +262,27 @@ async fn hosts_that_cannot_be_reached_are_passed_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_host_that_did_not_answer_is_tried_last_for_a_while() {
+    let scene = Scene::new();
+    let (first, second) = (scene.host(MX1, Script::smtp()), scene.host(MX2, Script::smtp()));
+    let agents = scene.agents();
+    let message = scene.message("example.net", &["bob@example.net"]).await;
+    let mut took = Vec::new();
+    for (mood, pause) in [(Mood::Silent, 10), (Mood::Silent, 10), (Mood::Open, 60), (Mood::Open, 0)] {
+        scene.harbour.set_mood(MX1.parse().unwrap(), mood);
+        let began = scene.world.clock.now();
+        let shown = shown(agents.attempt(message.clone(), Gate::open(), Cut::never()).await);
+        assert_eq!(shown.outcomes, ["relayed 2.0.0"], "{shown:?}");
+        took.push((scene.world.clock.now() - began).as_secs());
+        scene.world.clock.sleep(Duration::from_secs(pause)).await;
+        let What::Route { hops, reasons, .. } = &shown.attempted.hops[0].what else { panic!("{shown:?}") };
+        let words = "mx1.example.net [192.0.2.1]:25 could not be reached a moment ago and is tried last";
+        assert_eq!(hops[0].starts_with("mx2"), reasons.iter().any(|reason| reason == words), "{shown:?}");
+    }
+    assert_eq!((took, first.taken().len(), second.taken().len()), (vec![30, 0, 0, 0], 1, 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn mail_fails_for_good_only_if_each_host_refuses_for_good() {
     for (second, expected) in [("554 5.3.2 no", "failed 5.3.2"), ("421 4.3.2 no", "deferred 4.3.2")] {
         for (first, second) in [("554 5.3.2 no", second), (second, "554 5.3.2 no")] {

@@ -1,5 +1,6 @@
 //! What is known of an attempt while it goes from host to host. Pure but for the time of its hops.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use mail::Timestamp;
@@ -9,7 +10,6 @@ use protocol::smtp::client::{self, Said, Speaker};
 
 use super::job::{Done, Peer, Spoken};
 use super::judge::{self, Verdict};
-use super::line::Line;
 use crate::agent::{Attempted, Diagnostic, Outcome, Remote};
 
 /// An attempt on its way.
@@ -25,8 +25,8 @@ pub(super) struct Trip<'a> {
     pub(super) over: bool,
     /// What holds for those of whom nothing was said.
     trouble: Option<Outcome>,
-    /// Hosts that are not to be tried again.
-    tried: Vec<Arc<Peer>>,
+    /// Hosts that are still to be tried, in order.
+    peers: VecDeque<Arc<Peer>>,
     hops: Vec<Hop>,
 }
 
@@ -42,19 +42,16 @@ pub(super) enum Onward {
 }
 
 impl<'a> Trip<'a> {
+    /// An attempt for so many recipients at a destination: its number, the hosts in their order, why these.
     pub(super) fn new(
-        destination: &'a str,
-        number: u32,
+        (destination, number): (&'a str, u32),
         recipients: usize,
-        reasons: &[String],
-        peers: &[Arc<Peer>],
+        peers: Vec<Arc<Peer>>,
+        reasons: Vec<String>,
         at: Timestamp,
     ) -> Self {
-        let what = What::Route {
-            destination: destination.to_owned(),
-            hops: peers.iter().map(|peer| peer.shown()).collect(),
-            reasons: reasons.to_vec(),
-        };
+        let hops = peers.iter().map(|peer| peer.shown()).collect();
+        let what = What::Route { destination: destination.to_owned(), hops, reasons };
         Self {
             destination,
             number,
@@ -62,19 +59,19 @@ impl<'a> Trip<'a> {
             open: (0..recipients).collect(),
             over: false,
             trouble: None,
-            tried: Vec::new(),
+            peers: peers.into(),
             hops: vec![Hop { at, what, because: Vec::new() }],
         }
     }
 
-    /// Those hosts of a line that were not tried yet.
-    pub(super) fn next_host(&self, line: &Line) -> Option<Arc<Peer>> {
-        line.peers.iter().find(|peer| !self.tried.contains(peer)).cloned()
+    /// The host that is tried next; it is tried once.
+    pub(super) fn next_host(&mut self) -> Option<Arc<Peer>> {
+        self.peers.pop_front()
     }
 
     /// This host is not tried again.
-    pub(super) fn leave(&mut self, peer: &Arc<Peer>) {
-        self.tried.push(peer.clone());
+    pub(super) fn leave(&mut self, peer: &Peer) {
+        self.peers.retain(|other| **other != *peer);
     }
 
     /// Takes what became of a job.
