@@ -2,91 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::sync::Arc;
+mod here;
 
-use admin::{Admin, ConnectionRow, Request, Response, Running, VirtualServerRow, socket};
-use directory::Directory;
-use expect_test::{Expect, expect};
+use admin::{Request, Response, socket};
+use expect_test::expect;
 use mail::{MailboxPath, QueueId, Timestamp};
+use message_auth::dkim::{Algorithm, KeyRecord};
 use policy::{Story, What};
-use store::{Commit, Options, Store};
-use world::{Clock, Dice, Workers, World};
+use store::{Change, Commit};
+use world::Workers;
 
-/// One virtual server and one connection.
-#[derive(Debug)]
-struct Fake;
+use here::{Here, here};
 
-impl Running for Fake {
-    fn virtual_servers(&self) -> Vec<VirtualServerRow> {
-        vec![VirtualServerRow {
-            name: "internet".into(),
-            protocol: "smtp".into(),
-            bindings: vec!["[::]:25".into()],
-            state: "running".into(),
-            connections: 1,
-        }]
-    }
-
-    fn connections(&self) -> Vec<ConnectionRow> {
-        vec![ConnectionRow {
-            id: 7,
-            virtual_server: "internet".into(),
-            peer: "192.0.2.1:4711".parse().unwrap(),
-            since: Timestamp(0),
-            account: String::new(),
-            tls: String::new(),
-            doing: "waits".into(),
-        }]
-    }
-
-    fn terminate(&self, id: u64) -> bool {
-        id == 7
-    }
-}
-
-struct Here {
-    admin: Arc<Admin>,
-    directory: Arc<Directory>,
-    store: Store,
-    world: World,
-    dir: tempfile::TempDir,
-}
-
-fn here(workers: Workers) -> Here {
-    let dir = tempfile::tempdir().unwrap();
-    let world = World::without_network(Clock::Real, Dice::seeded(1), workers);
-    let options = Options { story_keys: policy::story::keys, ..Options::default() };
-    let store = Store::open(&dir.path().join("data"), &world, options).unwrap();
-    let directory = Arc::new(Directory::new(store.clone(), world.clone()));
-    let admin = Arc::new(Admin::new(store.clone(), directory.clone(), world.clone(), Arc::new(Fake)));
-    Here { admin, directory, store, world, dir }
-}
-
-impl Here {
-    /// Asks in JSON, answers in JSON, as over the socket.
-    async fn ask(&self, request: &str) -> String {
-        let request: Request = serde_json::from_str(request).unwrap();
-        serde_json::to_string(&self.admin.execute(request).await).unwrap()
-    }
-
-    /// Each request with its response below it.
-    async fn check(&self, requests: &[&str], expected: Expect) {
-        let mut all = String::new();
-        for request in requests {
-            all.push_str(&format!("{request}\n    {}\n", self.ask(request).await));
-        }
-        expected.assert_eq(&all);
-    }
-
-    async fn with_bob() -> Self {
-        let here = here(Workers::Inline);
-        here.ask(r#"{"do":"domain-add","domain":"example.org"}"#).await;
-        here.ask(r#"{"do":"account-add","address":"bob@example.org","password":{"given":"secret"}}"#).await;
-        here
-    }
-}
-
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn domains_come_and_go() {
     let here = Here::with_bob().await;
     here.check(
@@ -107,7 +35,7 @@ async fn domains_come_and_go() {
         ],
         expect![[r#"
             {"do":"domain-add","domain":"BÜCHER.example"}
-                {"answer":"done","said":"mail for xn--bcher-kva.example is received here now; add its accounts: waxseal account add NAME@xn--bcher-kva.example"}
+                {"answer":"dkim","said":"mail for xn--bcher-kva.example is received here now; add its accounts: waxseal account add NAME@xn--bcher-kva.example","domain":"xn--bcher-kva.example","records":[{"name":"rsa-20261122-…._domainkey.xn--bcher-kva.example","value":"v=DKIM1; k=rsa; p=…"},{"name":"ed25519-20261122-…._domainkey.xn--bcher-kva.example","value":"v=DKIM1; k=ed25519; p=…"}]}
             {"do":"domain-add","domain":"example.org"}
                 {"answer":"refused","message":"the domain example.org is ours already","remedy":""}
             {"do":"domain-add","domain":"no domain\u001b[2J"}
@@ -137,7 +65,7 @@ async fn domains_come_and_go() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn accounts_come_and_go() {
     let here = Here::with_bob().await;
     here.check(
@@ -188,7 +116,7 @@ async fn accounts_come_and_go() {
     assert_eq!(addresses, ["bob@example.org", "eve@example.org"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_new_account_has_its_mailboxes_and_can_sign_in() {
     let here = Here::with_bob().await;
     let account = here.store.account_by_address("bob@example.org").await.unwrap().unwrap();
@@ -217,7 +145,7 @@ async fn a_new_account_has_its_mailboxes_and_can_sign_in() {
     assert!(matches!(here.directory.sign_in(credentials).await, directory::SignIn::Accepted(_)));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn aliases_come_and_go() {
     let here = Here::with_bob().await;
     here.check(
@@ -245,7 +173,7 @@ async fn aliases_come_and_go() {
             {"do":"alias-add","address":"self@example.org","targets":["self@example.org"]}
                 {"answer":"refused","message":"self@example.org leads to no account","remedy":"add it first: waxseal account add self@example.org"}
             {"do":"alias-add","address":"out@example.org","targets":["bob@elsewhere.example"]}
-                {"answer":"refused","message":"bob@elsewhere.example is not of a domain of ours, and nothing is sent to other domains yet","remedy":"choose an address of ours"}
+                {"answer":"refused","message":"bob@elsewhere.example has no mailbox here, and aliases lead to mailboxes here","remedy":"choose an address of an account"}
             {"do":"alias-add","address":"in@elsewhere.example","targets":["bob@example.org"]}
                 {"answer":"refused","message":"the domain elsewhere.example is not one of ours","remedy":"add it first: waxseal domain add elsewhere.example"}
             {"do":"alias-add","address":"none@example.org","targets":[]}
@@ -265,7 +193,59 @@ async fn aliases_come_and_go() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_domain_has_two_keys_and_tells_their_public_halves() {
+    let here = here(Workers::Inline);
+    let Response::Dkim { records, .. } = here.execute(r#"{"do":"domain-add","domain":"example.org"}"#).await
+    else {
+        panic!()
+    };
+    let algorithms =
+        records.iter().map(|record| KeyRecord::parse(record.value.as_bytes()).unwrap().algorithm());
+    let algorithms: Vec<_> = algorithms.collect();
+    assert_eq!(algorithms, [Algorithm::Rsa, Algorithm::Ed25519]);
+    let kept = here.store.dkim_keys("example.org").await.unwrap();
+    assert_eq!(kept.len(), 2);
+    for key in &kept {
+        let name = format!("{}._domainkey.example.org", key.selector);
+        let public = message_auth::dkim::SigningKey::from_pkcs8(&key.key).unwrap().record().text();
+        assert!(records.iter().any(|record| record.name == name && record.value == public), "{name}");
+    }
+    let again = here.execute(r#"{"do":"domain-dkim","domain":"Example.ORG"}"#).await;
+    let said = String::new();
+    assert_eq!(again, Response::Dkim { said, domain: "example.org".into(), records });
+    here.ask(r#"{"do":"domain-remove","domain":"example.org"}"#).await;
+    assert!(here.store.dkim_keys("example.org").await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_of_an_older_version_gets_keys_when_asked() {
+    let here = here(Workers::Inline);
+    let at = here.world.clock.wall();
+    let changes = vec![Change::AddDomain { name: "example.org".into(), at }];
+    here.store.commit(Commit { content: Vec::new(), changes }).await.unwrap();
+    here.check(
+        &[
+            r#"{"do":"domain-dkim","domain":"example.org"}"#,
+            r#"{"do":"domain-dkim","domain":"example.org","make":true}"#,
+            r#"{"do":"domain-dkim","domain":"example.org","make":true}"#,
+            r#"{"do":"domain-dkim","domain":"example.net"}"#,
+        ],
+        expect![[r#"
+            {"do":"domain-dkim","domain":"example.org"}
+                {"answer":"refused","message":"the domain example.org has no keys yet","remedy":"make them: waxseal domain dkim example.org --make"}
+            {"do":"domain-dkim","domain":"example.org","make":true}
+                {"answer":"dkim","said":"example.org has keys now","domain":"example.org","records":[{"name":"rsa-20261122-…._domainkey.example.org","value":"v=DKIM1; k=rsa; p=…"},{"name":"ed25519-20261122-…._domainkey.example.org","value":"v=DKIM1; k=ed25519; p=…"}]}
+            {"do":"domain-dkim","domain":"example.org","make":true}
+                {"answer":"refused","message":"the domain example.org has keys already","remedy":"see what to publish: waxseal domain dkim example.org"}
+            {"do":"domain-dkim","domain":"example.net"}
+                {"answer":"refused","message":"the domain example.net is not one of ours","remedy":"see the list: waxseal domain list"}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_runs_is_shown() {
     let here = Here::with_bob().await;
     here.check(
@@ -279,7 +259,7 @@ async fn what_runs_is_shown() {
         ],
         expect![[r#"
             {"do":"status"}
-                {"answer":"status","version":"0.1.0","domains":1,"accounts":1,"queued":0,"virtual_servers":[{"name":"internet","protocol":"smtp","bindings":["[::]:25"],"state":"running","connections":1}]}
+                {"answer":"status","version":"0.1.0","domains":1,"accounts":1,"at":1795348800000,"queue":{"destinations":0,"deliveries":0,"held":0,"oldest":null},"virtual_servers":[{"name":"internet","protocol":"smtp","bindings":["[::]:25"],"state":"running","connections":1}]}
             {"do":"connection-list"}
                 {"answer":"connections","connections":[{"id":7,"virtual_server":"internet","peer":"192.0.2.1:4711","since":0,"account":"","tls":"","doing":"waits"}]}
             {"do":"connection-terminate","id":7}
@@ -295,7 +275,7 @@ async fn what_runs_is_shown() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn stories_are_found_by_id_message_id_and_address() {
     let here = Here::with_bob().await;
     let at = Timestamp(1_763_826_172_000);
@@ -334,7 +314,7 @@ async fn the_local_socket_carries_requests() {
     let serving = here.world.workers.spawn(socket::serve(listener, here.admin.clone(), stopped));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let added = call(Request::DomainAdd { domain: "example.org".into() }).await;
-    assert!(matches!(added, Ok(Response::Done { .. })), "{added:?}");
+    assert!(matches!(added, Ok(Response::Dkim { .. })), "{added:?}");
     let Ok(Response::Domains { domains }) = call(Request::DomainList).await else { panic!() };
     assert_eq!(domains[0].name, "example.org");
 

@@ -44,7 +44,7 @@ impl Admin {
         limit: usize,
     ) -> Result<Response, Refusal> {
         let at = self.world.clock.wall();
-        let Some(summary) = self.destination_summary(name).await? else { return Err(nothing_for(name)) };
+        let Some(summary) = self.store.queue_destination(name).await? else { return Err(nothing_for(name)) };
         let after = after.map(|queue_id| (name.to_owned(), queue_id));
         let mut found = self.store.queue_page(after, Some(name), limit + 1).await?;
         let more = found.len() > limit;
@@ -60,49 +60,15 @@ impl Admin {
         DestinationRow::new(summary, self.queue.is_some(), now)
     }
 
-    /// One destination; none if nothing waits for it and it is not on hold.
-    pub(super) async fn destination_summary(
-        &self,
-        name: &str,
-    ) -> Result<Option<DestinationSummary>, Refusal> {
-        let found = self.store.queue_destinations(before(name).as_deref(), 1).await?;
-        Ok(found.into_iter().find(|summary| summary.destination == name))
-    }
-
     /// Adds up the whole queue, destination by destination.
     pub(crate) async fn queue_totals(&self) -> Result<QueueTotals, Refusal> {
         let mut totals = QueueTotals::default();
         let mut after: Option<String> = None;
         loop {
             let page = self.store.queue_destinations(after.as_deref(), QUEUE_ROWS_MAX).await?;
+            let Some(last) = page.last() else { return Ok(totals) };
             page.iter().for_each(|summary| totals.add(summary));
-            match page.last().filter(|_| page.len() == QUEUE_ROWS_MAX) {
-                Some(last) => after = Some(last.destination.clone()),
-                None => return Ok(totals),
-            }
+            after = Some(last.destination.clone());
         }
-    }
-}
-
-/// A name that stands before this one, with none between that anything is called by: the store lists what comes after it.
-fn before(name: &str) -> Option<String> {
-    let last = name.chars().next_back()?;
-    let earlier = char::from_u32(u32::from(last).checked_sub(1)?)?;
-    let mut before = name.strip_suffix(last)?.to_owned();
-    before.extend([earlier, char::MAX]);
-    Some(before)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_has_one_that_stands_before_it() {
-        for name in ["example.net", "[192.0.2.1]", "local/1", "a"] {
-            let before = before(name).expect("these have one");
-            assert!(before.as_str() < name && before.as_str() > &name[..name.len() - 1], "{before}");
-        }
-        assert_eq!(before(""), None);
     }
 }

@@ -23,7 +23,7 @@ impl Admin {
         let mut deliveries = Vec::new();
         for entry in &entries {
             // It may have gone since; then so has the delivery.
-            if let Some(summary) = self.destination_summary(&entry.destination).await? {
+            if let Some(summary) = self.store.queue_destination(&entry.destination).await? {
                 deliveries.push(DeliveryRow::new(entry, &self.destination_row(&summary, at), at));
             }
         }

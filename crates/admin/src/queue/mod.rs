@@ -2,6 +2,7 @@
 //!
 //! What is changed is written to the rows first and then told to the runner; where none runs, the next one reads the rows.
 
+mod hold;
 mod list;
 mod message;
 mod order;
@@ -44,6 +45,19 @@ fn nothing_of(queue_id: QueueId) -> Refusal {
 
 fn nothing_for(destination: &str) -> Refusal {
     Refusal::new(format!("nothing waits for {destination}"), "see what waits: waxseal queue list")
+}
+
+fn nothing_waits() -> Refusal {
+    Refusal::new("nothing waits in the queue", "")
+}
+
+/// `1 delivery`, `2 deliveries`.
+fn counted(count: u64, what: &str) -> String {
+    match (count, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {what}s"),
+    }
 }
 
 #[cfg(test)]
