@@ -60,6 +60,33 @@ pub enum Section {
     Log,
 }
 
+impl Section {
+    /// How the manual calls it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Top => "At the top",
+            Self::Tls => "`[tls]`",
+            Self::Certificate => "`certificates` of `[tls]`",
+            Self::VirtualServer => "`[[virtual-server]]`",
+            Self::Binding => "`bind` of `[[virtual-server]]`, written as a table",
+            Self::Property => "`[[virtual-server]]`, and `[defaults]` for all of them",
+            Self::Relay => "`relay` of `[[virtual-server]]` and `[defaults]`",
+            Self::Connections => "`connections` of `[[virtual-server]]` and `[defaults]`",
+            Self::Commands => "`commands` of `[[virtual-server]]` and `[defaults]`",
+            Self::ProtocolLog => "`protocol-log` of `[[virtual-server]]` and `[defaults]`",
+            Self::Delivery => "`[delivery]`",
+            Self::LocalDelivery => "`[delivery.local]`",
+            Self::OutboundConnections => "`connections` of `[delivery]`",
+            Self::OutboundSignIn => "`authentication` of `[delivery]` and `[[remote-domain]]`",
+            Self::RemoteDomain => "`[[remote-domain]]`",
+            Self::LocalDomain => "`[[local-domain]]`",
+            Self::Reports => "`[reports]`",
+            Self::Journal => "`[journal]`",
+            Self::Log => "`[log]`",
+        }
+    }
+}
+
 /// Every key, in the order of the manual.
 pub static KEYS: &[Key] = &[
     Key {
@@ -171,7 +198,7 @@ pub static KEYS: &[Key] = &[
         section: Section::Certificate,
         name: "certificate",
         kind: "a path",
-        default: "none",
+        default: "none; it must be there",
         example: r#""/etc/waxseal/mail.pem""#,
         doc: "The chain, the server's certificate first.",
     },
@@ -179,7 +206,7 @@ pub static KEYS: &[Key] = &[
         section: Section::Certificate,
         name: "key",
         kind: "a path",
-        default: "none",
+        default: "none; it must be there",
         example: r#""/etc/waxseal/mail.key""#,
         doc: "The private key.",
     },
@@ -187,7 +214,7 @@ pub static KEYS: &[Key] = &[
         section: Section::VirtualServer,
         name: "name",
         kind: "a text",
-        default: "none",
+        default: "none; it must be there",
         example: r#""internet""#,
         doc: "How it is called in commands and stories. Unique.",
     },
@@ -195,7 +222,7 @@ pub static KEYS: &[Key] = &[
         section: Section::VirtualServer,
         name: "protocol",
         kind: "smtp, submission, submissions, lmtp, pop3, pop3s, imap or imaps",
-        default: "none",
+        default: "none; it must be there",
         example: r#""submission""#,
         doc: "What it speaks. The forms with s are the protocol with tls = \"implicit\". lmtp is for another \
          program on our side that hands mail over, such as a filter or a list manager; it is not for port \
@@ -214,7 +241,7 @@ pub static KEYS: &[Key] = &[
         section: Section::Binding,
         name: "address",
         kind: "an address and port",
-        default: "none",
+        default: "none; it must be there",
         example: r#""[::]:465""#,
         doc: "Where it listens.",
     },
@@ -607,7 +634,7 @@ pub static KEYS: &[Key] = &[
         section: Section::OutboundSignIn,
         name: "user",
         kind: "a text",
-        default: "none",
+        default: "none; it must be there",
         example: r#""example-org""#,
         doc: "The name.",
     },
@@ -615,7 +642,7 @@ pub static KEYS: &[Key] = &[
         section: Section::OutboundSignIn,
         name: "password-file",
         kind: "a path",
-        default: "none",
+        default: "none; it must be there",
         example: r#""/etc/waxseal/relay.secret""#,
         doc: "The file with the password; a line end after it is not part of it. Read at the start. Passwords \
          never stand in this text.",
@@ -624,7 +651,7 @@ pub static KEYS: &[Key] = &[
         section: Section::RemoteDomain,
         name: "domain",
         kind: "a domain, *.domain, *, or a list of these",
-        default: "none",
+        default: "none; it must be there",
         example: r#"["partner.example", "*.partner.example"]"#,
         doc: "Which domains. *.domain is all below it and not itself. The most specific one wins; each stands in \
          one place only.",
@@ -665,7 +692,7 @@ pub static KEYS: &[Key] = &[
         section: Section::LocalDomain,
         name: "domain",
         kind: "a domain, or a list",
-        default: "none",
+        default: "none; it must be there",
         example: r#"["lists.example.org"]"#,
         doc: "Which domains. They need no waxseal domain add, and have no accounts here.",
     },
@@ -673,7 +700,7 @@ pub static KEYS: &[Key] = &[
         section: Section::LocalDomain,
         name: "lmtp",
         kind: "a host and port, or a list of these",
-        default: "none",
+        default: "none; it must be there",
         example: r#"["127.0.0.1:2424"]"#,
         doc: "Who takes their mail, in this order: the second when the first cannot. It says itself which \
          recipients there are. Without a port it is 24.",

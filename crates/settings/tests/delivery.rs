@@ -264,7 +264,8 @@ protocol-log = { file = "/var/log/internet" }
         9: [delivery]: password-file = "/etc/secret" is Password
         6: [delivery]: certificate-authorities = "/etc/b.pem" is Authorities
         7: [delivery]: certificate-authorities = "/etc/c.pem" is Authorities
-    "#]].assert_eq(&settings::files(text).iter().map(line).collect::<String>());
+    "#]]
+    .assert_eq(&settings::files(text).iter().map(line).collect::<String>());
     assert_eq!(settings::files("[tls\n"), []);
 }
 
