@@ -141,8 +141,8 @@ impl Report<'_> {
         let Reported { recipient, status, diagnostic } = reported;
         writeln!(out, "  {}", on_one_line(recipient))?;
         if *status != diagnostic.status {
-            let days = advice::expired(self.at.0.saturating_sub(self.arrived.0));
-            wrap(out, "    ", &format!("{days} ({status})"));
+            let tried = self.at.0.saturating_sub(self.arrived.0);
+            wrap(out, "    ", &advice::expired(tried, *status));
         }
         let because = sentence(&diagnostic.because);
         if !because.is_empty() {

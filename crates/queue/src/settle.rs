@@ -208,3 +208,130 @@ fn joins(known: &mut What, new: &What) -> bool {
     }
     same
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use mail::QueueId;
+    use store::{ContentId, ContentRef};
+
+    use super::*;
+    use crate::agent::Remote;
+
+    fn entry(recipients: usize) -> QueueEntry {
+        QueueEntry {
+            queue_id: QueueId(7),
+            destination: "example.net".into(),
+            virtual_server: "internet".into(),
+            reverse_path: "ann@example.org".into(),
+            recipients: (0..recipients).map(|number| format!("r{number}@example.net")).collect(),
+            content: ContentRef::Known(ContentId { segment: 1, offset: 64 }),
+            prefix: Bytes::new(),
+            accepted: Timestamp(0),
+            due: Timestamp(0),
+            attempts: 2,
+            notified: false,
+            held: false,
+            last: String::new(),
+        }
+    }
+
+    fn ids(ids: &[u32]) -> Vec<RecipientId> {
+        ids.iter().copied().map(RecipientId).collect()
+    }
+
+    fn no(status: (u8, u16, u16)) -> Diagnostic {
+        let reply = mail::Reply::new(450, status, "for a test");
+        Diagnostic {
+            remote: Some(Remote { host: "mx.example.net".into(), reply }),
+            ..Diagnostic::ours(status, "put off")
+        }
+    }
+
+    fn retry(recipients: &[u32]) -> Transition {
+        Transition::Retry { recipients: ids(recipients), due: Timestamp(9), attempts: 3, notified: true }
+    }
+
+    /// A settlement of these outcomes, with a sender.
+    fn settled(outcomes: Vec<Outcome>, transitions: &[Transition]) -> Settled {
+        let ann = ReversePath::Address("ann@example.org".parse().unwrap());
+        let entry = entry(outcomes.len());
+        let attempted = Attempted { outcomes, hops: Vec::new() };
+        settle(&entry, &ann, Some(&attempted), transitions, Timestamp(1))
+    }
+
+    fn rest(settled: &Settled) -> Option<&Rest> {
+        let Change::Settle { attempts: 2, rest, .. } = &settled.changes[0] else { panic!("{settled:?}") };
+        rest.as_ref()
+    }
+
+    fn told(settled: &Settled) -> Vec<(usize, Delivered, String)> {
+        let hops = settled.story.hops.iter().filter_map(|hop| match &hop.what {
+            What::Deliver { recipients, outcome, diagnostic, .. } => {
+                Some((recipients.len(), *outcome, diagnostic.clone()))
+            }
+            _ => None,
+        });
+        hops.collect()
+    }
+
+    #[test]
+    fn who_waits_is_the_rest_and_who_is_done_is_not() {
+        let taken = Outcome::Relayed(Diagnostic::ours((2, 0, 0), "taken"));
+        let later = Outcome::Deferred(no((4, 7, 1)));
+        let outcomes = vec![taken.clone(), later.clone(), taken, later];
+        let settled = settled(outcomes, &[Transition::Done(ids(&[0, 2])), retry(&[1, 3])]);
+        let rest = rest(&settled).unwrap();
+        assert_eq!(rest.recipients, ["r1@example.net", "r3@example.net"]);
+        assert_eq!((rest.due, rest.attempts, rest.notified), (Timestamp(9), 3, true));
+        let said = "put off; mx.example.net said: 450 4.7.1 for a test";
+        assert_eq!(rest.last, said);
+        let expected =
+            [(2, Delivered::Relayed, "2.0.0 taken".into()), (2, Delivered::Deferred, said.to_owned())];
+        assert_eq!(told(&settled), expected);
+        assert!(settled.failed.is_empty() && settled.delayed.is_empty());
+    }
+
+    #[test]
+    fn a_mailbox_gets_it_once() {
+        let filed =
+            |mailbox| Outcome::Filed { mailboxes: vec![(mailbox, "ann@example.org".parse().unwrap())] };
+        let settled = settled(vec![filed(3), filed(3), filed(4)], &[Transition::Done(ids(&[0, 1, 2]))]);
+        assert_eq!(rest(&settled), None);
+        let files = settled.changes.iter().filter(|change| matches!(change, Change::File { .. })).count();
+        assert_eq!(files, 2);
+    }
+
+    #[test]
+    fn failures_and_delays_are_reported_with_their_codes() {
+        let outcomes = vec![Outcome::Failed(no((5, 1, 1))), Outcome::Deferred(no((4, 7, 1)))];
+        let bounces =
+            [Transition::Bounce(ids(&[0]), Bounce::Refused), Transition::Bounce(ids(&[1]), Bounce::Expired)];
+        let refused = settled(outcomes.clone(), &bounces);
+        let codes: Vec<String> = refused.failed.iter().map(|failed| failed.status.to_string()).collect();
+        assert_eq!(codes, ["5.1.1", "4.4.7"]);
+        assert_eq!(rest(&refused), None);
+
+        let late = settled(outcomes, &[Transition::NotifyDelay(ids(&[1])), retry(&[1])]);
+        assert_eq!(late.delayed[0].recipient, "r1@example.net");
+        assert!(late.failed.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_reported_without_a_sender_or_of_what_was_deleted() {
+        let entry = entry(1);
+        let attempted = Attempted { outcomes: vec![Outcome::Failed(no((5, 1, 1)))], hops: Vec::new() };
+        for (transition, outcome) in [
+            (Transition::Bounce(ids(&[0]), Bounce::Refused), Delivered::Discarded),
+            (Transition::Bounce(ids(&[0]), Bounce::Expired), Delivered::Expired),
+            (Transition::Deleted(ids(&[0])), Delivered::Deleted),
+        ] {
+            let settled = settle(&entry, &ReversePath::Null, Some(&attempted), &[transition], Timestamp(1));
+            assert!(settled.failed.is_empty() && settled.delayed.is_empty());
+            assert_eq!(told(&settled)[0].1, outcome);
+        }
+        let ann = ReversePath::Address("ann@example.org".parse().unwrap());
+        let deleted = settle(&entry, &ann, None, &[Transition::Deleted(ids(&[0]))], Timestamp(1));
+        assert!(deleted.failed.is_empty() && rest(&deleted).is_none());
+    }
+}

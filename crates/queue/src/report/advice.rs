@@ -23,8 +23,8 @@ pub(super) fn what_to_do(status: EnhancedCode) -> &'static str {
     }
 }
 
-/// That a message was tried for so long.
-pub(super) fn expired(millis: i64) -> String {
+/// That a message was tried for so long, with the code that says so.
+pub(super) fn expired(millis: i64, status: EnhancedCode) -> String {
     const HOUR: i64 = 3_600_000;
     let (count, unit) = match millis / HOUR {
         0 => (millis / 60_000, "minute"),
@@ -32,7 +32,7 @@ pub(super) fn expired(millis: i64) -> String {
         hours => (hours / 24, "day"),
     };
     let plural = if count == 1 { "" } else { "s" };
-    format!("It was tried for {count} {unit}{plural} and is given up. The last attempt ended so:")
+    format!("It was tried for {count} {unit}{plural} and is given up ({status}). The last attempt ended so:")
 }
 
 #[cfg(test)]
@@ -47,7 +47,8 @@ mod tests {
             (47 * 3_600_000, "47 hours"),
             (5 * 24 * 3_600_000 + 5, "5 days"),
         ] {
-            assert!(expired(millis).contains(&format!(" {expected} ")), "{}", expired(millis));
+            let told = expired(millis, EnhancedCode(4, 4, 7));
+            assert!(told.contains(&format!(" {expected} and is given up (4.4.7)")), "{told}");
         }
     }
 

@@ -14,7 +14,7 @@ use super::task::{self, Event};
 use super::terms::Terms;
 use crate::accept::{LOCAL, file};
 use crate::agent::Attempted;
-use crate::limits::{REPORT_HEADER_OCTETS_MAX, REPORT_RECIPIENTS_MAX};
+use crate::limits::{REPORT_HEADER_OCTETS_MAX, REPORT_RECIPIENTS_MAX, STORE_PAUSE};
 use crate::report::{Kind, Report, Reported};
 use crate::schedule::{Key, Recorded, Transition};
 use crate::settle::{Settled, settle};
@@ -49,7 +49,10 @@ pub(super) async fn record(clerk: Arc<Clerk>, settlement: Settlement) -> Event {
     let recorded = match clerk.settle(&settlement).await {
         Ok(()) => Recorded::Kept,
         Err(Error::Conflict(detail)) => {
-            tracing::warn!(delivery = %settlement.key, detail, "a delivery is settled by somebody else");
+            tracing::warn!(delivery = %settlement.key, detail, "how a delivery ended is not written down");
+            // Another node or an administrator came first, or a mailbox has gone: it is looked at anew. Should that end in
+            // the same way, a peer is not to be sent the same message again and again without a pause.
+            clerk.world.clock.sleep(STORE_PAUSE).await;
             Recorded::Lost
         }
         Err(error) => {

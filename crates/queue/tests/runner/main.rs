@@ -1,4 +1,7 @@
 //! The runner on a real store, with next hops that do what the test says and a clock that jumps.
 
+mod admin;
+mod crashes;
 mod ends;
+mod many;
 mod place;

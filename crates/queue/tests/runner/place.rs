@@ -12,20 +12,21 @@ use queue::runner::{Attempts, Gate, Terms};
 use queue::schedule::{Routed, Site};
 use queue::{Handle, QueueIds, Runner};
 use store::change::QueueEntry;
-use store::{AccountRef, Change, Commit, ContentRef, NewContent, Options, Store};
+use store::{AccountRef, Applied, Change, Commit, ContentRef, NewContent, Options, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use world::World;
 
 pub(crate) const START: Timestamp = Timestamp(1_763_800_000_000);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 /// What a next hop does with a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Do {
     Take,
-    /// Files it in this mailbox.
-    File(i64),
+    /// Files it in the INBOX of ann@example.org.
+    File,
     Defer,
     Refuse,
     /// Never ends unless it is cut.
@@ -48,6 +49,7 @@ type Weather = Box<dyn FnMut(&Tried, &str) -> Do + Send>;
 /// Agents whose next hops do what a test says.
 pub(crate) struct Hops {
     world: World,
+    inbox: i64,
     weather: Mutex<Weather>,
     pub(crate) tried: Mutex<Vec<Tried>>,
     /// How long an attempt takes.
@@ -110,12 +112,13 @@ impl Attempts for Hops {
             () = ends => false,
         };
         self.leave();
-        let outcomes = done.iter().zip(&attempt.recipients).map(|(done, to)| outcome(*done, to, cut));
+        let outcomes =
+            done.iter().zip(&attempt.recipients).map(|(done, to)| outcome(*done, to, self.inbox, cut));
         Ended::Attempted(Attempted { outcomes: outcomes.collect(), hops: Vec::new() })
     }
 }
 
-fn outcome(done: Do, to: &Address, cut: bool) -> Outcome {
+fn outcome(done: Do, to: &Address, inbox: i64, cut: bool) -> Outcome {
     let remote = |reply| {
         let host = "mx.example.net".to_owned();
         Some(queue::agent::Remote { host, reply })
@@ -129,7 +132,7 @@ fn outcome(done: Do, to: &Address, cut: bool) -> Outcome {
                 ..Diagnostic::ours((2, 0, 0), "it is taken")
             })
         }
-        Do::File(mailbox) => Outcome::Filed { mailboxes: vec![(mailbox, to.clone())] },
+        Do::File => Outcome::Filed { mailboxes: vec![(inbox, to.clone())] },
         Do::Defer | Do::Hang => {
             let reply = mail::Reply::new(451, (4, 7, 1), "later");
             Outcome::Deferred(Diagnostic { remote: remote(reply), ..Diagnostic::ours((4, 7, 1), "put off") })
@@ -177,9 +180,11 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let world = World::simulated(START, 1);
         let store = Store::open(&dir.path().join("data"), &world, Options::default()).unwrap();
-        store.commit(Commit { content: vec![], changes: account() }).await.unwrap();
+        let made = store.commit(Commit { content: vec![], changes: account() }).await.unwrap();
+        let Applied::Made(inbox) = made.results[2] else { panic!("{made:?}") };
         let mut hops = Hops {
             world: world.clone(),
+            inbox,
             weather: Mutex::new(Box::new(weather)),
             tried: Mutex::default(),
             takes: Duration::from_millis(20),

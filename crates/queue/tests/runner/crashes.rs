@@ -1,0 +1,97 @@
+//! Runners that are dropped or told to stop.
+
+use std::time::Duration;
+
+use mail::QueueId;
+
+use crate::place::{Do, MINUTE, Place, START};
+
+#[tokio::test(start_paused = true)]
+async fn a_new_runner_goes_on_where_the_last_was_dropped() {
+    let mut place = Place::new(|tried, _| if tried.number == 1 { Do::Hang } else { Do::Take }).await;
+    place.start();
+    place.enqueue(1, "", &[("example.net", &["bob@example.net"])]).await;
+    place.pass(MINUTE).await;
+    place.crash().await;
+    let left = place.store.queue_entries(QueueId(1)).await.unwrap();
+    assert_eq!((left.len(), left[0].attempts), (1, 0), "nobody wrote the attempt down");
+    // Another one begins at once: the lease is still this node's. It hangs, too, until it is cut.
+    place.start();
+    place.pass(MINUTE).await;
+    assert_eq!(place.hops.tried().len(), 2);
+    place.pass(Duration::from_secs(2 * 3600)).await;
+    assert_eq!(place.store.queue_length().await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn told_to_stop_it_lets_attempts_end_and_begins_no_other() {
+    let mut place = Place::with(
+        crate::place::SETTINGS,
+        |_, _| Do::Take,
+        |hops| {
+            hops.takes = Duration::from_secs(5);
+        },
+    )
+    .await;
+    place.start();
+    place.enqueue(1, "", &[("example.net", &["bob@example.net"])]).await;
+    place.pass(Duration::from_secs(1)).await;
+    place.enqueue(2, "", &[("example.com", &["bob@example.com"])]).await;
+    place.stop().await;
+    assert_eq!(place.hops.tried().len(), 1);
+    assert!(place.store.queue_entries(QueueId(1)).await.unwrap().is_empty());
+    assert_eq!(place.store.queue_entries(QueueId(2)).await.unwrap().len(), 1);
+    assert!((place.world.clock.wall().0 - START.0) < 7_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn told_to_stop_it_cuts_what_does_not_end_and_gives_up_its_leases() {
+    let mut place = Place::new(|_, _| Do::Hang).await;
+    place.start();
+    place.enqueue(1, "", &[("example.net", &["bob@example.net"])]).await;
+    place.pass(Duration::from_secs(1)).await;
+    let all = place.store.queue_destinations(None, 10).await.unwrap();
+    assert_eq!(all[0].leased_by.as_deref(), Some(queue::NODE));
+    place.stop().await;
+    let all = place.store.queue_destinations(None, 10).await.unwrap();
+    assert_eq!(all[0].leased_by, None);
+    let left = place.store.queue_entries(QueueId(1)).await.unwrap();
+    assert_eq!((left.len(), left[0].attempts), (1, 1), "{left:?}");
+    assert!(left[0].last.contains("cut"), "{left:?}");
+}
+
+/// Each recipient ends once, or is tried again; twice it arrives only where a crash came before the outcome was written.
+#[tokio::test(start_paused = true)]
+async fn however_often_it_is_dropped_each_recipient_ends() {
+    const MESSAGES: u64 = 300;
+    let mut place = Place::new(|tried, _| match (tried.queue_id.0 + u64::from(tried.number)) % 5 {
+        0 => Do::Defer,
+        _ => Do::Take,
+    })
+    .await;
+    let mut crashes = 0;
+    for number in 1..=MESSAGES {
+        let to = format!("d{}.example", number % 4);
+        place.enqueue(number, "", &[(&to, &[&format!("r{number}@{to}")])]).await;
+        if number % 10 == 0 {
+            place.start();
+            place.pass(Duration::from_millis(place.world.dice.throw() % 90)).await;
+            place.crash().await;
+            crashes += 1;
+        }
+    }
+    place.start();
+    place.pass(MINUTE * 120).await;
+    assert_eq!(place.store.queue_length().await.unwrap(), 0);
+    let tries = place.tries();
+    assert_eq!(tries.len() as u64, MESSAGES);
+    let mut again = 0;
+    for number in 1..=MESSAGES {
+        let story = place.story(number).await;
+        assert_eq!(story.matches(" relayed").count(), 1, "{story}");
+        let of = place.hops.tried().into_iter().filter(|tried| tried.queue_id == QueueId(number)).count();
+        let told = story.matches(" relayed").count() + story.matches(" deferred").count();
+        again += of - told;
+    }
+    assert!(again > 0 && crashes == 30, "no crash fell into an attempt");
+}
