@@ -39,7 +39,7 @@ fn said(by: Speaker, text: &str) -> Overheard {
 async fn a_line_says_when_who_and_what() {
     let Place { directory, world, log, writer } = Place::new("smtp.log");
     let arrival = Arrival {
-        peer: "[::ffff:192.0.2.1]:40123".parse().unwrap(),
+        peer: "192.0.2.1:40123".parse().unwrap(),
         virtual_server: "internet".into(),
         protocol: "smtp",
         limits: Limits { total_max: 1, per_source_max: None },
