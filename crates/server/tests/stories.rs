@@ -100,7 +100,7 @@ fn filed_after_sign_in_over_tls() {
     let dialogue = "given client 1 submission\ntls\nS: 220 *\nC: EHLO client.example\n...\nS: 250 *\n\
         C: AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwBzZWNyZXQ=\nS: 235 *\n\
         C: MAIL FROM:<bob@example.org>\nS: 250 *\nC: RCPT TO:<bob@example.org>\nS: 250 *\n\
-        C: DATA\nS: 354 *\nC: Subject: hello\nC:\nC: hello\nC: .\nS: 250 *\n";
+        C: DATA\nS: 354 *\nC: From: bob@example.org\nC: Subject: hello\nC:\nC: hello\nC: .\nS: 250 *\n";
     let (stage, _) = stage("", dialogue);
     expect![[r#"
         QUEUE-ID-1
@@ -109,8 +109,9 @@ fn filed_after_sign_in_over_tls() {
           10:00:00  judge         sender <bob@example.org> accepted
           10:00:00  judge         recipient <bob@example.org> accepted
           10:00:00                because recipient: the recipient is ours (mailboxes 1)
-          10:00:00  spool         25 octets, no Message-ID
+          10:00:00  spool         48 octets, Message-ID <QUEUE-ID-1@mx.example>
           10:00:00  judge         content accepted
+          10:00:00                because submission: the message was made what RFC 6409 wants (added Date, Message-ID)
           10:00:00  enqueue       from <bob@example.org> to <bob@example.org>
           10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
           10:00:00  end           250 2.0.0 kept

@@ -310,40 +310,154 @@ fn waiting(commit: &Commit) -> Vec<(String, mail::Timestamp)> {
 #[cfg(test)]
 mod tests {
     use mail::ReversePath;
+    use policy::{RelayFacts, Service};
 
     use super::*;
-    use crate::imap::tests::{decided, run};
+    use crate::imap::tests::{Place, decided, run};
+    use crate::shared::VirtualServer;
+
+    /// A handler of a virtual server for this, whose client is in a network of `relay.allow`.
+    fn handler(place: &Place, service: Service) -> SmtpHandler {
+        let Connection { peer, trusted, live, .. } = &*place.live;
+        let server = VirtualServer {
+            name: "internet".into(),
+            service,
+            relay: settings::Relay::default(),
+            message_size_max: 1000,
+            magic: false,
+            commands: settings::Commands { vrfy: true, expn: true },
+        };
+        let relay = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: false };
+        let connection = Connection {
+            peer: *peer,
+            trusted: *trusted,
+            relay,
+            server: Arc::new(server),
+            live: live.clone(),
+        };
+        SmtpHandler::new(place.shared.clone(), Arc::new(connection))
+    }
+
+    /// Up to the content, for these recipients, all of whom are accepted.
+    async fn begin(handler: &mut SmtpHandler, recipients: &[&str]) {
+        let (size, eight_bit, auth) = (None, false, None);
+        let sender = Sender { path: ReversePath::Null, size, eight_bit, auth, hello: Arc::default() };
+        let recipients = recipients.iter().map(|recipient| {
+            let path = ForwardPath::Address(recipient.parse().unwrap());
+            Question::Recipient(Box::new(Recipient { path }))
+        });
+        let sender = Question::Sender(Box::new(sender));
+        for question in [sender].into_iter().chain(recipients).chain([Question::Begin]) {
+            let Answer::Reply(reply) = decided(handler.decide(question)).await else { panic!() };
+            assert!(reply.is_positive(), "{reply}");
+        }
+    }
+
+    async fn finish(handler: &mut SmtpHandler) -> Answer {
+        let last = Bytes::from_static(b"From: ann@example.org\r\n\r\n");
+        let size = last.len() as u64;
+        decided(handler.decide(Question::Finish { last, size })).await
+    }
+
+    async fn change(place: &Place, changes: Vec<Change>) {
+        place.shared.store.commit(Commit { content: vec![], changes }).await.unwrap();
+    }
+
+    async fn remove_account(place: &Place, address: &str) {
+        let account = place.shared.store.account_by_address(address).await.unwrap().unwrap().id;
+        change(place, vec![Change::RemoveAccount { account }]).await;
+    }
+
+    async fn only_story(place: &Place) -> String {
+        tokio::task::yield_now().await;
+        let found = place.shared.store.stories(mail::Timestamp(0), mail::Timestamp(i64::MAX), 9);
+        let stories = found.await.unwrap();
+        let [story] = &stories[..] else { panic!("{stories:?}") };
+        story.story.clone()
+    }
 
     #[test]
     fn a_message_that_could_not_be_kept_has_a_story() {
         run(async |place| {
-            let mut handler = SmtpHandler::new(place.shared.clone(), place.live.clone());
-            let (size, eight_bit, auth) = (None, false, None);
-            let sender = Sender { path: ReversePath::Null, size, eight_bit, auth, hello: Arc::default() };
-            let path = ForwardPath::Address("ann@example.org".parse().unwrap());
-            for question in [
-                Question::Sender(Box::new(sender)),
-                Question::Recipient(Box::new(Recipient { path })),
-                Question::Begin,
-            ] {
-                let Answer::Reply(reply) = decided(handler.decide(question)).await else { panic!() };
-                assert!(reply.is_positive(), "{reply}");
-            }
-            let account = place.shared.store.account_by_address("ann@example.org").await.unwrap().unwrap();
-            let gone = Change::RemoveAccount { account: account.id };
-            place.shared.store.commit(Commit { content: vec![], changes: vec![gone] }).await.unwrap();
-
-            let last = Bytes::from_static(b"Subject: late\r\n\r\n");
-            let size = last.len() as u64;
-            let answer = decided(handler.decide(Question::Finish { last, size })).await;
+            let mut handler = handler(&place, Service::Smtp);
+            begin(&mut handler, &["ann@example.org"]).await;
+            remove_account(&place, "ann@example.org").await;
+            let answer = finish(&mut handler).await;
             assert!(matches!(&answer, Answer::Reply(reply) if reply.code == 451), "{answer:?}");
 
-            tokio::task::yield_now().await;
-            let found = place.shared.store.stories(mail::Timestamp(0), mail::Timestamp(i64::MAX), 9);
-            let stories = found.await.unwrap();
-            let [story] = &stories[..] else { panic!("{stories:?}") };
-            assert!(story.story.contains("could not be kept: 451 4.3.0"), "{story:?}");
-            assert!(policy::story::keys(&story.story).contains(&"ann@example.org".into()), "{story:?}");
+            let story = only_story(&place).await;
+            assert!(story.contains("could not be kept: 451 4.3.0"), "{story}");
+            assert!(policy::story::keys(&story).contains(&"ann@example.org".into()), "{story}");
         });
+    }
+
+    /// The same in LMTP concerns that recipient alone (RFC 2033 §4.2).
+    #[test]
+    fn by_lmtp_who_is_still_there_gets_it() {
+        run(async |place| {
+            add_account(&place, "bob@example.org").await;
+            let mut handler = handler(&place, Service::Lmtp);
+            begin(&mut handler, &["bob@example.org", "ann@example.org", "bob@example.org"]).await;
+            remove_account(&place, "ann@example.org").await;
+            let Answer::Replies(replies) = finish(&mut handler).await else { panic!() };
+            let replies: Vec<_> = replies.iter().map(|reply| reply.code).collect();
+            assert_eq!(replies, [250, 451, 250]);
+
+            let story = only_story(&place).await;
+            assert!(story.contains("kept for 2 of 3 recipients"), "{story}");
+            assert!(story.contains(r#""recipients":["ann@example.org"],"outcome":"deferred""#), "{story}");
+        });
+    }
+
+    #[test]
+    fn by_lmtp_a_message_for_nobody_is_nowhere() {
+        run(async |place| {
+            let mut handler = handler(&place, Service::Lmtp);
+            begin(&mut handler, &["ann@example.org"]).await;
+            remove_account(&place, "ann@example.org").await;
+            let Answer::Replies(replies) = finish(&mut handler).await else { panic!() };
+            assert_eq!(replies.iter().map(|reply| reply.code).collect::<Vec<_>>(), [451]);
+            assert!(only_story(&place).await.contains("kept for 0 of 1 recipients"));
+        });
+    }
+
+    #[test]
+    fn remote_recipients_wait_in_the_queue_by_destination() {
+        run(async |place| {
+            let mut handler = handler(&place, Service::Smtp);
+            let recipients =
+                ["joe@elsewhere.example", "ann@example.org", "amy@Elsewhere.example", "joe@[192.0.2.9]"];
+            begin(&mut handler, &recipients).await;
+            let Answer::Reply(reply) = finish(&mut handler).await else { panic!() };
+            assert_eq!(reply.code, 250);
+
+            let queued = place.shared.store.queue_page(None, None, 9).await.unwrap();
+            let queued: Vec<_> =
+                queued.iter().map(|entry| (entry.destination.as_str(), entry.recipients.join(" "))).collect();
+            let expected = [
+                ("[192.0.2.9]", "joe@[192.0.2.9]"),
+                ("elsewhere.example", "amy@elsewhere.example joe@elsewhere.example"),
+            ];
+            assert_eq!(queued, expected.map(|(to, whom)| (to, whom.to_owned())));
+            let story = only_story(&place).await;
+            assert!(story.contains(r#""check":"relay""#) && story.contains("192.0.2.0/24"), "{story}");
+        });
+    }
+
+    async fn add_account(place: &Place, address: &str) {
+        let account = Change::AddAccount {
+            address: address.into(),
+            name: String::new(),
+            secret: String::new(),
+            at: mail::Timestamp(0),
+        };
+        let inbox = Change::AddMailbox {
+            account: store::AccountRef::New(0),
+            path: mail::MailboxPath::inbox(),
+            uid_validity: 8,
+            special_use: None,
+            subscribed: true,
+        };
+        change(place, vec![account, inbox]).await;
     }
 }

@@ -9,6 +9,18 @@ pub(crate) struct Content {
 const HEADER: &str =
     "From: <a@example.org>\r\nSubject: one of many\r\nMessage-ID: <1@client.example>\r\n\r\n";
 
+/// What a submission server would add.
+const COMPLETE: &str = "Date: Sun, 22 Nov 2026 10:00:00 +0000\r\n";
+const ORIGIN: &str = "From: <a@example.org>\r\nMessage-ID: <2@client.example>\r\n";
+
+impl Content {
+    /// The same as a submission server leaves it alone.
+    pub(crate) fn submitted(self) -> Self {
+        let origin = if self.sent.starts_with(HEADER.as_bytes()) { "" } else { ORIGIN };
+        Self { sent: [COMPLETE.as_bytes(), origin.as_bytes(), &self.sent].concat(), ..self }
+    }
+}
+
 /// All of them; the largest last.
 pub(crate) fn all() -> Vec<Content> {
     let content = |name, body: &[u8]| Content { name, sent: [HEADER.as_bytes(), body].concat() };

@@ -30,7 +30,7 @@ fn check(told: &Value, expected: Expect) {
 pub(crate) fn smtplib(trial: &Trial) {
     let account = Account::new(trial, "smtplib");
     let other = Account::new(trial, "smtplib-other");
-    let content = contents::all().swap_remove(2);
+    let content = contents::all().swap_remove(2).submitted();
     let told = play(&account, "smtp.py", json!({"other": other.address}), &content.sent);
     check(
         &told,
