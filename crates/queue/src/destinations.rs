@@ -178,3 +178,119 @@ impl<P: Fn(&Path) -> Option<Password>> Reading<P> {
 fn smart_hosts(hosts: &[NextHop]) -> Arc<[SmartHost]> {
     hosts.iter().map(|NextHop { host, port }| SmartHost { host: host.clone(), port: *port }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+        host-name = "out.example.org"
+
+        [delivery]
+        smart-host = ["relay.example.org:587", "192.0.2.1"]
+        authentication = { user = "me", password-file = "/known" }
+
+        [[remote-domain]]
+        domain = ["*.partner.example", "direct.example"]
+        tls = "verified"
+
+        [[remote-domain]]
+        domain = "deep.partner.example"
+        smart-host = "192.0.2.9:26"
+        authentication = { user = "you", password-file = "/unknown" }
+
+        [[remote-domain]]
+        domain = "lists.example"
+        smart-host = "192.0.2.10:24"
+        protocol = "lmtp"
+
+        [[local-domain]]
+        domain = "ours.example"
+        lmtp = ["192.0.2.11:24", "192.0.2.12:24"]
+    "#;
+
+    fn destinations() -> Destinations {
+        let settings = settings::resolve(TEXT).unwrap();
+        let password = |path: &Path| (path == Path::new("/known")).then(|| Password("secret".into()));
+        Destinations::with_passwords(&settings, password)
+    }
+
+    /// In words: how, to whom, on which terms.
+    fn shown(way: Option<Way>) -> String {
+        let Some(way) = way else { return "none".into() };
+        let names = |hosts: &[SmartHost]| {
+            hosts.iter().map(|host| format!(" {}:{}", host.host, host.port)).collect::<String>()
+        };
+        let terms = |terms: &Terms| {
+            let sign_in = terms.sign_in.as_ref();
+            let sign_in = sign_in.map(|it| format!(", {} {}", it.login, it.password.is_some()));
+            format!(", tls {}{}", terms.tls.name(), sign_in.unwrap_or_default())
+        };
+        match way {
+            Way::Local => "local".into(),
+            Way::Lmtp(hosts, with) => format!("lmtp{}{}", names(&hosts), terms(&with)),
+            Way::SmartHosts(hosts, with) => format!("smtp{}{}", names(&hosts), terms(&with)),
+            Way::Exchangers(host, with) => format!("exchangers of {host}{}", terms(&with)),
+        }
+    }
+
+    #[test]
+    fn what_says_most_about_a_domain_decides() {
+        let destinations = destinations();
+        let default = "smtp relay.example.org:587 [192.0.2.1]:25, tls verified, me true";
+        for (destination, expected) in [
+            ("local", "local"),
+            ("local/1", "local"),
+            ("local.", default),
+            ("local.example", default),
+            ("example.net", default),
+            ("[192.0.2.7]", default),
+            ("partner.example", default),
+            ("mx.partner.example", "exchangers of mx.partner.example, tls verified"),
+            ("direct.example", "exchangers of direct.example, tls verified"),
+            ("deep.partner.example", "smtp [192.0.2.9]:26, tls verified, you false"),
+            ("lists.example", "lmtp [192.0.2.10]:24, tls offered"),
+            ("ours.example", "lmtp [192.0.2.11]:24 [192.0.2.12]:24, tls offered"),
+            ("a b", "none"),
+        ] {
+            assert_eq!(shown(destinations.way(destination)), expected, "{destination}");
+        }
+        let plain = Destinations::new(&settings::resolve("host-name = \"out.example.org\"").unwrap());
+        assert_eq!(shown(plain.way("example.net")), "exchangers of example.net, tls offered");
+        assert_eq!(shown(plain.way("[192.0.2.7]")), "exchangers of [192.0.2.7], tls offered");
+    }
+
+    #[test]
+    fn only_those_with_the_same_terms_share_connections() {
+        let destinations = destinations();
+        let number = |destination| match destinations.way(destination).unwrap() {
+            Way::Local => 0,
+            Way::Lmtp(_, terms) | Way::SmartHosts(_, terms) | Way::Exchangers(_, terms) => terms.number,
+        };
+        assert_eq!(number("example.net"), number("example.com"));
+        assert_eq!(number("mx.partner.example"), number("direct.example"));
+        let all = ["example.net", "direct.example", "deep.partner.example", "lists.example", "ours.example"];
+        let numbers: std::collections::BTreeSet<usize> = all.into_iter().map(number).collect();
+        assert_eq!(numbers.len(), all.len());
+    }
+
+    #[test]
+    fn each_host_has_a_key_that_leads_back_to_it() {
+        let destinations = destinations();
+        for (host, expected) in [
+            ("Example.NET", "example.net"),
+            ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("[192.0.2.7]", "[192.0.2.7]"),
+            ("[IPv6:2001:DB8::1]", "[ipv6:2001:db8::1]"),
+            ("local", "local."),
+        ] {
+            let host = Host::parse(host).unwrap();
+            let key = destinations.of(&host);
+            assert_eq!(key, expected);
+            assert_ne!(destinations.way(&key), None);
+            assert_ne!(destinations.way(&key), Some(Way::Local));
+        }
+        assert!(destinations.hands_on(&Domain::parse("ours.example").unwrap()));
+        assert!(!destinations.hands_on(&Domain::parse("lists.example").unwrap()));
+    }
+}

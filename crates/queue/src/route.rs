@@ -198,16 +198,16 @@ pub fn exchangers(
     answer: Result<Answer<Mx>, LookupError>,
     rules: &Rules,
     throw: &mut dyn FnMut() -> u64,
-) -> Result<Candidates, Route> {
+) -> Result<Candidates, Box<Route>> {
     match answer {
         Ok(answer) => listed(domain, answer, rules, throw),
         Err(LookupError::NoRecords) => implicit(domain, rules),
         Err(LookupError::NoSuchDomain) => {
-            Err(Route::failed((5, 1, 2), format!("the domain {domain} does not exist"), Vec::new()))
+            Err(Box::new(Route::failed((5, 1, 2), format!("the domain {domain} does not exist"), Vec::new())))
         }
         Err(error @ (LookupError::Temporary(_) | LookupError::Malformed)) => {
             let because = format!("the mail exchangers of {domain} cannot be found out: {error}");
-            Err(Route::deferred((4, 4, 3), because, Vec::new()))
+            Err(Box::new(Route::deferred((4, 4, 3), because, Vec::new())))
         }
     }
 }
@@ -216,11 +216,11 @@ pub fn exchangers(
 ///
 /// # Errors
 /// The route, where it has ended already.
-pub fn literal(literal: &AddressLiteral, rules: &Rules) -> Result<Candidates, Route> {
+pub fn literal(literal: &AddressLiteral, rules: &Rules) -> Result<Candidates, Box<Route>> {
     let AddressLiteral::Ip(address) = literal else {
         // RFC 5321 §4.1.3: a tag that we do not know.
         let because = format!("{} is no kind of address that is known here", Host::Literal(literal.clone()));
-        return Err(Route::failed((5, 1, 2), because, Vec::new()));
+        return Err(Box::new(Route::failed((5, 1, 2), because, Vec::new())));
     };
     let list = vec![Candidate { preference: 0, target: Target::Address(*address), port: rules.port }];
     let reasons = vec![format!("{literal} is an address itself")];
@@ -253,7 +253,7 @@ fn listed(
     answer: Answer<Mx>,
     rules: &Rules,
     throw: &mut dyn FnMut() -> u64,
-) -> Result<Candidates, Route> {
+) -> Result<Candidates, Box<Route>> {
     let mut reasons = vec![format!("{domain} names {}", exchangers_text(answer.records.len()))];
     if answer.name != Name::from(domain) {
         // RFC 5321 §5.1: the name that an alias leads to is processed as if it were the initial one.
@@ -263,18 +263,18 @@ fn listed(
     records.retain(|mx| !mx.exchanger.is_root());
     if records.is_empty() {
         // RFC 7505 §4.1.
-        return Err(Route::failed(
+        return Err(Box::new(Route::failed(
             (5, 1, 10),
             format!("the domain {domain} takes no mail (null MX)"),
             reasons,
-        ));
+        )));
     }
     if let Some(us) = records.iter().filter(|mx| rules.names.contains(&mx.exchanger)).min() {
         let (name, cut) = (us.exchanger.clone(), us.preference);
         discard(&mut records, |mx| mx.preference, cut, &name.to_string(), &mut reasons);
     }
     if records.is_empty() {
-        return Err(returned(&domain.to_string(), reasons));
+        return Err(Box::new(returned(&domain.to_string(), reasons)));
     }
     let mut seen = BTreeSet::new();
     records.sort();
@@ -293,11 +293,11 @@ fn listed(
 }
 
 /// RFC 5321 §5.1: without MX records, the domain is its own exchanger with preference 0.
-fn implicit(domain: &Domain, rules: &Rules) -> Result<Candidates, Route> {
+fn implicit(domain: &Domain, rules: &Rules) -> Result<Candidates, Box<Route>> {
     let name = Name::from(domain);
     let reasons = vec![format!("{domain} names no mail exchanger, so its own addresses are used")];
     if rules.names.contains(&name) {
-        return Err(returned(&domain.to_string(), reasons));
+        return Err(Box::new(returned(&domain.to_string(), reasons)));
     }
     let list = vec![Candidate { preference: 0, target: Target::Name(name), port: rules.port }];
     // That there is no MX record is not proven here.

@@ -25,7 +25,7 @@ pub async fn find(host: &Host, rules: &Rules, resolver: &Resolver, dice: &Dice) 
     };
     match candidates {
         Ok(candidates) => candidates.found(rules, resolver).await,
-        Err(route) => route,
+        Err(route) => *route,
     }
 }
 

@@ -519,3 +519,50 @@ proptest! {
         }
     }
 }
+
+fn of(text: &str, ours: &[&str]) -> Rules {
+    let settings = settings::resolve(&format!("host-name = \"us.example.net\"\n{text}")).unwrap();
+    let ours: Vec<IpAddr> = ours.iter().map(|text| text.parse().unwrap()).collect();
+    Rules::of(&settings, &ours)
+}
+
+#[test]
+fn mail_would_come_back_where_a_server_takes_it() {
+    let ours = ["127.0.0.1", "192.0.2.1", "2001:db8::1"];
+    let server =
+        |bind: &str| format!("[[virtual-server]]\nname = \"in\"\nprotocol = \"smtp\"\nbind = {bind}");
+    for (text, expected) in [
+        // All of both families, unless something else is said.
+        (String::new(), &["127.0.0.1", "192.0.2.1", "2001:db8::1"][..]),
+        (server("\"0.0.0.0:25\""), &["127.0.0.1", "192.0.2.1"]),
+        (server("\"192.0.2.1:25\""), &["192.0.2.1"]),
+        // Also one that no interface has: another machine may send it here.
+        (server("[\"[2001:db8::1]:25\", \"198.51.100.1:25\"]"), &["198.51.100.1", "2001:db8::1"]),
+        (server("\"[::]:2525\""), &[]),
+        (format!("[delivery]\noutbound-port = 2525\n{}", server("\"192.0.2.1:2525\"")), &["192.0.2.1"]),
+        ("[[virtual-server]]\nname = \"in\"\nprotocol = \"submission\"\nbind = \"[::]:25\"".into(), &[]),
+    ] {
+        let addresses: Vec<String> = of(&text, &ours).addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, expected, "{text}");
+    }
+    assert_eq!(of("", &ours).names, [name("us.example.net")].into());
+}
+
+#[test]
+fn a_family_is_used_if_it_leads_out() {
+    for (sources, ours, expected) in [
+        (&[][..], &["127.0.0.1", "::1", "192.0.2.1", "fe80::1"][..], Families::Ipv4),
+        (&[], &["127.0.0.1", "::1", "192.0.2.1", "2001:db8::1"], Families::Both),
+        (&[], &["127.0.0.1", "::1", "169.254.0.1", "2001:db8::1"], Families::Ipv6),
+        (&[], &["127.0.0.1", "::1"], Families::Ipv4),
+        (&[], &[], Families::Ipv4),
+        (&["192.0.2.1"], &["192.0.2.1", "2001:db8::1"], Families::Both),
+        (&["2001:db8::1"], &["127.0.0.1"], Families::Ipv6),
+    ] {
+        let read = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let families = Families::of(&read(sources), &read(ours), Reach::Public);
+        assert_eq!(families, expected, "{sources:?} {ours:?}");
+    }
+    let loopback = ["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
+    assert_eq!(Families::of(&[], &loopback, Reach::Anywhere), Families::Both);
+}

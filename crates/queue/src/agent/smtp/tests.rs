@@ -528,7 +528,7 @@ async fn a_verified_host_shows_a_certificate_for_its_name() {
     }
 }
 
-fn smart_host(scene: &mut Scene, text: &str) {
+fn settings_of(scene: &mut Scene, text: &str) {
     let more = settings::resolve(&format!("host-name = \"out.example.org\"\n{text}")).unwrap();
     scene.settings = more;
 }
@@ -536,7 +536,7 @@ fn smart_host(scene: &mut Scene, text: &str) {
 #[tokio::test(start_paused = true)]
 async fn smart_hosts_are_tried_in_order_and_signed_in_to() {
     let mut scene = Scene::new();
-    smart_host(
+    settings_of(
         &mut scene,
         "[delivery]\nsmart-host = [\"relay.example:587\", \"192.0.2.4:2525\"]\n\
          authentication = { user = \"me\", password-file = \"/pw\" }\ntls = \"required\"",
@@ -558,9 +558,39 @@ async fn smart_hosts_are_tried_in_order_and_signed_in_to() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_password_is_shown_under_tls_or_on_this_machine_alone() {
+    for (host, expected) in [("192.0.2.3:587", "deferred 4.7.11"), ("127.0.0.1:2587", "relayed 2.0.0")] {
+        let mut scene = Scene::new();
+        let text = format!(
+            "[delivery]\nsmart-host = \"{host}\"\nauthentication = {{ user = \"me\", password-file = \"/pw\" }}"
+        );
+        settings_of(&mut scene, &text);
+        // Stricter settings never get here.
+        scene.settings.delivery.tls = OutboundTls::Offered;
+        let peer = scene.host(host, Script::smtp().account("me", "secret"));
+        let shown = scene.deliver().await;
+        assert_eq!(shown.outcomes, [expected; 2], "{shown:?}");
+        let heard = peer.heard().concat();
+        assert_eq!(heard.iter().any(|line| line.starts_with("AUTH")), expected.starts_with("relayed"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn implicit_tls_comes_first() {
+    let authority = Authority::new();
+    let mut scene = Scene::new();
+    settings_of(&mut scene, "[delivery]\nsmart-host = \"relay.example:465\"\ntls = \"implicit\"");
+    scene.trust = Trust::only(&[authority.pem().into()]).unwrap();
+    let host = scene.host("192.0.2.3:465", Script::smtp().tls_first(authority.certify(&["relay.example"])));
+    let shown = scene.deliver().await;
+    assert_eq!(shown.outcomes, ["relayed 2.0.0"; 2], "{shown:?}");
+    assert_eq!(host.taken()[0].tls.as_deref(), Some("TLS1.3"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn lmtp_gives_each_recipient_its_own_end() {
     let mut scene = Scene::new();
-    smart_host(&mut scene, "[[local-domain]]\ndomain = \"example.net\"\nlmtp = \"192.0.2.5:24\"");
+    settings_of(&mut scene, "[[local-domain]]\ndomain = \"example.net\"\nlmtp = \"192.0.2.5:24\"");
     let script = Script::lmtp().content_for("carol@example.net", Do::Reply("552 5.2.2 mailbox full"));
     let host = scene.host("192.0.2.5:24", script);
     let shown = scene.deliver().await;
@@ -646,12 +676,35 @@ async fn what_our_domain_sends_is_signed_by_each_key_whatever_its_size() {
     let announced = host.heard()[0].iter().filter(|line| line.contains("SIZE=")).count();
     assert_eq!((announced, host.complaints()), (2, Vec::new()));
 
-    // Nobody answers for others, and none for whom the settings say no.
+    // Nobody answers for others.
     let foreign = scene.keep(CONTENT.replace("ann@example.org", "ann@example.com")).await;
     let message = attempt("example.net", &["bob@example.net"], foreign);
     agents.attempt(message, Gate::open(), Cut::never()).await;
     let unsigned = &host.taken()[2].content;
     assert!(unsigned.starts_with(b"Received:"), "{}", String::from_utf8_lossy(unsigned));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_count_from_when_they_are_made_and_not_where_they_must_not() {
+    for (text, signed) in [
+        ("", true),
+        ("[delivery]\ndkim = \"off\"", false),
+        // What is handed on to another server of ours may have been sent by anyone.
+        ("[[local-domain]]\ndomain = \"example.net\"\nlmtp = \"192.0.2.1:24\"", false),
+    ] {
+        let mut scene = Scene::new();
+        settings_of(&mut scene, text);
+        let (host, lmtp) = (scene.host(MX1, Script::smtp()), scene.host("192.0.2.1:24", Script::lmtp()));
+        let agents = scene.agents();
+        let message = scene.message("example.net", &["bob@example.net"]).await;
+        agents.attempt(message.clone(), Gate::open(), Cut::never()).await;
+        add_keys(&scene).await;
+        agents.attempt(message, Gate::open(), Cut::never()).await;
+        let taken = [host.taken(), lmtp.taken()].concat();
+        let is_signed: Vec<bool> =
+            taken.iter().map(|taken| taken.content.starts_with(b"DKIM-Signature:")).collect();
+        assert_eq!(is_signed, [false, signed], "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
