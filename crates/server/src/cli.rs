@@ -37,6 +37,8 @@ pub enum Command {
     Queue(Queue),
     /// Tell how the server is: what it serves, and how much waits.
     Status(Status),
+    /// Look at a settings text.
+    Settings(SettingsCommand),
     /// Look after the data directory.
     Store(Store),
 }
@@ -330,6 +332,27 @@ pub struct Status {
     /// Where and how.
     #[command(flatten)]
     pub place: Where,
+}
+
+/// `waxseal settings`.
+#[derive(Debug, Args)]
+pub struct SettingsCommand {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: SettingsAction,
+}
+
+/// What to do with a settings text.
+#[derive(Debug, Subcommand)]
+pub enum SettingsAction {
+    /// Tell what a settings text means, or every mistake in it. Looks at the files that it names, and asks no server.
+    Check {
+        /// The settings.
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `waxseal store`.

@@ -16,3 +16,4 @@ pub mod serve;
 mod shared;
 mod smtp;
 pub mod trial;
+mod world;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use directory::Directory;
 use mail::{QueueId, Timestamp};
 use mailboxes::Mailboxes;
-use queue::{Destinations, Runner};
+use queue::Runner;
 use settings::{Binding, Settings, VirtualServer};
 use store::{OpenError, Store};
 use tokio::sync::watch;
@@ -89,7 +89,7 @@ impl Server {
         let running = Arc::new(Running::new(registry.clone(), settings));
         let admin = Admin::new(store.clone(), directory.clone(), world.clone(), running);
         let mailboxes = Mailboxes::new(store.clone(), world.clone());
-        let destinations = Arc::new(Destinations::new(settings));
+        let destinations = Arc::new(crate::world::destinations(settings)?);
         let shared = Arc::new(Shared::new(world, store, directory, mailboxes, destinations, host_name));
         let admin = Arc::new(admin.with_queue(shared.queue.clone()));
         let protocol_logs = ProtocolLogs::start(settings, &shared.world);
@@ -233,7 +233,7 @@ impl Server {
             store: shared.store.clone(),
             directory: shared.directory.clone(),
             registry: self.registry.clone(),
-            trust: Arc::new(wire::Trust::new(&[])?),
+            trust: Arc::new(crate::world::trust(settings)?),
             destinations: shared.destinations.clone(),
             rules: queue::route::Rules::of(settings, &world::interfaces::addresses()),
             magic,

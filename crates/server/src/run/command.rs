@@ -43,7 +43,7 @@ fn request(command: Command) -> Result<(Request, Where)> {
         Command::Store(Store { action: StoreAction::Check { repair, place } }) => {
             (Request::StoreCheck { repair }, place)
         }
-        Command::Try(_) | Command::Serve(_) => bail!("this command asks nobody"),
+        Command::Try(_) | Command::Serve(_) | Command::Settings(_) => bail!("this command asks nobody"),
     })
 }
 

@@ -3,14 +3,15 @@
 mod command;
 mod password;
 mod serve;
+mod settings;
 mod show;
 
 use std::process::ExitCode;
 
+use ::settings::{LogFormat, LogLevel};
 use anyhow::{Context, Result};
-use settings::{LogFormat, LogLevel};
 use tokio::runtime::Runtime;
-use world::{Clock, Dice, Workers, World};
+use world::World;
 
 use crate::cli::{Cli, Command};
 use crate::trial;
@@ -28,24 +29,27 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             runtime()?.block_on(async {
                 // A trial whose terminal is closed still removes what it made.
                 let stop = serve::Stop::listen()?.with_hang_up()?;
-                trial::run(arguments, real_world(), stop.told()).await
+                // A trial never sends to strangers.
+                trial::run(arguments, crate::world::without_network(), stop.told()).await
             })?;
         }
         Command::Serve(arguments) => {
             let settings = serve::settings(&arguments)?;
             serve::log(settings.log.level, settings.log.format);
-            runtime()?.block_on(serve::run(arguments, settings, real_world()))?;
+            runtime()?.block_on(async {
+                let world = crate::world::real(&settings)?;
+                serve::run(arguments, settings, world).await
+            })?;
         }
+        Command::Settings(command) => return settings::run(command),
         command => return command::run(command),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The real world: as many slow workers as processors, so that password hashing cannot starve mail of more than its share.
-/// No network: what makes connections is not wired in yet.
+/// The world of commands that do their work themselves.
 fn real_world() -> World {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    World::without_network(Clock::Real, Dice::Real, Workers::threads(processors))
+    crate::world::without_network()
 }
 
 fn runtime() -> Result<Runtime> {

@@ -1,15 +1,12 @@
 //! `waxseal serve`: settings, log, signals.
 
-use std::path::Path;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use settings::{LogFormat, LogLevel, Settings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Level;
 use world::World;
 
 use crate::cli::Serve;
-use crate::files;
 use crate::serve::Server;
 
 /// Runs the server until SIGTERM or SIGINT.
@@ -42,19 +39,10 @@ pub(super) fn settings(arguments: &Serve) -> Result<Settings> {
             )
         });
     };
-    let bytes = files::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let Some(bytes) = bytes else { bail!("{} is not there", file.display()) };
-    let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))?;
-    settings::resolve(&text).map_err(|mistakes| anyhow::anyhow!(told(file, &mistakes)))
-}
-
-fn told(file: &Path, mistakes: &[settings::Mistake]) -> String {
-    let mut text = String::new();
-    for mistake in mistakes {
-        text.push_str(&format!("{}:{mistake}\n", file.display()));
-    }
-    let plural = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
-    format!("the settings cannot be used\n{text}{} {plural}; nothing was started", mistakes.len())
+    super::settings::read(file)?.map_err(|mistakes| {
+        let told = super::settings::told(file, &mistakes);
+        anyhow::anyhow!("the settings cannot be used\n{told}; nothing was started")
+    })
 }
 
 fn host_name() -> String {
