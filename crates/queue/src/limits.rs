@@ -62,6 +62,10 @@ pub const LEASE_KEPT: Duration = Duration::from_secs(10);
 /// Leases taken, and given up, in one commit: bounds what one of them holds up.
 pub const LEASES_CHANGED_MAX: usize = 1_000;
 
+/// Pause between two reads of one destination. What comes meanwhile waits this long at most, and at some thousand messages a
+/// second a read serves dozens of them.
+pub const DRAW_PAUSE: Duration = Duration::from_millis(10);
+
 /// Events heard between two looks at the schedule: what they make possible is not to wait for all of a burst.
 pub const EVENTS_MAX: usize = 1_000;
 

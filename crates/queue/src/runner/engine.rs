@@ -116,7 +116,7 @@ impl<A: Attempts> Engine<A> {
         let now = self.now();
         let wakeups = [self.schedule.next_wakeup(), self.leases.next_wakeup()];
         let Some(at) = wakeups.into_iter().flatten().min() else { return SLEEP_MAX };
-        Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0)).min(SLEEP_MAX)
+        span(now, at).min(SLEEP_MAX)
     }
 
     /// Hears what else there is, so that one look at the schedule serves many events.
@@ -172,10 +172,11 @@ impl<A: Attempts> Engine<A> {
         self.spawn(Event::Leased(unless), task::lease(store, now, batch, until));
     }
 
-    fn draw(&self, ask: Ask, now: Timestamp) {
-        let store = self.clerk.store.clone();
+    fn draw(&mut self, ask: Ask, now: Timestamp) {
+        let (store, clock) = (self.clerk.store.clone(), self.clerk.world.clock.clone());
         let unless = Event::Drawn(ask.destination.clone(), None);
-        self.spawn(unless, task::draw(store, now, ask.destination, ask.limit));
+        let pause = span(now, self.leases.draws_at(&ask.destination, now));
+        self.spawn(unless, task::draw(store, clock, pause, ask.destination, ask.limit));
     }
 
     fn start(&mut self, delivery: Delivery) {
@@ -328,6 +329,11 @@ impl<A: Attempts> Engine<A> {
         // It may have been cut.
         let _ = answer.send(routed);
     }
+}
+
+/// From one time to another; none if that is past.
+fn span(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or(0))
 }
 
 /// A time span up to this.

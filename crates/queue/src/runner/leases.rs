@@ -10,7 +10,7 @@ use std::time::Duration;
 use mail::Timestamp;
 
 use super::later;
-use crate::limits::{LEASE_KEPT, LEASES_CHANGED_MAX};
+use crate::limits::{DRAW_PAUSE, LEASE_KEPT, LEASES_CHANGED_MAX};
 use crate::schedule::Destination;
 
 /// A draw that the schedule asked for.
@@ -32,12 +32,20 @@ pub(super) struct Batch {
     pub(super) release: Vec<Destination>,
 }
 
+/// A lease that the store gave.
+#[derive(Debug)]
+struct Ours {
+    until: Timestamp,
+    /// When what is due there was last read.
+    drawn: Timestamp,
+}
+
 /// The leases of this node.
 #[derive(Debug)]
 pub(super) struct Leases {
     /// By how much a lease lasts longer than was asked for.
     spare: Duration,
-    ours: BTreeMap<Destination, Timestamp>,
+    ours: BTreeMap<Destination, Ours>,
     wanted: Vec<Ask>,
     /// Which the schedule has let go, and since when.
     idle: BTreeMap<Destination, Timestamp>,
@@ -55,7 +63,7 @@ impl Leases {
     /// Asks for a draw; it is given back if the lease is there already.
     pub(super) fn ask(&mut self, ask: Ask) -> Option<Ask> {
         self.wake(&ask.destination);
-        if self.ours.get(&ask.destination).is_some_and(|until| *until >= ask.until) {
+        if self.ours.get(&ask.destination).is_some_and(|ours| ours.until >= ask.until) {
             return Some(ask);
         }
         self.wanted.push(ask);
@@ -106,9 +114,22 @@ impl Leases {
         self.busy = false;
     }
 
+    /// When this destination may be read again; it is taken as read then. Reads of one that is busy are apart, so that each
+    /// finds more than one new row beside those under way, which it reads again.
+    pub(super) fn draws_at(&mut self, destination: &Destination, now: Timestamp) -> Timestamp {
+        let Some(ours) = self.ours.get_mut(destination) else { return now };
+        // Now, too, if the clock was set back.
+        let pause = later(ours.drawn, DRAW_PAUSE);
+        let at = if ours.drawn <= now { pause.max(now) } else { now };
+        ours.drawn = at;
+        at
+    }
+
     /// This lease was given.
     pub(super) fn granted(&mut self, ask: &Ask) {
-        self.ours.insert(ask.destination.clone(), self.stored_until(ask));
+        let until = self.stored_until(ask);
+        let ours = Ours { until, drawn: Timestamp(i64::MIN) };
+        self.ours.entry(ask.destination.clone()).or_insert(ours).until = until;
     }
 
     /// When there may be a batch although nothing was asked.
@@ -198,6 +219,18 @@ mod tests {
         // Asked for again, it must be leased again.
         assert_eq!(leases.ask(ask("b", 100)), None);
         assert_eq!(leases.into_ours(), ["a".into()]);
+    }
+
+    #[test]
+    fn reads_of_one_destination_are_apart() {
+        let pause = i64::try_from(DRAW_PAUSE.as_millis()).unwrap();
+        let mut leases = granted(&["a", "b"]);
+        let a = Destination::from("a");
+        // Asked at, read at, both in milliseconds; the clock is set back in the end.
+        for (asked, read) in [(1000, 1000), (1001, 1000 + pause), (5000, 5000), (4000, 4000)] {
+            assert_eq!(leases.draws_at(&a, Timestamp(asked)), Timestamp(read), "{asked}");
+        }
+        assert_eq!(leases.draws_at(&"b".into(), Timestamp(4000)), Timestamp(4000));
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mail::{Address, ReversePath, Timestamp};
 use store::change::QueueEntry;
 use store::read::{DestinationRow, Draw};
 use store::{Applied, Change, Commit, Error, Store};
 use tokio::sync::mpsc;
+use world::Clock;
 
 use super::leases::{Ask, Batch};
 use crate::NODE;
@@ -121,9 +123,18 @@ fn release(destination: &Destination) -> Change {
     Change::Release { destination: destination.as_str().to_owned(), node: NODE.into() }
 }
 
-/// Reads what is due at a destination that is ours.
-pub(super) async fn draw(store: Store, now: Timestamp, destination: Destination, limit: usize) -> Event {
-    let draw = match store.queue_draw(destination.as_str(), now, limit).await {
+/// Reads, after a pause, what is due at a destination that is ours.
+pub(super) async fn draw(
+    store: Store,
+    clock: Clock,
+    pause: Duration,
+    destination: Destination,
+    limit: usize,
+) -> Event {
+    if !pause.is_zero() {
+        clock.sleep(pause).await;
+    }
+    let draw = match store.queue_draw(destination.as_str(), clock.wall(), limit).await {
         Ok(draw) => Some(draw),
         Err(error) => {
             tracing::error!(%destination, %error, "a destination of the queue cannot be read");
