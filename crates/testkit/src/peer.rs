@@ -170,6 +170,11 @@ impl Peer {
         self.host.shared.book().heard.clone()
     }
 
+    /// How often a rule of its present script decided: a test that shows nothing has none.
+    pub fn deviations(&self) -> usize {
+        self.host.shared.book().script.deviations
+    }
+
     /// What clients did that they must not do.
     pub fn complaints(&self) -> Vec<String> {
         self.host.shared.book().complaints.clone()

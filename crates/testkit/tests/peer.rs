@@ -225,6 +225,7 @@ async fn each_misbehaviour_is_seen_by_the_client_for_what_it_is() {
         let text = came_to.text();
         assert!(text.starts_with(expected), "{stage:?} {does:?}: {text}");
         assert_eq!((peer.taken().len(), peer.complaints()), (taken, vec![]), "{stage:?} {does:?}");
+        assert_eq!(peer.deviations(), 1, "{stage:?} {does:?}");
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Script {
     pub(super) tls_first: bool,
     pub(super) account: Option<(String, String)>,
     rules: Vec<Rule>,
+    /// How often a rule decided.
+    pub(super) deviations: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -99,6 +101,7 @@ impl Script {
             tls_first: false,
             account: None,
             rules: Vec::new(),
+            deviations: 0,
         }
     }
 
@@ -194,6 +197,7 @@ impl Script {
                 does = Some(rule.does);
             }
         }
+        self.deviations += usize::from(does.is_some());
         does
     }
 }
