@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::sasl::{Offer, SignIn};
 use crate::session::{End, Session, Step, TlsFacts};
-use crate::{imap, pop3, smtp};
+use crate::{imap, lmtp, pop3, smtp};
 
 #[test]
 fn only_names_of_mechanisms_are_shown() {
@@ -93,16 +93,28 @@ fn noted<S: Session>(
 type Takes = bool;
 
 fn smtp(takes: Takes, cut: (&[u8], &[usize])) -> Vec<String> {
-    let config = smtp::Config { auth_without_tls: takes, message_size_max: 200, ..smtp::tests::config() };
     let now = start();
-    noted(smtp::ServerSession::new(Arc::new(config), now), now, cut, |question| match question {
+    noted(smtp::ServerSession::new(smtp_config(takes), now), now, cut, smtp_application)
+}
+
+fn lmtp(takes: Takes, cut: (&[u8], &[usize])) -> Vec<String> {
+    let now = start();
+    noted(lmtp::server_session(smtp_config(takes), now), now, cut, smtp_application)
+}
+
+fn smtp_config(auth_without_tls: bool) -> Arc<smtp::Config> {
+    Arc::new(smtp::Config { auth_without_tls, message_size_max: 200, ..smtp::tests::config() })
+}
+
+fn smtp_application(question: smtp::Question) -> smtp::Answer {
+    match question {
         smtp::Question::Authenticate(credentials) => smtp::Answer::SignIn(sign_in(&credentials)),
         smtp::Question::Begin => smtp::Answer::Reply(Reply::plain(354, "Go on")),
         smtp::Question::Chunk(_) | smtp::Question::Refused(_) | smtp::Question::Abandoned => {
             smtp::Answer::Taken
         }
         _ => smtp::Answer::Reply(Reply::new(250, (2, 0, 0), "Yes")),
-    })
+    }
 }
 
 fn pop3(takes: Takes, cut: (&[u8], &[usize])) -> Vec<String> {
@@ -198,7 +210,7 @@ fn start() -> Instant {
 /// Plays a dialogue: its octets, and where its pieces end.
 type Play = fn(Takes, (&[u8], &[usize])) -> Vec<String>;
 
-const PROTOCOLS: [Play; 3] = [smtp, pop3, imap];
+const PROTOCOLS: [Play; 4] = [smtp, pop3, imap, lmtp];
 
 fn check(protocol: usize, input: &str, expected: &[&str]) {
     let noted = PROTOCOLS[protocol](true, (input.as_bytes(), &[input.len()]));
@@ -238,6 +250,36 @@ fn smtp_dialogues() {
             "> 221 2.0.0 Goodbye",
         ],
     );
+}
+
+#[test]
+fn in_lmtp_each_recipient_has_a_reply() {
+    let input =
+        "LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nx\r\n.\r\n";
+    let noted = lmtp(true, (input.as_bytes(), &[input.len()]));
+    let end = ["< DATA", "> 354 Go on", "< (3 octets)", "> 250 2.0.0 Yes", "> 250 2.0.0 Yes"];
+    assert_eq!(noted[noted.len() - end.len()..], end);
+    assert_eq!(noted[1], "< LHLO c");
+}
+
+#[test]
+fn content_that_the_connection_cut_off_is_told_by_what_came() {
+    for (protocol, input) in [
+        (0, "HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\nx\r\ny".to_owned()),
+        (2, format!("a1 LOGIN bob {SECRET}\r\na2 APPEND Sent {{20+}}\r\nfour")),
+    ] {
+        let noted = PROTOCOLS[protocol](true, (input.as_bytes(), &[input.len()]));
+        assert_eq!(noted.last().unwrap(), "< (4 octets)");
+    }
+}
+
+#[test]
+fn a_session_that_was_not_asked_notes_nothing() {
+    let now = start();
+    let mut session = smtp::ServerSession::new(smtp_config(true), now);
+    session.receive(now, b"HELO c\r\n");
+    assert!(matches!(session.next(), Step::Send(_)));
+    assert_eq!(session.overheard(), []);
 }
 
 #[test]
@@ -401,6 +443,7 @@ fn opening(protocol: usize) -> String {
     match protocol {
         0 => format!("EHLO c\r\nAUTH PLAIN {PLAIN}\r\nMAIL FROM:<>\r\nRCPT TO:<c@d.example>\r\n"),
         1 => format!("USER bob\r\nPASS {SECRET}\r\n"),
+        3 => format!("LHLO c\r\nAUTH PLAIN {PLAIN}\r\nMAIL FROM:<>\r\nRCPT TO:<c@d.example>\r\n"),
         _ => format!("a0 LOGIN bob {SECRET}\r\na0 SELECT INBOX\r\n"),
     }
 }
