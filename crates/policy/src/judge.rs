@@ -255,6 +255,49 @@ mod tests {
     }
 
     #[test]
+    fn what_is_submitted_names_domains_in_full() {
+        let mut facts = facts();
+        facts.connection.service = Service::Submission;
+        facts.connection.relay.authenticated = true;
+        facts.hello = Some(HelloFacts {
+            name: "client".into(),
+            extended: true,
+            tls: None,
+            account: Some("bob@home".into()),
+        });
+        let reply =
+            |stage, facts: &Facts| judge(stage, facts).reply().map(|reply| (reply.code, reply.enhanced));
+        let status = |code, (class, subject, detail)| {
+            Some((code, Reply::new(code, (class, subject, detail), "").enhanced))
+        };
+        for (sender, expected) in [
+            ("", None),
+            ("bob@home", None),
+            ("root@localhost", status(554, (5, 1, 8))),
+            ("bob@example.org", None),
+            ("bob@[192.0.2.1]", None),
+        ] {
+            facts.sender =
+                Some(SenderFacts { reverse_path: sender.into(), size_announced: None, size_max: 1000 });
+            assert_eq!(reply(Stage::Sender, &facts), expected, "{sender}");
+        }
+        for (recipient, standing, expected) in [
+            ("joe@sales", Standing::NotLocal, status(554, (5, 1, 2))),
+            ("bob@home", Standing::Local(1), None),
+            ("postmaster", Standing::Local(1), None),
+            ("joe@elsewhere.example", Standing::NotLocal, None),
+            ("joe@[IPv6:2001:db8::1]", Standing::NotLocal, None),
+        ] {
+            facts.recipient = Some(RecipientFacts { recipient: recipient.into(), standing, magic: None });
+            assert_eq!(reply(Stage::Recipient, &facts), expected, "{recipient}");
+        }
+        // Whoever takes mail from anywhere does not ask for it.
+        facts.connection.service = Service::Smtp;
+        facts.recipient.as_mut().unwrap().recipient = "joe@sales".into();
+        assert_eq!(reply(Stage::Recipient, &facts), None);
+    }
+
+    #[test]
     fn lmtp_is_for_neighbours_and_for_mailboxes_here() {
         let network = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: true };
         let sender = SenderFacts { reverse_path: String::new(), size_announced: None, size_max: 1000 };

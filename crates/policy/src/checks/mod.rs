@@ -4,6 +4,7 @@ mod content_loop;
 mod content_size;
 mod magic;
 mod neighbour;
+mod qualified;
 mod recipient;
 mod relay;
 mod sender_size;
@@ -18,7 +19,9 @@ use crate::story::Stage;
 /// Every check. Those of a stage are asked in this order, until one decides.
 pub const CHECKS: &[&dyn Check] = &[
     &neighbour::Neighbour,
+    &qualified::QualifiedSender,
     &sender_size::SenderSize,
+    &qualified::QualifiedRecipient,
     &relay::Relay,
     &magic::MagicRecipient,
     &recipient::Recipient,

@@ -323,7 +323,7 @@ mod tests {
             name: "internet".into(),
             service,
             relay: settings::Relay::default(),
-            message_size_max: 1000,
+            message_size_max: 100_000,
             magic: false,
             commands: settings::Commands { vrfy: true, expn: true },
         };
@@ -354,8 +354,11 @@ mod tests {
     }
 
     async fn finish(handler: &mut SmtpHandler) -> Answer {
-        let last = Bytes::from_static(b"From: ann@example.org\r\n\r\n");
-        let size = last.len() as u64;
+        finish_with(handler, "From: ann@example.org\r\n\r\n").await
+    }
+
+    async fn finish_with(handler: &mut SmtpHandler, content: &str) -> Answer {
+        let (last, size) = (Bytes::copy_from_slice(content.as_bytes()), content.len() as u64);
         decided(handler.decide(Question::Finish { last, size })).await
     }
 
@@ -441,6 +444,25 @@ mod tests {
             assert_eq!(queued, expected.map(|(to, whom)| (to, whom.to_owned())));
             let story = only_story(&place).await;
             assert!(story.contains(r#""check":"relay""#) && story.contains("192.0.2.0/24"), "{story}");
+        });
+    }
+
+    /// RFC 5321 §6.3: by all Received fields, and sooner by our own.
+    #[test]
+    fn a_message_that_goes_in_circles_is_refused() {
+        run(async |place| {
+            let mut handler = handler(&place, Service::Smtp);
+            let other = "Received: from a.example by b.example; x\r\n";
+            let ours =
+                "Received: from a.example ([192.0.2.1])\r\n by mx.example.org with ESMTP id 1;\r\n x\r\n";
+            for (received, times, expected) in
+                [(other, 100, 250), (other, 101, 554), (ours, 10, 250), (ours, 11, 554)]
+            {
+                begin(&mut handler, &["ann@example.org"]).await;
+                let content = received.repeat(times) + "\r\nround and round\r\n";
+                let Answer::Reply(reply) = finish_with(&mut handler, &content).await else { panic!() };
+                assert_eq!(reply.code, expected, "{times} times {received}");
+            }
         });
     }
 
