@@ -20,9 +20,12 @@ use crate::agent::limits::{PIECE_OCTETS, RECIPIENTS_MAX};
 /// The application's side of a connection that we made.
 pub(super) struct Caller {
     store: Store,
+    /// Given up as soon as the connection will do nothing more: another may be made while this one says QUIT.
     seat: Option<Seat>,
     live: Arc<Live>,
     desk: Arc<Desk>,
+    /// Transactions that the session still takes.
+    transactions_left: usize,
 }
 
 /// What the connection works on; shared with the question that waits for work.
@@ -53,32 +56,38 @@ struct Work {
 }
 
 impl Caller {
-    /// For a connection just made, with its first job.
-    pub(super) fn new(store: Store, seat: Seat, live: Arc<Live>, peer: Arc<Peer>, first: Job) -> Self {
+    /// For a connection just made, with its first job. `transactions_max` is that of the session.
+    pub(super) fn new(
+        store: Store,
+        seat: Seat,
+        live: Arc<Live>,
+        peer: Arc<Peer>,
+        transactions_max: usize,
+        first: Job,
+    ) -> Self {
         let desk = Desk { peer, number: live.id().0, state: Mutex::default() };
         desk.take(first);
-        Self { store, seat: Some(seat), live, desk: Arc::new(desk) }
+        Self { store, seat: Some(seat), live, desk: Arc::new(desk), transactions_left: transactions_max }
     }
 
     fn next(&mut self) -> Decision<Answer> {
         if let Some(answer) = self.desk.transaction() {
             return Decision::Now(answer);
         }
-        let Some(seat) = &self.seat else { return Decision::Now(Answer::Nothing) };
-        if self.desk.state().leave {
-            return Decision::Now(Answer::Nothing);
-        }
-        loop {
+        let may_stay = !self.desk.state().leave;
+        while let Some(seat) = self.seat.as_ref().filter(|_| may_stay) {
             match seat.lane().free() {
                 Free::Take(job) => {
                     if let Some(answer) = self.desk.begin(job) {
                         return Decision::Now(answer);
                     }
                 }
-                Free::Leave => return Decision::Now(Answer::Nothing),
                 Free::Wait(given, idle) => return self.wait(given, idle),
+                Free::Leave => break,
             }
         }
+        self.seat = None;
+        Decision::Now(Answer::Nothing)
     }
 
     fn wait(&self, given: oneshot::Receiver<Job>, idle: Idle) -> Decision<Answer> {
@@ -121,6 +130,10 @@ impl Handler<ClientSession> for Caller {
             Question::Content { offset } => self.content(offset),
             Question::Report(report) => {
                 self.live.count_message();
+                self.transactions_left = self.transactions_left.saturating_sub(1);
+                if self.transactions_left == 0 {
+                    self.seat = None;
+                }
                 self.desk.reported(*report);
                 Decision::Now(Answer::Noted)
             }

@@ -47,7 +47,12 @@ pub(super) fn was_stale(outcome: &Outcome) -> bool {
     let diagnostic = outcome.diagnostic();
     let closed = matches!(diagnostic.cause, Cause::Closed | Cause::WriteDeadline | Cause::NotUnderstood);
     let told = diagnostic.reply.as_ref().is_some_and(|reply| reply.code == 421);
-    matches!(diagnostic.stage, Stage::Ready | Stage::Reset | Stage::Mail) && (closed || told)
+    match diagnostic.stage {
+        // It was given the message when it was saying QUIT already.
+        Stage::Ready if diagnostic.cause == Cause::Stopped => true,
+        Stage::Ready | Stage::Reset | Stage::Mail => closed || told,
+        _ => false,
+    }
 }
 
 /// What follows from the end of a connection.
@@ -115,6 +120,8 @@ mod tests {
         for (stage, cause, code, expected) in [
             (Stage::Ready, Cause::Closed, None, true),
             (Stage::Ready, Cause::Reply, Some(421), true),
+            (Stage::Ready, Cause::Stopped, None, true),
+            (Stage::Mail, Cause::Stopped, None, false),
             (Stage::Reset, Cause::NotUnderstood, None, true),
             (Stage::Mail, Cause::Closed, None, true),
             (Stage::Mail, Cause::Reply, Some(421), true),

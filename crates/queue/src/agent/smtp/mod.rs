@@ -282,7 +282,8 @@ impl Courier {
             Dialect::Lmtp => "lmtp",
         };
         let Ok(entry) = self.registry.admit(Arrival::outgoing(peer.address, protocol)) else { return };
-        let caller = Caller::new(self.store.clone(), seat, entry.live().clone(), peer.clone(), job);
+        let (store, live) = (self.store.clone(), entry.live().clone());
+        let caller = Caller::new(store, seat, live, peer.clone(), self.habits.messages_max, job);
         let policy = self.habits.policy(terms, peer, secured);
         let session = ClientSession::new(Arc::new(policy), self.world.clock.now());
         let tls = self.tls(terms.tls, peer, secured);

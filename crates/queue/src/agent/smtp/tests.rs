@@ -352,7 +352,7 @@ async fn a_connection_is_used_again_also_for_another_domain_of_the_same_hosts() 
     let rows = scene.registry.list(Some(wire::registry::OUTBOUND));
     assert_eq!((rows.len(), rows[0].protocol, rows[0].messages), (1, "smtp", 3), "{rows:?}");
     assert_eq!((host.heard().len(), host.taken().len()), (1, 3));
-    scene.world.clock.sleep(super::IDLE + Duration::from_secs(1)).await;
+    scene.world.clock.sleep(IDLE + Duration::from_secs(1)).await;
     assert_eq!(host.heard()[0].last().map(String::as_str), Some("QUIT"));
     assert_eq!(scene.registry.list(None), []);
 }
@@ -375,6 +375,26 @@ async fn a_connection_that_has_gone_stale_costs_nothing_but_another() {
         let next = shown(agents.attempt(message, Gate::open(), Cut::never()).await);
         assert_eq!(next.outcomes, ["relayed 2.0.0"], "{hang_up}: {next:?}");
         assert_eq!((host.taken().len(), second.taken().len()), (2, 0), "{hang_up}: {next:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_closing_takes_no_more() {
+    // It has carried enough, or was idle for too long; QUIT is not answered.
+    for (messages, pause, most) in [(1, 0, 0), (100, IDLE.as_secs() + 1, 10)] {
+        let mut scene = Scene::new();
+        scene.settings.delivery.connections.per_destination = 1;
+        scene.settings.delivery.connections.messages = messages;
+        let host = scene.host(MX1, Script::smtp().at(Stage::Quit, Do::Stall));
+        let agents = scene.agents();
+        let message = scene.message("example.net", &["bob@example.net"]).await;
+        agents.attempt(message.clone(), Gate::open(), Cut::never()).await;
+        scene.world.clock.sleep(Duration::from_secs(pause)).await;
+        let began = scene.world.clock.now();
+        let shown = shown(agents.attempt(message, Gate::open(), Cut::never()).await);
+        assert_eq!(shown.outcomes, ["relayed 2.0.0"], "{shown:?}");
+        assert_eq!((host.taken().len(), host.heard().len()), (2, 2));
+        assert!((scene.world.clock.now() - began).as_secs() <= most);
     }
 }
 
