@@ -17,7 +17,7 @@ use world::{Clock, Dice, Resolver, Workers, World};
 /// The machine's world. Call it inside a runtime.
 ///
 /// # Errors
-/// No name server is named anywhere, or the trust anchors cannot be read.
+/// The system's list of name servers or the trust anchors cannot be read.
 pub(crate) fn real(settings: &Settings) -> Result<World> {
     Ok(World::real(
         processors(),

@@ -503,7 +503,7 @@ pub static KEYS: &[Key] = &[
         kind: "system, or a list of addresses with or without port",
         default: r#"["system"]"#,
         example: r#"["127.0.0.1", "[2001:db8::53]:5353"]"#,
-        doc: "Name servers that resolve for us. system: those of /etc/resolv.conf.",
+        doc: "Name servers that resolve for us. system: those of /etc/resolv.conf; where it names none, this machine.",
     },
     Key {
         section: Section::Delivery,

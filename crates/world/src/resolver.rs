@@ -164,7 +164,7 @@ impl Resolver {
     /// A resolver that asks servers.
     ///
     /// # Errors
-    /// In words, for whoever wrote the settings: no server is named anywhere, or the trust anchors cannot be read.
+    /// In words, for whoever wrote the settings: the list of servers or the trust anchors cannot be read.
     pub fn real(options: &Options) -> Result<Self, String> {
         Real::new(options).map(Self::Real)
     }

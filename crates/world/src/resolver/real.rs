@@ -1,7 +1,9 @@
 //! Servers on the network, asked through hickory. No type of that crate is seen outside this file.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +29,7 @@ use crate::Clock;
 /// Whom to ask, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Servers that resolve for us, by UDP and TCP; with none, those of `/etc/resolv.conf`. Of that file nothing but the
+    /// Servers that resolve for us, by UDP and TCP; with none, those of `/etc/resolv.conf`, else this machine. Of that file nothing but the
     /// servers is used: a search list would let mail for `host` go to `host.example.org` (RFC 5321 §5.1).
     pub servers: Vec<SocketAddr>,
     /// Whether answers are validated here.
@@ -95,18 +97,39 @@ impl Real {
 
 fn servers(named: &[SocketAddr]) -> Result<Vec<NameServerConfig>, String> {
     if named.is_empty() {
-        let (system, _) = system_conf::read_system_conf()
-            .map_err(|error| format!("the system names no server to ask: {error}"))?;
-        return Ok(system.name_servers().to_vec());
+        return match fs::read_to_string(RESOLV_CONF) {
+            Ok(text) => Ok(system_servers(&text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(system_servers("")),
+            Err(error) => {
+                Err(format!("{RESOLV_CONF}, which names the servers to ask, cannot be read: {error}"))
+            }
+        };
     }
-    let server = |address: &SocketAddr| {
-        let mut ways = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
-        ways.iter_mut().for_each(|way| way.port = address.port());
-        // The first server that says a name does not exist is believed: asking them all would triple the time of each
-        // misspelt domain.
-        NameServerConfig::new(address.ip(), true, ways)
-    };
-    Ok(named.iter().map(server).collect())
+    Ok(named.iter().map(|&address| server(address)).collect())
+}
+
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// RFC 1035 §4.2.
+const DNS_PORT: u16 = 53;
+
+/// The servers of a resolv.conf; one that names none means this machine's own, resolv.conf(5). Whatever else it says, and
+/// says wrong, is no matter.
+fn system_servers(text: &str) -> Vec<NameServerConfig> {
+    let names_server = |line: &&str| line.split_ascii_whitespace().next() == Some("nameserver");
+    let servers: Vec<&str> = text.lines().filter(names_server).collect();
+    match system_conf::parse_resolv_conf(servers.join("\n")) {
+        Ok((system, _)) => system.name_servers().to_vec(),
+        Err(_) => vec![server(SocketAddr::from((Ipv4Addr::LOCALHOST, DNS_PORT)))],
+    }
+}
+
+fn server(address: SocketAddr) -> NameServerConfig {
+    let mut ways = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+    ways.iter_mut().for_each(|way| way.port = address.port());
+    // The first server that says a name does not exist is believed: asking them all would triple the time of each
+    // misspelt domain.
+    NameServerConfig::new(address.ip(), true, ways)
 }
 
 fn bounds(options: &Options) -> ResolverOpts {
@@ -319,6 +342,20 @@ mod tests {
         let shown = known(&odd).to_string();
         assert!(shown.bytes().all(|octet| octet.is_ascii_graphic()), "{shown}");
         assert!(shown.ends_with(".example.org"), "{shown}");
+    }
+
+    #[test]
+    fn a_system_that_names_no_server_means_itself() {
+        for (text, expected) in [
+            ("nameserver 192.0.2.53\nnameserver 2001:db8::53\n", &["192.0.2.53", "2001:db8::53"][..]),
+            ("search ..\noptions edns0\n# nameserver 192.0.2.1\n  nameserver\t192.0.2.53", &["192.0.2.53"]),
+            ("nameserver ns.example.org\n", &["127.0.0.1"]),
+            ("", &["127.0.0.1"]),
+        ] {
+            let servers: Vec<String> =
+                system_servers(text).iter().map(|server| server.ip.to_string()).collect();
+            assert_eq!(servers, expected, "{text}");
+        }
     }
 
     #[test]
