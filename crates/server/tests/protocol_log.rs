@@ -3,6 +3,7 @@
 
 // This is a client of the server, outside its world: it has files of its own.
 #![allow(clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

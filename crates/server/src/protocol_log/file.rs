@@ -144,6 +144,7 @@ fn moved(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files of a test need no sync")]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
