@@ -14,6 +14,9 @@ pub const REPORT_RECIPIENTS_MAX: usize = 50;
 /// Octets of a diagnostic in a report: a reply has 512 a line, and its first lines say what there is to say.
 pub const REPORT_DIAGNOSTIC_OCTETS_MAX: usize = 700;
 
+/// Octets of what an attempt said, in the queue and in the story, which has the dialogue besides.
+pub const SAID_OCTETS_MAX: usize = 1_000;
+
 /// The shortest pause between two attempts, whatever the settings say: no peer is hammered.
 pub const RETRY_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
@@ -68,6 +71,9 @@ pub const DRAW_PAUSE: Duration = Duration::from_millis(10);
 
 /// Events heard between two looks at the schedule: what they make possible is not to wait for all of a burst.
 pub const EVENTS_MAX: usize = 1_000;
+
+/// After it was cut, an attempt has this long to end by itself: time to say QUIT.
+pub const CUT_GRACE: Duration = Duration::from_secs(30);
 
 /// After the word to stop, attempts under way have this long to end. Shorter than what the server waits for its tasks.
 pub const STOP_GRACE: Duration = Duration::from_secs(8);

@@ -144,13 +144,11 @@ impl Report<'_> {
             let tried = self.at.0.saturating_sub(self.arrived.0);
             wrap(out, "    ", &advice::expired(tried, *status));
         }
-        let because = sentence(&diagnostic.because);
-        if !because.is_empty() {
-            wrap(out, "    ", &format!("{because} ({})", diagnostic.status));
-        }
-        if let Some(remote) = &diagnostic.remote {
-            wrap(out, "    ", &format!("{} said: {}", on_one_line(&remote.host), said(&remote.reply)));
-        }
+        let words = match &diagnostic.remote {
+            Some(remote) => format!("{} said: {}", on_one_line(&remote.host), said(&remote.reply)),
+            None => format!("{} ({})", sentence(&diagnostic.because), diagnostic.status),
+        };
+        wrap(out, "    ", &words);
         if self.kind == Kind::Failed {
             wrap(out, "    ", advice::what_to_do(*status));
         }

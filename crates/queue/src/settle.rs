@@ -14,6 +14,7 @@ use store::change::{QueueEntry, Rest};
 use crate::NODE;
 use crate::accept::file;
 use crate::agent::{Attempted, Diagnostic, Outcome};
+use crate::limits::SAID_OCTETS_MAX;
 use crate::report::Reported;
 use crate::schedule::{Bounce, RecipientId, Transition};
 
@@ -172,14 +173,15 @@ impl<'a> Settlement<'a> {
     }
 }
 
-/// A diagnostic on one line, for the story and the list of what waits.
+/// A diagnostic for the story and the list of what waits: one line, not longer than a reply's.
 fn said(diagnostic: &Diagnostic) -> String {
-    let Diagnostic { status, because, remote } = diagnostic;
-    match remote {
-        None => format!("{status} {because}"),
-        Some(remote) if because.is_empty() => format!("{} said: {}", remote.host, remote.reply),
-        Some(remote) => format!("{because}; {} said: {}", remote.host, remote.reply),
-    }
+    let mut said = match &diagnostic.remote {
+        // It names the peer and repeats its words, with their codes.
+        Some(_) => diagnostic.because.clone(),
+        None => diagnostic.to_string(),
+    };
+    said.truncate(said.floor_char_boundary(SAID_OCTETS_MAX));
+    said
 }
 
 /// The ids of a delivery are places in its row.
@@ -244,7 +246,7 @@ mod tests {
         let reply = mail::Reply::new(450, status, "for a test");
         Diagnostic {
             remote: Some(Remote { host: "mx.example.net".into(), reply }),
-            ..Diagnostic::ours(status, "put off")
+            ..Diagnostic::ours(status, "mx.example.net: 450 for a test")
         }
     }
 
@@ -284,7 +286,7 @@ mod tests {
         let rest = rest(&settled).unwrap();
         assert_eq!(rest.recipients, ["r1@example.net", "r3@example.net"]);
         assert_eq!((rest.due, rest.attempts, rest.notified), (Timestamp(9), 3, true));
-        let said = "put off; mx.example.net said: 450 4.7.1 for a test";
+        let said = "mx.example.net: 450 for a test";
         assert_eq!(rest.last, said);
         let expected =
             [(2, Delivered::Relayed, "2.0.0 taken".into()), (2, Delivered::Deferred, said.to_owned())];

@@ -87,7 +87,6 @@ fn a_failure_names_each_recipient_with_what_was_said_and_what_to_do() {
             Your message of Sat, 22 Nov 2025 08:26:40 +0000 could not be delivered to:
 
               bob@example.net
-                the recipient is refused (5.1.1)
                 mx1.example.net said: 550 5.1.1 The email account that you tried to reach
                 does not exist. / See https://example.net/help
                 Check the address for typing errors. The mailbox may no longer exist.

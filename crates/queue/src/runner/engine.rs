@@ -8,7 +8,7 @@ use mail::Timestamp;
 use store::change::QueueEntry;
 use store::read::Draw;
 use tokio::sync::{mpsc, watch};
-use world::Dice;
+use world::{Clock, Dice};
 
 use super::gate::{Gate, Passage};
 use super::leases::{Ask, Leases};
@@ -18,7 +18,7 @@ use super::window::{Running, Window};
 use super::{Attempts, Runner};
 use crate::Handle;
 use crate::agent::{Attempt, Attempted, Cut, Diagnostic, Ended, Outcome};
-use crate::limits::{EVENTS_MAX, SLEEP_MAX, STOP_CUT, STOP_GRACE};
+use crate::limits::{CUT_GRACE, EVENTS_MAX, SLEEP_MAX, STOP_CUT, STOP_GRACE};
 use crate::schedule::{
     self, Delivery, Destination, Drawn, Key, RecipientId, Recorded, Routed, Schedule, Step,
 };
@@ -194,9 +194,14 @@ impl<A: Attempts> Engine<A> {
                 let attempt = Attempt { entry: entry.clone(), reverse_path, recipients, number: made };
                 let gate = Gate::kept(self.asked.clone(), key.clone(), number);
                 let (agents, ended) = (self.agents.clone(), key.clone());
+                let (cut, clock) = (Cut::when(told), self.clerk.world.clock.clone());
                 let attempt = async move {
-                    let how = agents.attempt(attempt, gate, Cut::when(told)).await;
-                    Event::Ended(ended, number, Some(how))
+                    let how = tokio::select! {
+                        biased;
+                        how = agents.attempt(attempt, gate, cut.clone()) => Some(how),
+                        () = overdue(cut, clock) => None,
+                    };
+                    Event::Ended(ended, number, how)
                 };
                 self.spawn(unless, attempt)
             }
@@ -329,6 +334,12 @@ impl<A: Attempts> Engine<A> {
         // It may have been cut.
         let _ = answer.send(routed);
     }
+}
+
+/// An attempt was cut and has not ended.
+async fn overdue(mut cut: Cut, clock: Clock) {
+    cut.wait().await;
+    clock.sleep(CUT_GRACE).await;
 }
 
 /// From one time to another; none if that is past.

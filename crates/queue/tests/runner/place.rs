@@ -31,6 +31,8 @@ pub(crate) enum Do {
     Refuse,
     /// Never ends unless it is cut.
     Hang,
+    /// Never ends by itself.
+    IgnoreCuts,
     Panic,
 }
 
@@ -101,14 +103,14 @@ impl Attempts for Hops {
         };
         self.tried.lock().unwrap().push(tried);
         let ends = async {
-            if done.contains(&Do::Hang) {
+            if done.contains(&Do::Hang) || done.contains(&Do::IgnoreCuts) {
                 std::future::pending::<()>().await;
             }
             self.world.clock.sleep(self.takes).await;
         };
         let cut = tokio::select! {
             biased;
-            () = cut.wait() => true,
+            () = cut.wait(), if !done.contains(&Do::IgnoreCuts) => true,
             () = ends => false,
         };
         self.leave();
@@ -119,28 +121,19 @@ impl Attempts for Hops {
 }
 
 fn outcome(done: Do, to: &Address, inbox: i64, cut: bool) -> Outcome {
-    let remote = |reply| {
-        let host = "mx.example.net".to_owned();
-        Some(queue::agent::Remote { host, reply })
+    let said = |reply: mail::Reply| {
+        let (host, status) = ("mx.example.net".to_owned(), reply.enhanced.unwrap());
+        let because = format!("{host}: {reply}");
+        Diagnostic { status, because, remote: Some(queue::agent::Remote { host, reply }) }
     };
     match done {
         _ if cut => Outcome::Deferred(Diagnostic::ours((4, 4, 2), "the attempt was cut")),
-        Do::Take => {
-            let reply = mail::Reply::new(250, (2, 0, 0), "taken");
-            Outcome::Relayed(Diagnostic {
-                remote: remote(reply),
-                ..Diagnostic::ours((2, 0, 0), "it is taken")
-            })
-        }
+        Do::Take => Outcome::Relayed(said(mail::Reply::new(250, (2, 0, 0), "taken"))),
         Do::File => Outcome::Filed { mailboxes: vec![(inbox, to.clone())] },
-        Do::Defer | Do::Hang => {
-            let reply = mail::Reply::new(451, (4, 7, 1), "later");
-            Outcome::Deferred(Diagnostic { remote: remote(reply), ..Diagnostic::ours((4, 7, 1), "put off") })
+        Do::Defer | Do::Hang | Do::IgnoreCuts => {
+            Outcome::Deferred(said(mail::Reply::new(451, (4, 7, 1), "later")))
         }
-        Do::Refuse => {
-            let reply = mail::Reply::new(550, (5, 1, 1), "no such user");
-            Outcome::Failed(Diagnostic { remote: remote(reply), ..Diagnostic::ours((5, 1, 1), "refused") })
-        }
+        Do::Refuse => Outcome::Failed(said(mail::Reply::new(550, (5, 1, 1), "no such user"))),
         Do::Panic => panic!("planted"),
     }
 }
