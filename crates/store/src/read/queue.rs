@@ -225,7 +225,13 @@ mod tests {
     fn explained(dir: &tempfile::TempDir) -> Explained {
         let mut sql = Sqlite::writer(&dir.path().join("db")).unwrap();
         schema::prepare(&mut sql).unwrap();
-        Explained { sql, slow: Vec::new() }
+        Explained { sql, slow: Vec::new(), destinations_written: 0 }
+    }
+
+    fn apply(sql: &mut Explained, changes: Vec<Change>) {
+        let mut apply = Apply { sql, books: Books::begin(0, 0), now: Timestamp(1) };
+        let content = Placed { id: ContentId { segment: 1, offset: 64 }, size: 1, end: 99 };
+        apply.commit(&Commit { content: vec![], changes }, &[content]).unwrap();
     }
 
     fn enqueue(number: u64) -> Change {
@@ -284,10 +290,27 @@ mod tests {
     fn no_change_of_the_queue_reads_more_than_it_must() {
         let dir = tempfile::tempdir().unwrap();
         let mut sql = explained(&dir);
-        let mut apply = Apply { sql: &mut sql, books: Books::begin(0, 0), now: Timestamp(1) };
-        let content = Placed { id: ContentId { segment: 1, offset: 64 }, size: 1, end: 99 };
-        apply.commit(&Commit { content: vec![], changes: every_change() }, &[content]).unwrap();
+        apply(&mut sql, every_change());
         assert_eq!(sql.slow, Vec::<String>::new());
+    }
+
+    #[test]
+    fn mail_to_a_destination_at_work_writes_no_row_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sql = explained(&dir);
+        let (destination, node, now) = (D.to_owned(), "a".to_owned(), Timestamp(1));
+        let lease = Change::Lease { destination, node, until: Timestamp(9), now };
+        apply(&mut sql, vec![enqueue(0), lease]);
+        assert_eq!(sql.destinations_written, 2);
+        let settle = |number| Change::Settle {
+            queue_id: QueueId(number),
+            destination: D.into(),
+            node: "a".into(),
+            attempts: 0,
+            rest: None,
+        };
+        apply(&mut sql, (1..50).flat_map(|number| [enqueue(number), settle(number)]).collect());
+        assert_eq!(sql.destinations_written, 2);
     }
 
     #[test]

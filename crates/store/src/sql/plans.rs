@@ -4,10 +4,13 @@ use super::sqlite::Sqlite;
 use super::{Dialect, EachRow, Failure, Sql, Value};
 use crate::Error;
 
-/// Notes every step of a plan that reads a whole table or index, or sorts.
+/// What statements cost that a test can count.
 pub(crate) struct Explained {
     pub(crate) sql: Sqlite,
+    /// Every step of a plan that reads a whole table or index, or sorts.
     pub(crate) slow: Vec<String>,
+    /// Rows of destinations that were written.
+    pub(crate) destinations_written: u64,
 }
 
 impl Explained {
@@ -29,7 +32,11 @@ impl Sql for Explained {
 
     fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, Failure> {
         self.look(sql);
-        self.sql.execute(sql, values)
+        let changed = self.sql.execute(sql, values)?;
+        if ["INSERT INTO destinations", "UPDATE destinations"].iter().any(|word| sql.starts_with(word)) {
+            self.destinations_written += changed;
+        }
+        Ok(changed)
     }
 
     fn query(&mut self, sql: &'static str, values: &[Value<'_>], each: EachRow<'_>) -> Result<(), Error> {
