@@ -466,9 +466,14 @@ fn describe(what: &What) -> String {
             text
         }
         What::Route { destination, hops, .. } => describe_route(destination, hops),
-        What::Attempt { destination, number, host, tls, end, .. } => {
-            let tls = tls.as_deref().unwrap_or("no TLS");
-            format!("number {number} for {destination} at {host}, {tls}: {end}")
+        What::Attempt { destination, number, host, tls, dialogue, end, .. } => {
+            let tls = match tls {
+                Some(tls) => format!(", {tls}"),
+                // Where nothing was said, TLS is not what was missing.
+                None if dialogue.is_empty() => String::new(),
+                None => ", no TLS".into(),
+            };
+            format!("number {number} for {destination} at {host}{tls}: {end}")
         }
         What::Notify { recipients, report } => {
             format!("the sender is told that {} must wait, by report {report}", paths(recipients))
