@@ -1,9 +1,15 @@
-//! When and how mail moves on: acceptance, local delivery, later attempts, reports.
+//! When and how mail moves on: acceptance, delivery here, relay, later attempts, reports.
 //!
 //! ```text
 //! ReceivedMessage --accept--> Commit --store--> 250        filed in the same commit where it can be
 //!                               |
-//!                          queue entry --runner, agent--> changes: filed, deferred, or reported
+//!                          queue entries        one for each destination
+//!                               |
+//!                     schedule, runner          what is attempted when; leases
+//!                               |
+//!                            agents             mailboxes here; SMTP and LMTP by their routes
+//!                               |
+//!                       settle, report          one commit: filed, relayed, deferred, or reported
 //! ```
 
 pub mod accept;

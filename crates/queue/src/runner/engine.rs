@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail::Timestamp;
+use mail::{Address, ReversePath, Timestamp};
 use store::change::QueueEntry;
 use store::read::Draw;
 use tokio::sync::{mpsc, watch};
@@ -188,7 +188,7 @@ impl<A: Attempts> Engine<A> {
         let (number, key) = (self.attempts, delivery.key);
         let unless = Event::Ended(key.clone(), number, None);
         let (cutter, told) = watch::channel(false);
-        let task = match task::addresses(&entry) {
+        let task = match addresses(&entry) {
             Ok((reverse_path, recipients)) => {
                 let made = entry.attempts.saturating_add(1);
                 let attempt = Attempt { entry: entry.clone(), reverse_path, recipients, number: made };
@@ -315,7 +315,7 @@ impl<A: Attempts> Engine<A> {
             return;
         }
         let jitter = jitter(&self.clerk.world.dice, rules.jitter_max(work.entry.attempts));
-        match task::addresses(&work.entry) {
+        match addresses(&work.entry) {
             Ok(_) => self.schedule.ended(now, key, &outcomes, rules, jitter),
             Err(_) => self.schedule.ended(now, key, &outcomes, &rules.without_end(), jitter),
         }
@@ -334,6 +334,11 @@ impl<A: Attempts> Engine<A> {
         // It may have been cut.
         let _ = answer.send(routed);
     }
+}
+
+/// The addresses of a row.
+fn addresses(entry: &QueueEntry) -> Result<(ReversePath, Vec<Address>), store::Error> {
+    Ok((task::reverse_path(entry)?, task::recipients(entry)?))
 }
 
 /// An attempt was cut and has not ended.

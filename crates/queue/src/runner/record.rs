@@ -75,7 +75,7 @@ impl Clerk {
     async fn settle(&self, settlement: &Settlement) -> Result<(), Error> {
         let Settlement { entry, attempted, transitions, at, .. } = settlement;
         // Of a damaged row nothing is filed or reported: every attempt at it is deferred, without end.
-        let reverse_path = task::addresses(entry).map_or(ReversePath::Null, |(reverse_path, _)| reverse_path);
+        let reverse_path = task::reverse_path(entry).unwrap_or(ReversePath::Null);
         let settled = settle(entry, &reverse_path, attempted.as_deref(), transitions, *at);
         let Settled { changes, mut story, failed, delayed } = settled;
         let mut draft = Draft { commit: Commit { content: Vec::new(), changes }, due: Vec::new() };

@@ -1,7 +1,6 @@
 //! What takes time, each a task of its own, and the event with which it ends.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mail::{Address, ReversePath, Timestamp};
@@ -14,6 +13,7 @@ use world::Clock;
 use super::leases::{Ask, Batch};
 use crate::NODE;
 use crate::agent::Ended;
+use crate::limits::LEASES_CHANGED_MAX;
 use crate::schedule::{Destination, Key, Recorded, Row};
 
 /// How a task ended.
@@ -110,12 +110,12 @@ pub(super) async fn lease(store: Store, now: Timestamp, batch: Batch, until: Vec
 
 /// Gives up these, at the end.
 pub(super) async fn release_all(store: &Store, destinations: Vec<Destination>) {
-    let changes: Vec<Change> = destinations.iter().map(release).collect();
-    if changes.is_empty() {
-        return;
-    }
-    if let Err(error) = store.commit(Commit { content: Vec::new(), changes }).await {
-        tracing::warn!(%error, "destinations of the queue stay leased until their time is over");
+    for some in destinations.chunks(LEASES_CHANGED_MAX) {
+        let changes = some.iter().map(release).collect();
+        if let Err(error) = store.commit(Commit { content: Vec::new(), changes }).await {
+            tracing::warn!(%error, "destinations of the queue stay leased until their time is over");
+            return;
+        }
     }
 }
 
@@ -144,16 +144,27 @@ pub(super) async fn draw(
     Event::Drawn(destination, draw)
 }
 
-/// The addresses of a row.
+/// The reverse-path of a row.
+///
+/// # Errors
+/// It is damaged.
+pub(super) fn reverse_path(entry: &QueueEntry) -> Result<ReversePath, Error> {
+    if entry.reverse_path.is_empty() {
+        return Ok(ReversePath::Null);
+    }
+    let address = entry.reverse_path.parse();
+    address.map(ReversePath::Address).map_err(|_| damaged("the reverse-path", entry))
+}
+
+/// The recipients of a row.
 ///
 /// # Errors
 /// One is damaged. It is never left out: its mail would be lost without a word.
-pub(super) fn addresses(entry: &Arc<QueueEntry>) -> Result<(ReversePath, Vec<Address>), Error> {
-    let damaged = |what: &str| Error::Corrupt(format!("{what} of {}", entry.queue_id));
-    let reverse_path = match entry.reverse_path.as_str() {
-        "" => ReversePath::Null,
-        text => ReversePath::Address(text.parse().map_err(|_| damaged("the reverse-path"))?),
-    };
-    let recipients = entry.recipients.iter().map(|text| text.parse().map_err(|_| damaged("a recipient")));
-    Ok((reverse_path, recipients.collect::<Result<_, _>>()?))
+pub(super) fn recipients(entry: &QueueEntry) -> Result<Vec<Address>, Error> {
+    let read = |text: &String| text.parse().map_err(|_| damaged("a recipient", entry));
+    entry.recipients.iter().map(read).collect()
+}
+
+fn damaged(what: &str, entry: &QueueEntry) -> Error {
+    Error::Corrupt(format!("{what} of {}", entry.queue_id))
 }

@@ -11,9 +11,11 @@ use crate::place::{Do, HOUR, MINUTE, Place, SETTINGS};
 async fn two_thousand_messages_to_ten_destinations_all_arrive() {
     let mut place = Place::new(|_, _| Do::Take).await;
     place.start();
-    for number in 1..=2000 {
-        let to = format!("d{}.example", number % 10);
-        place.enqueue(number, "", &[(&to, &[&format!("r{number}@{to}")])]).await;
+    for hundred in 0..20 {
+        let numbers = hundred * 100 + 1..=hundred * 100 + 100;
+        place
+            .enqueue_all(numbers.map(|number| (number, format!("r{number}@d{}.example", number % 10))))
+            .await;
     }
     place.pass(MINUTE).await;
     assert_eq!(place.store.queue_length().await.unwrap(), 0);
@@ -32,10 +34,9 @@ async fn a_destination_that_never_comes_back_holds_up_no_other() {
         _ => Do::Take,
     };
     let mut place = Place::with(&settings, weather, |_| {}).await;
-    for number in 1..=600 {
-        let to = ["hangs.example", "late.example", "takes.example"][number % 3];
-        place.enqueue(number as u64, "", &[(to, &[&format!("r{number}@{to}")])]).await;
-    }
+    let destinations = ["hangs.example", "late.example", "takes.example"];
+    let messages = (1..=600).map(|number: u64| (number, destinations[usize::try_from(number % 3).unwrap()]));
+    place.enqueue_all(messages.map(|(number, to)| (number, format!("r{number}@{to}")))).await;
     place.start();
     place.pass(MINUTE).await;
     let taken: BTreeSet<String> =
@@ -57,10 +58,7 @@ async fn a_site_that_is_full_is_gone_to_one_after_the_other() {
     };
     let mut place = Place::with(&settings, |_, _| Do::Take, one_site).await;
     place.start();
-    for number in 1..=60 {
-        let to = format!("d{}.example", number % 7);
-        place.enqueue(number, "", &[(&to, &[&format!("r{number}@{to}")])]).await;
-    }
+    place.enqueue_all((1..=60).map(|number| (number, format!("r{number}@d{}.example", number % 7)))).await;
     place.pass(MINUTE).await;
     assert_eq!(place.store.queue_length().await.unwrap(), 0);
     assert_eq!(place.hops.most_at_once(), 3);

@@ -230,29 +230,50 @@ impl Place {
 
     /// One message, to one entry for each destination.
     pub(crate) async fn enqueue(&self, number: u64, from: &str, to: &[(&str, &[&str])]) {
+        let mut commit = Commit::default();
+        for (destination, recipients) in to {
+            self.add(&mut commit, number, from, destination, recipients);
+        }
+        self.accept(commit).await;
+    }
+
+    /// Messages to one recipient each, whose domain is the destination, by number.
+    pub(crate) async fn enqueue_all(&self, recipients: impl IntoIterator<Item = (u64, String)>) {
+        let mut commit = Commit::default();
+        for (number, recipient) in recipients {
+            let (_, destination) = recipient.split_once('@').unwrap();
+            self.add(&mut commit, number, "", destination, &[&recipient]);
+        }
+        self.accept(commit).await;
+    }
+
+    fn add(&self, commit: &mut Commit, number: u64, from: &str, destination: &str, recipients: &[&str]) {
         let at = self.world.clock.wall();
         let bytes = Bytes::from(format!("Subject: {number}\r\nMessage-ID: <{number}@x>\r\n\r\nbody\r\n"));
-        let content = vec![NewContent::Inline { label: Bytes::new(), bytes }];
-        let changes = to.iter().map(|(destination, recipients)| {
-            Change::Enqueue(QueueEntry {
-                queue_id: QueueId(number),
-                destination: (*destination).into(),
-                virtual_server: "internet".into(),
-                reverse_path: from.into(),
-                recipients: recipients.iter().map(ToString::to_string).collect(),
-                content: ContentRef::New(0),
-                prefix: Bytes::new(),
-                accepted: at,
-                due: at,
-                attempts: 0,
-                notified: false,
-                held: false,
-                last: String::new(),
-            })
-        });
-        self.store.commit(Commit { content, changes: changes.collect() }).await.unwrap();
-        for (destination, _) in to {
-            self.handle.due(destination, at);
+        commit.content.push(NewContent::Inline { label: Bytes::new(), bytes });
+        commit.changes.push(Change::Enqueue(QueueEntry {
+            queue_id: QueueId(number),
+            destination: destination.into(),
+            virtual_server: "internet".into(),
+            reverse_path: from.into(),
+            recipients: recipients.iter().map(ToString::to_string).collect(),
+            content: ContentRef::New(commit.content.len() - 1),
+            prefix: Bytes::new(),
+            accepted: at,
+            due: at,
+            attempts: 0,
+            notified: false,
+            held: false,
+            last: String::new(),
+        }));
+    }
+
+    async fn accept(&self, commit: Commit) {
+        self.store.commit(commit.clone()).await.unwrap();
+        for change in &commit.changes {
+            if let Change::Enqueue(entry) = change {
+                self.handle.due(&entry.destination, entry.due);
+            }
         }
     }
 
