@@ -284,7 +284,7 @@ pub static KEYS: &[Key] = &[
         kind: "a list of networks",
         default: "[]",
         example: r#"["192.0.2.0/24", "2001:db8::/32"]"#,
-        doc: "Peers that may, whoever they are. On lmtp also: who may deliver here at all, beside this machine.",
+        doc: "Peers that may, whoever they are. On lmtp, who may deliver here beside this machine; nothing is relayed from there.",
     },
     Key {
         section: Section::Relay,
@@ -300,8 +300,7 @@ pub static KEYS: &[Key] = &[
         kind: "on or off",
         default: "off",
         example: r#""on""#,
-        doc: "Consent to an allow list that holds networks wider than /8 (IPv4) or /16 (IPv6): an open relay, \
-         which is found, abused and listed within hours. For tests.",
+        doc: "Consent to an allow list that holds networks wider than /8 (IPv4) or /16 (IPv6). For smtp and submission that is an open relay, which is found, abused and listed within hours. For tests.",
     },
     Key {
         section: Section::Property,

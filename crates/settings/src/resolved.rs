@@ -88,7 +88,7 @@ pub struct VirtualServer {
 /// Who may send to domains that are not ours.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Relay {
-    /// Peers with these addresses. For LMTP: who may deliver here at all, beside this machine.
+    /// Peers with these addresses. For LMTP: who may deliver here, beside this machine; nothing is relayed from there.
     pub allow: Networks,
     /// Who has signed in.
     pub authenticated: bool,

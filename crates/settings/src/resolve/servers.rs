@@ -198,17 +198,20 @@ fn lmtp(reader: &mut Reader<'_>, server: &RawServer) {
     }
 }
 
-/// Relaying for networks of strangers has to be meant.
+/// Relaying for networks of strangers, or taking mail from them by LMTP, has to be meant.
 fn open_relay(reader: &mut Reader<'_>, server: &RawServer) {
     let relay = &server.properties.relay;
     let is_meant = relay.open.as_ref().is_some_and(|open| open.value.0);
     if is_meant || matches!(server.service.protocol, Protocol::Pop3 | Protocol::Imap) {
         return;
     }
+    let what = match server.service.protocol {
+        Protocol::Lmtp => "would let strangers deliver to every mailbox unjudged",
+        _ => "would make this an open relay, for strangers to send through",
+    };
+    let problem = format!("{what}; if that is meant, say so: relay = {{ allow = [...], open = \"on\" }}");
     for network in relay.allow.iter().flatten().filter(|network| network.value.is_wide()) {
-        let problem = "would make this an open relay, for strangers to send through; if that is meant, say so: relay = { \
-                       allow = [...], open = \"on\" }";
-        mistaken_at(reader, &server.place, network, problem);
+        mistaken_at(reader, &server.place, network, &problem);
     }
 }
 

@@ -54,14 +54,22 @@ fn access(server: &VirtualServer) -> Vec<String> {
         let mechanisms = list(&server.authentication, ", ", |mechanism| mechanism.name().to_owned());
         lines.push(format!("sign-in by {mechanisms}"));
     }
-    if !matches!(server.protocol, Protocol::Pop3 | Protocol::Imap) {
-        lines.push(relays_for(server));
+    match server.protocol {
+        Protocol::Smtp | Protocol::Submission => lines.push(relays_for(server)),
+        Protocol::Lmtp => lines.push(neighbours(server)),
+        Protocol::Pop3 | Protocol::Imap => {}
     }
     if let Some(log) = &server.protocol_log {
         let file = mail::printable(log.file.to_string_lossy().as_ref());
         lines.push(format!("protocol log in {file}, {} older ones of {}", log.keep, log.size_limit));
     }
     lines
+}
+
+fn neighbours(server: &VirtualServer) -> String {
+    let networks = list(&server.relay.allow.0, ", ", ToString::to_string);
+    let and = if networks.is_empty() { String::new() } else { format!(" and {networks}") };
+    format!("takes mail for mailboxes here from this machine{and}")
 }
 
 fn relays_for(server: &VirtualServer) -> String {

@@ -130,6 +130,16 @@ bind = "127.0.0.1:2500"
 relay = { allow = "0.0.0.0/0", open = "on" }
 
 [[virtual-server]]
+name = "filter"
+protocol = "lmtp"
+
+[[virtual-server]]
+name = "lists"
+protocol = "lmtp"
+bind = "192.0.2.10:2424"
+relay = { allow = "192.0.2.9" }
+
+[[virtual-server]]
 name = "mailboxes"
 protocol = "imaps"
 
@@ -172,6 +182,10 @@ copy-to = "postmaster@example.org"
           opened: submission on 127.0.0.1:2500 (TLS required)
             sign-in by plain, login
             relays for who has signed in, and for 0.0.0.0/0: an OPEN RELAY
+          filter: lmtp on 127.0.0.1:24 (TLS offered)
+            takes mail for mailboxes here from this machine
+          lists: lmtp on 192.0.2.10:2424 (TLS offered)
+            takes mail for mailboxes here from this machine and 192.0.2.9
           mailboxes: imap on [::]:993 (TLS implicit)
             sign-in by plain, login
           with the certificate named
@@ -188,7 +202,7 @@ copy-to = "postmaster@example.org"
           for mailboxes here tried again after 1 min, 5 min, 15 min, then every 1 h; given up after 2 days
           with a copy of each report of failure to postmaster@example.org
     "#]].assert_eq(&meaning::text(&settings));
-    expect![[r#"{"copy_to":"postmaster@example.org","delivery":{"delay_notification_secs":null,"dkim":true,"dns_validation":true,"expiration_secs":432000.0,"local":{"expiration_secs":172800.0,"retry_secs":[60.0,300.0,900.0],"then_secs":3600.0},"outbound_port":25,"resolvers":["127.0.0.1:53","192.0.2.53:5353"],"retry_secs":[900.0,1800.0,3600.0],"smart_hosts":["relay1.example.net:587","relay2.example.net:587"],"source_addresses":["198.51.100.7","2001:db8::7"],"then_secs":14400.0,"tls":"verified","user":"example-org"},"host_name":"mail.example.org","local_domains":[{"domains":["lists.example.org"],"lmtp":["127.0.0.1:2424","192.0.2.5:2424"]}],"mistakes":[],"remote_domains":[{"domains":["partner.example","*.partner.example"],"protocol":"smtp","smart_hosts":[],"tls":"offered","user":null},{"domains":["archive.example"],"protocol":"lmtp","smart_hosts":["127.0.0.1:2400"],"tls":"offered","user":null}],"virtual_servers":[{"authentication":[],"bindings":[{"address":"[::]:25","tls":"offered"}],"message_size_limit":52428800,"name":"internet","protocol":"smtp","protocol_log":null,"relay":{"allow":[],"authenticated":false}},{"authentication":["plain","login"],"bindings":[{"address":"[::]:587","tls":"required"},{"address":"[::]:465","tls":"implicit"}],"message_size_limit":52428800,"name":"submission","protocol":"submission","protocol_log":null,"relay":{"allow":[],"authenticated":true}},{"authentication":[],"bindings":[{"address":"192.0.2.10:25","tls":"offered"}],"message_size_limit":52428800,"name":"printers","protocol":"smtp","protocol_log":{"file":"printers.log","keep":7,"size_limit":10485760},"relay":{"allow":["192.0.2.0/24","2001:db8::/32"],"authenticated":false}},{"authentication":["plain","login"],"bindings":[{"address":"127.0.0.1:2500","tls":"required"}],"message_size_limit":52428800,"name":"opened","protocol":"submission","protocol_log":null,"relay":{"allow":["0.0.0.0/0"],"authenticated":true}},{"authentication":["plain","login"],"bindings":[{"address":"[::]:993","tls":"implicit"}],"message_size_limit":52428800,"name":"mailboxes","protocol":"imap","protocol_log":null,"relay":{"allow":[],"authenticated":false}}]}"#]].assert_eq(&meaning::json(&settings).to_string());
+    expect![[r#"{"copy_to":"postmaster@example.org","delivery":{"delay_notification_secs":null,"dkim":true,"dns_validation":true,"expiration_secs":432000.0,"local":{"expiration_secs":172800.0,"retry_secs":[60.0,300.0,900.0],"then_secs":3600.0},"outbound_port":25,"resolvers":["127.0.0.1:53","192.0.2.53:5353"],"retry_secs":[900.0,1800.0,3600.0],"smart_hosts":["relay1.example.net:587","relay2.example.net:587"],"source_addresses":["198.51.100.7","2001:db8::7"],"then_secs":14400.0,"tls":"verified","user":"example-org"},"host_name":"mail.example.org","local_domains":[{"domains":["lists.example.org"],"lmtp":["127.0.0.1:2424","192.0.2.5:2424"]}],"mistakes":[],"remote_domains":[{"domains":["partner.example","*.partner.example"],"protocol":"smtp","smart_hosts":[],"tls":"offered","user":null},{"domains":["archive.example"],"protocol":"lmtp","smart_hosts":["127.0.0.1:2400"],"tls":"offered","user":null}],"virtual_servers":[{"authentication":[],"bindings":[{"address":"[::]:25","tls":"offered"}],"message_size_limit":52428800,"name":"internet","protocol":"smtp","protocol_log":null,"relay":{"allow":[],"authenticated":false}},{"authentication":["plain","login"],"bindings":[{"address":"[::]:587","tls":"required"},{"address":"[::]:465","tls":"implicit"}],"message_size_limit":52428800,"name":"submission","protocol":"submission","protocol_log":null,"relay":{"allow":[],"authenticated":true}},{"authentication":[],"bindings":[{"address":"192.0.2.10:25","tls":"offered"}],"message_size_limit":52428800,"name":"printers","protocol":"smtp","protocol_log":{"file":"printers.log","keep":7,"size_limit":10485760},"relay":{"allow":["192.0.2.0/24","2001:db8::/32"],"authenticated":false}},{"authentication":["plain","login"],"bindings":[{"address":"127.0.0.1:2500","tls":"required"}],"message_size_limit":52428800,"name":"opened","protocol":"submission","protocol_log":null,"relay":{"allow":["0.0.0.0/0"],"authenticated":true}},{"authentication":[],"bindings":[{"address":"127.0.0.1:24","tls":"offered"}],"message_size_limit":52428800,"name":"filter","protocol":"lmtp","protocol_log":null,"relay":{"allow":[],"authenticated":false}},{"authentication":[],"bindings":[{"address":"192.0.2.10:2424","tls":"offered"}],"message_size_limit":52428800,"name":"lists","protocol":"lmtp","protocol_log":null,"relay":{"allow":["192.0.2.9"],"authenticated":false}},{"authentication":["plain","login"],"bindings":[{"address":"[::]:993","tls":"implicit"}],"message_size_limit":52428800,"name":"mailboxes","protocol":"imap","protocol_log":null,"relay":{"allow":[],"authenticated":false}}]}"#]].assert_eq(&meaning::json(&settings).to_string());
 }
 
 #[test]
