@@ -16,14 +16,21 @@ const CONTENT: &str = "C: DATA\nS: 354 *\nC: Subject: hello\nC:\nC: Hello\n";
 
 /// Plays a dialogue and compares its story, from the content on.
 fn check(dialogue: &[&str], expected: Expect) {
-    let text = format!("# LMTP\n{FIXTURE}{HELLO}{}", dialogue.concat());
+    check_story(Protocol::Lmtp, &[&[FIXTURE, HELLO], dialogue].concat(), "spool", expected);
+}
+
+/// Plays a dialogue and compares its story, from this hop on.
+fn check_story(protocol: Protocol, dialogue: &[&str], from: &str, expected: Expect) {
+    let text = format!("# LMTP\n{}", dialogue.concat());
     let transcript = Transcript::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let mut stage = MemoryStage::new(Place::new(&transcript.fixture).unwrap()).unwrap();
-    play(&transcript, Protocol::Lmtp, &mut stage, Cut::Whole).unwrap_or_else(|failure| panic!("{failure}"));
+    play(&transcript, protocol, &mut stage, Cut::Whole).unwrap_or_else(|failure| panic!("{failure}"));
     let told = stage.trace("ann@example.net").unwrap();
     let hops: Vec<_> = told.lines().filter_map(|line| line.get(27..)).collect();
-    let content = hops.iter().position(|hop| hop.starts_with("spool")).unwrap();
-    expected.assert_eq(&(hops[content..].join("\n") + "\n"));
+    let first = hops.iter().position(|hop| hop.starts_with(from)).unwrap();
+    let end = hops.iter().position(|hop| hop.starts_with("end ")).unwrap();
+    let told = hops[first..=end].iter().map(|hop| hop.split(", next try").next().unwrap());
+    expected.assert_eq(&(told.collect::<Vec<_>>().join("\n") + "\n"));
 }
 
 /// `slow@` is delivered through the queue, and LMTP has none.
@@ -81,4 +88,50 @@ fn the_trace_header_names_the_protocol() {
     let transcript = Transcript::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let mut stage = MemoryStage::new(Place::new(&transcript.fixture).unwrap()).unwrap();
     play(&transcript, Protocol::Lmtp, &mut stage, Cut::Whole).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+const HANDED_ON: &str = "given option handed-on lists.example.org\n";
+
+/// A domain that is handed on is ours: anybody may write to anybody there, and its own server will say who is known.
+#[test]
+fn a_domain_that_is_handed_on_is_ours_for_strangers() {
+    check_story(
+        Protocol::Smtp,
+        &[
+            FIXTURE,
+            HANDED_ON,
+            "S: 220 *\nC: EHLO client.example\nS: 250-*\n...\nS: 250 HELP\nC: MAIL FROM:<ann@example.net>\nS: 250 *\n",
+            "C: RCPT TO:<everybody@Lists.Example.ORG>\nS: 250 *\nC: RCPT TO:<refused@lists.example.org>\nS: 250 *\n",
+            "C: RCPT TO:<joe@more.lists.example.org>\nS: 550 5.7.1 *\nC: RCPT TO:<bob@example.org>\nS: 250 *\n",
+            CONTENT,
+            "C: .\nS: 250 2.0.0 *\n",
+        ],
+        "enqueue",
+        expect![[r#"
+            enqueue       from <ann@example.net> to <everybody@lists.example.org>, <refused@lists.example.org>, <bob@example.org>
+            file          in INBOX of bob@example.org for <bob@example.org>
+            deliver       lists.example.org: <everybody@lists.example.org>, <refused@lists.example.org> queued
+            end           250 2.0.0 kept
+        "#]],
+    );
+}
+
+/// It would have to wait here, and LMTP has no queue.
+#[test]
+fn what_comes_by_lmtp_is_not_handed_on() {
+    check_story(
+        Protocol::Lmtp,
+        &[
+            FIXTURE,
+            HANDED_ON,
+            HELLO,
+            "C: RCPT TO:<everybody@lists.example.org>\nS: 550 5.7.1 *\nC: RSET\nS: 250 *\n",
+        ],
+        "judge         recipient",
+        expect![[r#"
+            judge         recipient <everybody@lists.example.org> refused: 550 5.7.1 another server has the mailboxes of this domain
+                          because recipient: what comes by LMTP is filed here or not taken
+            end           the client gave the transaction up before its content
+        "#]],
+    );
 }

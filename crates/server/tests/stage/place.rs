@@ -268,6 +268,9 @@ fn settings_text(fixture: &Fixture) -> String {
             }
         }
     }
+    if let Some(domain) = fixture.options.get("handed-on") {
+        let _ = writeln!(text, "[[local-domain]]\ndomain = \"{domain}\"\nlmtp = \"127.0.0.1:2424\"");
+    }
     text
 }
 
