@@ -67,6 +67,7 @@ impl Caller {
     ) -> Self {
         let desk = Desk { peer, number: live.id().0, state: Mutex::default() };
         desk.take(first);
+        live.doing("sends a message");
         Self { store, seat: Some(seat), live, desk: Arc::new(desk), transactions_left: transactions_max }
     }
 
@@ -91,10 +92,12 @@ impl Caller {
     }
 
     fn wait(&self, given: oneshot::Receiver<Job>, idle: Idle) -> Decision<Answer> {
-        let desk = self.desk.clone();
+        let (desk, live) = (self.desk.clone(), self.live.clone());
+        live.doing("waits for a message");
         Decision::Later(Box::pin(async move {
             let given = given.await;
             drop(idle);
+            live.doing("sends a message");
             given.ok().and_then(|job| desk.begin(job)).unwrap_or(Answer::Nothing)
         }))
     }
