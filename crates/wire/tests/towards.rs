@@ -109,7 +109,10 @@ impl Session for Caller {
     }
 }
 
-struct CallersHandler(Clock, Arc<Mutex<Option<(Vec<String>, End)>>>);
+/// The session's log, and how it ended.
+type Ended = Option<(Vec<String>, End)>;
+
+struct CallersHandler(Clock, Arc<Mutex<Ended>>);
 
 impl Handler<Caller> for CallersHandler {
     fn decide(&mut self, question: Wish) -> Decision<()> {

@@ -84,7 +84,7 @@ pub(crate) fn after_trace<'a>(content: &'a [u8], fields: &[&str]) -> &'a [u8] {
         let begins = |field: &&str| {
             line.len() > field.len() && line[field.len()] == b':' && line.starts_with(field.as_bytes())
         };
-        in_trace = if folded { in_trace } else { fields.iter().any(|field| begins(field)) };
+        in_trace = if folded { in_trace } else { fields.iter().any(begins) };
         if !in_trace {
             break;
         }

@@ -90,12 +90,13 @@ fn outside(peer: &Peer) -> World {
 fn serve(runtime: &Runtime, place: &Place, world: &World, more: &str, work: impl AsyncFnOnce(&Server)) {
     let settings =
         settings::resolve(&format!("{SETTINGS}{more}")).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    runtime.block_on(async {
+    let server = runtime.block_on(async {
         let server = Server::start(&place.data(), settings, world.clone()).await.unwrap();
         work(&server).await;
-        let _none = nobody_spawns();
-        server.stop().await;
+        server
     });
+    let _none = nobody_spawns();
+    runtime.block_on(server.stop());
 }
 
 /// One message, over a connection of its own.
