@@ -8,7 +8,9 @@ use crate::account::{Account, assert_same};
 use crate::tools::{run, tool};
 use crate::trial::Trial;
 
-const CONTENT: &str = "From: <sender@example.net>\r\nSubject: swaks\r\n\r\nGrüße\r\n.dot\r\n..\r\nlast\r\n";
+/// Complete, so that nothing is added where it is submitted.
+const CONTENT: &str = "Date: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@client.example>\r\n\
+    From: <sender@example.net>\r\nSubject: swaks\r\n\r\nGrüße\r\n.dot\r\n..\r\nlast\r\n";
 
 fn swaks(account: &Account<'_>, port: &str, to: &str, more: &[&str]) -> Command {
     let mut swaks = tool("swaks");
