@@ -141,23 +141,6 @@ fn delivery_is_read() {
 }
 
 #[test]
-fn the_most_specific_domain_wins() {
-    let settings = resolve(WHOLE).unwrap();
-    for (domain, expected) in [
-        ("partner.example", "*.partner.example"),
-        ("mail.partner.example", "*.partner.example"),
-        ("far.partner.example", "far.partner.example"),
-        ("very.far.partner.example", "*.partner.example"),
-        ("example.net", "*"),
-    ] {
-        let remote = settings.remote_domain(&mail::Domain::parse(domain).unwrap());
-        assert_eq!(remote.map(|remote| remote.domains[0].to_string()).as_deref(), Some(expected), "{domain}");
-    }
-    let ours = |domain| settings.local_domain(&mail::Domain::parse(domain).unwrap()).is_some();
-    assert!(ours("lists.example.org") && !ours("example.org") && !ours("old.lists.example.org"));
-}
-
-#[test]
 fn connections_are_as_safe_as_harms_no_mail() {
     let password = "authentication = { user = 'a', password-file = 'b' }";
     for (smart_host, more, expected) in [
@@ -469,6 +452,12 @@ protocol-log = { file = "/var/log/filter" }
         "[[virtual-server]]\nname = 'a'\nprotocol = 'smtp'\nprotocol-log = { keep = 3 }\n",
         expect![[r#"
             settings.toml:4: virtual-server "a": protocol-log needs a file, such as file = "/var/log/waxseal/internet.log"
+        "#]],
+    );
+    check_mistakes(
+        "[[virtual-server]]\nname = 'a'\nprotocol = 'lmtp'\nbind = '[::]:24'\nrelay = { allow = '::/0' }\n",
+        expect![[r#"
+            settings.toml:5: virtual-server "a": allow = '::/0' would let strangers deliver to every mailbox unjudged; if that is meant, say so: relay = { allow = [...], open = "on" }
         "#]],
     );
 }

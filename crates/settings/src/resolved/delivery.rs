@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use mail::{Address, Domain};
 
-use super::Settings;
 use crate::values::{DomainPattern, NextHop, NextProtocol, OutboundTls, Reach, TimeSpan};
 
 /// `[delivery]`
@@ -119,20 +118,4 @@ pub struct LocalDomain {
 pub struct Reports {
     /// Who gets a copy of each report of failure.
     pub copy_to: Option<Address>,
-}
-
-impl Settings {
-    /// What is said about mail for this domain: the remote domain with the most specific pattern for it.
-    pub fn remote_domain(&self, domain: &Domain) -> Option<&RemoteDomain> {
-        let matching = self.remote_domains.iter().filter_map(|remote| {
-            let patterns = remote.domains.iter().filter(|pattern| pattern.matches(domain));
-            Some((patterns.map(DomainPattern::specificity).max()?, remote))
-        });
-        matching.max_by_key(|(specificity, _)| *specificity).map(|(_, remote)| remote)
-    }
-
-    /// The local domain that hands this domain's mail on.
-    pub fn local_domain(&self, domain: &Domain) -> Option<&LocalDomain> {
-        self.local_domains.iter().find(|local| local.domains.contains(domain))
-    }
 }

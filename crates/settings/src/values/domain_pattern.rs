@@ -102,6 +102,13 @@ mod tests {
     }
 
     #[test]
+    fn the_more_a_pattern_says_the_more_specific_it_is() {
+        let patterns = ["*", "*.example", "*.partner.example", "partner.example"];
+        let specificity = |text: &str| text.parse::<DomainPattern>().unwrap().specificity();
+        assert!(patterns.map(specificity).is_sorted_by(|less, more| less < more));
+    }
+
+    #[test]
     fn what_is_no_pattern_says_why() {
         for (text, suggestion) in
             [(".partner.example", "*.partner.example"), ("", ""), ("*.", ""), ("a.*.example", ""), ("**", "")]
