@@ -152,7 +152,7 @@ impl<A: Attempts> Engine<A> {
                         self.draw(ask, now);
                     }
                 }
-                Step::Start(delivery) => self.start(delivery),
+                Step::Start(delivery) => self.start(delivery, now),
                 Step::Release(destination) => {
                     self.window.forget(&destination);
                     self.leases.let_go(destination, now);
@@ -179,9 +179,11 @@ impl<A: Attempts> Engine<A> {
         self.spawn(unless, task::draw(store, clock, pause, ask.destination, ask.limit));
     }
 
-    fn start(&mut self, delivery: Delivery) {
+    fn start(&mut self, delivery: Delivery, now: Timestamp) {
         let Some(entry) = self.window.take(&delivery.key) else {
             tracing::error!(delivery = %delivery.key, "a delivery is to start whose row is not there");
+            let rules = self.clerk.terms.rules(delivery.key.destination.as_str());
+            self.schedule.ended(now, &delivery.key, &BTreeMap::new(), rules, Duration::ZERO);
             return;
         };
         self.attempts += 1;
@@ -218,6 +220,8 @@ impl<A: Attempts> Engine<A> {
         let key = delivery.key.clone();
         let Some(work) = self.window.settle(&key) else {
             tracing::error!(delivery = %key, "a delivery is to be settled whose row is not there");
+            // It is read again, and goes on from what the store says. We listen: nobody else can.
+            let _ = self.tell.send(Event::Recorded(key, Recorded::Lost));
             return;
         };
         let settlement = Settlement {

@@ -89,3 +89,56 @@ fn bounds(delivery: &Delivery) -> Limits {
         ..Limits::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn terms(text: &str) -> Terms {
+        Terms::new(&settings::resolve(&format!("host-name = \"mx.example.org\"\n{text}")).unwrap())
+    }
+
+    #[test]
+    fn what_the_settings_say_is_what_the_schedule_does() {
+        let terms = terms(
+            r#"
+            [delivery]
+            retry = ["1 min", "then every 2 min"]
+            delay-notification = "never"
+            expiration = "1 h"
+            connections = { limit = 20000, per-destination = 7 }
+            [delivery.local]
+            retry = ["3 min", "then every 3 min"]
+            expiration = "30 min"
+            [reports]
+            copy-to = "postmaster@example.org"
+            "#,
+        );
+        let rules = |retry: u32, then: u32, expire: u32| Rules {
+            retry: vec![MINUTE * retry],
+            then: Some(MINUTE * then),
+            notify_after: None,
+            expire_after: MINUTE * expire,
+        };
+        assert_eq!(terms.rules("example.net"), &rules(1, 2, 60));
+        for local in ["local", "local/1"] {
+            assert_eq!(terms.rules(local), &rules(3, 3, 30), "{local}");
+        }
+        assert_eq!(terms.rules("local."), &rules(1, 2, 60), "a domain that is called local");
+        let Limits { attempts_max, destination_attempts_max, site_attempts_max, .. } = terms.limits;
+        assert_eq!((attempts_max, destination_attempts_max, site_attempts_max), (20_000, 7, 7));
+        assert!(terms.limits.window_deliveries_max > attempts_max);
+        assert_eq!(terms.copy_reports_to.unwrap().to_string(), "postmaster@example.org");
+    }
+
+    #[test]
+    fn without_a_word_about_it_senders_are_told_after_four_hours_and_mail_is_given_up_after_days() {
+        let terms = terms("");
+        assert_eq!(terms.outbound, Rules::default());
+        assert_eq!((terms.local.notify_after, terms.local.retry.is_empty()), (None, false));
+    }
+}

@@ -155,3 +155,91 @@ impl Window {
         self.under_way.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mail::{QueueId, Timestamp};
+    use store::{ContentId, ContentRef};
+
+    use super::*;
+
+    fn key(destination: &str, number: u64) -> Key {
+        Key { destination: destination.into(), queue_id: QueueId(number) }
+    }
+
+    fn entry(number: u64) -> QueueEntry {
+        QueueEntry {
+            queue_id: QueueId(number),
+            destination: "a".into(),
+            virtual_server: String::new(),
+            reverse_path: String::new(),
+            recipients: vec!["bob@a.example".into()],
+            content: ContentRef::Known(ContentId { segment: 1, offset: 64 }),
+            prefix: bytes::Bytes::new(),
+            accepted: Timestamp(0),
+            due: Timestamp(0),
+            attempts: 0,
+            notified: false,
+            held: false,
+            last: String::new(),
+        }
+    }
+
+    fn attempted() -> Attempted {
+        Attempted { outcomes: Vec::new(), hops: Vec::new() }
+    }
+
+    /// A window with one attempt under way, and the receiver of its cut.
+    async fn started(number: u64) -> (Window, watch::Receiver<bool>) {
+        let mut window = Window::default();
+        window.put(key("a", 1), entry(1));
+        let row = window.take(&key("a", 1)).unwrap();
+        let (cut, told) = watch::channel(false);
+        let task = world::Workers::Inline.spawn(std::future::pending());
+        window.start(key("a", 1), row, Running::new(number, cut, task));
+        (window, told)
+    }
+
+    #[tokio::test]
+    async fn an_attempt_ends_once_and_only_the_one_under_way() {
+        let (mut window, told) = started(7).await;
+        assert!(window.take(&key("a", 1)).is_none() && !window.is_quiet());
+        window.cut(&key("a", 1));
+        assert!(*told.borrow());
+        assert!(window.ended(&key("a", 1), 6, attempted()).is_none());
+        assert!(window.ended(&key("a", 1), 7, attempted()).is_some());
+        assert!(window.ended(&key("a", 1), 7, attempted()).is_none());
+        assert!(window.settle(&key("a", 1)).unwrap().attempted.is_some());
+        window.settled(&key("a", 1));
+        assert!(window.is_quiet());
+    }
+
+    #[tokio::test]
+    async fn who_steps_back_may_start_again() {
+        let (mut window, _told) = started(7).await;
+        window.step_back(&key("a", 1), 6);
+        assert!(window.is_running(&key("a", 1), 7));
+        window.step_back(&key("a", 1), 7);
+        assert!(window.is_quiet() && window.take(&key("a", 1)).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_row_under_way_stays_as_it_began() {
+        let (mut window, _told) = started(7).await;
+        window.put(key("a", 1), QueueEntry { attempts: 9, ..entry(1) });
+        assert_eq!(window.settle(&key("a", 1)).unwrap().entry.attempts, 0);
+    }
+
+    #[test]
+    fn rows_are_forgotten_by_destination_or_when_there_are_too_many() {
+        let mut window = Window::default();
+        for (destination, number) in [("a", 1), ("a", 2), ("b", 3), ("c", 4)] {
+            window.put(key(destination, number), entry(number));
+        }
+        window.forget(&"a".into());
+        window.forget_all_but(2, |_| false);
+        assert!(window.take(&key("a", 2)).is_none() && window.take(&key("b", 3)).is_some());
+        window.forget_all_but(0, |_| false);
+        assert!(window.take(&key("c", 4)).is_none());
+    }
+}
