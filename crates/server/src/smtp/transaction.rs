@@ -229,6 +229,9 @@ impl Transaction {
             match way {
                 Way::File(means) => recipients.extend(filed(&mut self.story, &named, &means, now)),
                 Way::Queue { destination, due } => {
+                    // Nothing is due before it is kept: recipients of one destination, whose RCPTs came one after the other,
+                    // are one delivery.
+                    let due = due.max(now);
                     queued.entry((destination.clone(), due)).or_default().push(named.to_string());
                     let handover = Handover::Queue { destination, due };
                     recipients.push(Recipient { address: named, handover });
