@@ -7,6 +7,7 @@ mod abroad;
 mod here;
 mod stage;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use abroad::server::Server;
@@ -186,6 +187,66 @@ fn where_tls_fails_mail_goes_without_or_not_at_all() {
     }
 }
 
+#[test]
+fn a_next_hop_that_offers_less_gets_what_it_can_take() {
+    let place = here::place();
+    let eight_bit = [CONTENT, "Grüße\r\n".as_bytes()].concat();
+    let (delivered, reported) = ((1, 0), (0, 1));
+    for (script, content, (taken, reports)) in [
+        (Script::smtp().without("PIPELINING"), CONTENT, delivered),
+        (Script::smtp().without("SIZE"), CONTENT, delivered),
+        (Script::smtp().without("8BITMIME"), CONTENT, delivered),
+        (Script::smtp().without("ENHANCEDSTATUSCODES").offering("X-UNHEARD-OF 1 2 3"), CONTENT, delivered),
+        (Script::smtp(), &eight_bit, delivered),
+        (Script::smtp().without("8BITMIME"), &eight_bit, reported),
+        (Script::smtp().offering("SIZE 100"), CONTENT, reported),
+        (Script::smtp().at(Stage::Ehlo, Do::Reply("500 what?")), CONTENT, delivered),
+    ] {
+        let shown = format!("{script:?}");
+        let peer = Peer::new(script);
+        let ledger = play(&place, &peer, "", &[&[BOB]], content, QUARTER);
+        assert_eq!(ledger, Ledger { taken, reports, waiting: 0 }, "{shown}: {:?}", peer.heard());
+        assert_eq!(peer.complaints(), [""; 0], "{shown}");
+    }
+}
+
+/// An operator mends what is wrong with a password, so nothing is reported before the time is over.
+#[test]
+fn a_smart_host_is_signed_in_to_and_no_password_goes_in_clear_text() {
+    let place = here::place();
+    let mut secret = tempfile::NamedTempFile::new().unwrap();
+    secret.write_all(b"secret\n").unwrap();
+    let settings = format!(
+        "smart-host = [\"192.0.2.1:25\"]\ntls = \"required\"\nauthentication = {{ user = \"us\", password-file = \"{}\" }}\n",
+        secret.path().display()
+    );
+    let account = |password| Script::smtp().account("us", password);
+    let under_tls = |script: Script| script.starttls(Identity::self_signed(&["mx.there.example"]));
+    let (delivered, waiting) = ((1, 0), (0, 1));
+    for (script, (taken, waiting)) in [
+        (under_tls(account("secret")), delivered),
+        (under_tls(account("secret")).at(Stage::Auth, Do::Reply("454 4.7.0 later")).first(1), delivered),
+        (under_tls(account("secret")).at(Stage::Auth, Do::Reply("334 ")).first(1), delivered),
+        (under_tls(account("secret")).at(Stage::Auth, Do::Garbage).first(1), delivered),
+        (under_tls(account("secret")).at(Stage::Auth, Do::Stall).first(1), delivered),
+        (under_tls(account("secret")).at(Stage::Auth, Do::Reset).first(1), delivered),
+        (under_tls(account("another")), waiting),
+        (under_tls(Script::smtp()), waiting),
+        (account("secret"), waiting),
+    ] {
+        let shown = format!("{script:?}");
+        let peer = Peer::new(script);
+        let ledger = play(&place, &peer, &settings, &[&[BOB]], CONTENT, QUARTER);
+        assert_eq!(ledger, Ledger { taken, reports: 0, waiting }, "{shown}: {:?}", peer.heard());
+        assert!(peer.taken().iter().all(|one| one.signed_in.as_deref() == Some("us")), "{shown}");
+        assert_eq!(peer.complaints(), [""; 0], "{shown}");
+        let in_clear = |said: &Vec<String>| {
+            said.iter().take_while(|line| !line.starts_with("(TLS")).any(|line| line.starts_with("AUTH"))
+        };
+        assert!(!peer.heard().iter().any(in_clear), "{shown}: {:?}", peer.heard());
+    }
+}
+
 /// The program itself, on sockets, in the machine's time.
 #[test]
 fn the_program_delivers_comes_again_and_reports() {
@@ -199,7 +260,10 @@ fn the_program_delivers_comes_again_and_reports() {
         .first(1);
     let peer = Peer::new(script);
     let port = abroad.listen(&peer).port();
-    let server = Server::start(&["ann"], &abroad.delivery(port));
+    let server = {
+        let _alone = stage::place::nobody_spawns();
+        Server::start(&["ann"], &abroad.delivery(port))
+    };
     for name in ["twice", "later", "never"] {
         let to = format!("{name}@there.example");
         let reply = client::send(server.port("smtp"), "ann@here.example", &[&to], CONTENT).unwrap();

@@ -309,6 +309,33 @@ async fn tls_that_fails_fails_in_every_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_does_not_sign_in_sends_nothing() {
+    let script = || Script::smtp().account("bob", "secret");
+    for (script, password, expected) in [
+        (script(), Some("secret"), "delivered"),
+        (script(), Some("wrong"), "535 5.7.8 no (in answer to AUTH)"),
+        (
+            script().at(Stage::Auth, Do::Reply("334 more")),
+            Some("secret"),
+            "501 5.5.2 that is not it (in answer to AUTH)",
+        ),
+        (script(), None, "530 5.7.0 sign in first (in answer to MAIL)"),
+    ] {
+        let peer = Peer::new(script);
+        let mut client = client(&clock(), &[letter(&["a@example.net"])]);
+        client.policy.sign_in_without_tls = true;
+        client.policy.sign_in =
+            password.map(|password| SignInAs { login: "bob".into(), password: Password(password.into()) });
+        let text = client.call(&peer).await.text();
+        assert!(text.ends_with(expected), "{text}");
+        let signed_in: Vec<_> = peer.taken().into_iter().map(|taken| taken.signed_in).collect();
+        assert_eq!(signed_in.len(), usize::from(expected == "delivered"), "{text}");
+        assert!(signed_in.iter().all(|user| user.as_deref() == Some("bob")));
+        assert_eq!(peer.complaints(), [""; 0], "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_is_kept_ends_when_the_peer_closes_it() {
     let (clock, peer) = (clock(), Peer::new(Script::smtp()));
     let keeping = Client { keeps: true, ..client(&clock, &[letter(&["a@example.net"])]) };

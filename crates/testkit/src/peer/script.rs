@@ -19,7 +19,7 @@ pub enum Stage {
     StartTls,
     /// STARTTLS was answered, or TLS comes first; the handshake is due. [`Do::Reply`] sends clear text instead.
     Handshake,
-    /// AUTH, with all that belongs to it, is to be answered.
+    /// AUTH, with all that belongs to it, is to be answered. A reply 334 is one more challenge, which nothing satisfies.
     Auth,
     /// MAIL.
     Mail,

@@ -183,8 +183,15 @@ impl Talk {
             _ => None,
         };
         let usual = if given == Some(account.clone()) { "235 2.7.0 welcome" } else { "535 5.7.8 no" };
-        if self.turn(Stage::Auth, None, usual).await? {
-            self.signed_in = Some(account.0);
+        let does = self.shared.book().script.reach(Stage::Auth, None);
+        match does {
+            // One more challenge, which no response satisfies; `*` ends it (RFC 4954 §4).
+            Some(Do::Reply(text)) if text.starts_with('3') => {
+                self.challenge(text).await?;
+                self.say("501 5.5.2 that is not it").await?;
+            }
+            _ if self.answer(does, usual).await? => self.signed_in = Some(account.0),
+            _ => {}
         }
         Ok(())
     }
@@ -305,6 +312,10 @@ impl Talk {
     /// Replies as the script says, else as usual; says whether the command was accepted.
     async fn turn(&mut self, stage: Stage, recipient: Option<&str>, usual: &str) -> Result<bool, Over> {
         let does = self.shared.book().script.reach(stage, recipient);
+        self.answer(does, usual).await
+    }
+
+    async fn answer(&mut self, does: Option<Do>, usual: &str) -> Result<bool, Over> {
         match does {
             Some(does) => self.does(does, usual).await,
             None => {
