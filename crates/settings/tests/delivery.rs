@@ -441,7 +441,7 @@ protocol-log = { file = "/var/log/filter" }
             settings.toml:14: virtual-server "opened": allow = "::/0" would make this an open relay, for strangers to send through; if that is meant, say so: relay = { allow = [...], open = "on" }
             settings.toml:14: virtual-server "opened": authenticated = "yes" is none of on, off
             settings.toml:23: virtual-server "filter": bind = 127.0.0.1:25: LMTP must not be used on port 25 (RFC 2033 §5)
-            settings.toml:23: virtual-server "filter": bind = [::]:2424 would let whoever reaches it deliver to every mailbox unjudged, for LMTP is not for the Internet (RFC 2033 §5); bind a loopback address, or name the peers: relay = { allow = ["192.0.2.5"] }
+            settings.toml:23: virtual-server "filter": bind = [::]:2424 is open to others than this machine, and LMTP delivers without authentication: it is not for wide area networks (RFC 2033 §5); bind a loopback address, or name the peers: relay = { allow = ["192.0.2.5"] }
             settings.toml:25: virtual-server "filter": keep = 0 is no whole number from 1 on
             settings.toml:25: virtual-server "filter": size-limit = "10 B" is below the 4 KiB that a protocol log has at least
             settings.toml:26: virtual-server "filter": connection-time-out = "1 min" is below the 5 min that SMTP asks for (RFC 5321 §4.5.3.2.7)

@@ -187,9 +187,9 @@ fn lmtp(reader: &mut Reader<'_>, server: &RawServer) {
             format!("bind = {address}: LMTP must not be used on port 25 (RFC 2033 §5)")
         } else if !address.ip().is_loopback() && !names_peers {
             format!(
-                "bind = {address} would let whoever reaches it deliver to every mailbox unjudged, for LMTP is not for the \
-                 Internet (RFC 2033 §5); bind a loopback address, or name the peers: relay = {{ allow = \
-                 [\"192.0.2.5\"] }}"
+                "bind = {address} is open to others than this machine, and LMTP delivers without authentication: it is \
+                 not for wide area networks (RFC 2033 §5); bind a loopback address, or name the peers: relay = {{ allow \
+                 = [\"192.0.2.5\"] }}"
             )
         } else {
             continue;
