@@ -29,6 +29,9 @@ fn first_day(place: &Place) -> String {
         ("domain add example.org", ""),
         ("domain add Example.ORG", ""),
         ("domain add bad..name", ""),
+        ("domain dkim example.org", ""),
+        ("domain dkim example.org --make", ""),
+        ("domain dkim example.net", ""),
         ("account add ann@example.org --name Ann --generate", ""),
         ("account add ann@example.org --generate", ""),
         ("account add bob@example.org --password-stdin", given),
@@ -57,6 +60,13 @@ fn first_day(place: &Place) -> String {
         ("domain remove example.net", ""),
         ("trace ann@example.org", ""),
         ("trace ann@example.org --json", ""),
+        ("queue list", ""),
+        ("queue list example.net", ""),
+        ("queue show 000000000002D", ""),
+        ("queue delete", ""),
+        ("queue delete --all", ""),
+        ("queue delete --all --yes", ""),
+        ("queue release --destination example.net --json", ""),
         ("store check", ""),
         ("store check --repair --json", ""),
     ]
@@ -75,12 +85,37 @@ fn commands_say_the_same_with_the_server_running_and_down() {
     expect![[r#"
         $ waxseal domain add example.org
         mail for example.org is received here now; add its accounts: waxseal account add NAME@example.org
+
+        What example.org sends is signed. For others to see that, its zone must have:
+
+        SELECTOR._domainkey.DOMAIN. IN TXT (
+            "v=DKIM1; k=rsa; p=KEY
+        SELECTOR._domainkey.DOMAIN. IN TXT (
+            "v=DKIM1; k=ed25519; p=KEY
+
+        Where a form asks for a name and a value: waxseal domain dkim example.org --json
         [0]
         $ waxseal domain add Example.ORG
         waxseal: the domain example.org is ours already
         [1]
         $ waxseal domain add bad..name
         waxseal: "bad..name" is no domain name; write it as example.org
+        [1]
+        $ waxseal domain dkim example.org
+        What example.org sends is signed. For others to see that, its zone must have:
+
+        SELECTOR._domainkey.DOMAIN. IN TXT (
+            "v=DKIM1; k=rsa; p=KEY
+        SELECTOR._domainkey.DOMAIN. IN TXT (
+            "v=DKIM1; k=ed25519; p=KEY
+
+        Where a form asks for a name and a value: waxseal domain dkim example.org --json
+        [0]
+        $ waxseal domain dkim example.org --make
+        waxseal: the domain example.org has keys already; see what to publish: waxseal domain dkim example.org
+        [1]
+        $ waxseal domain dkim example.net
+        waxseal: the domain example.net is not one of ours; see the list: waxseal domain list
         [1]
         $ waxseal account add ann@example.org --name Ann --generate
         ann@example.org has the password PASSWORD
@@ -172,6 +207,32 @@ fn commands_say_the_same_with_the_server_running_and_down() {
         $ waxseal trace ann@example.org --json
         {"answer":"refused","message":"the journal knows nothing of ann@example.org","remedy":"name a queue id, a Message-ID or an address of its envelope; old stories go after the time that [journal] keep says"}
         [1]
+        $ waxseal queue list
+        Nothing waits in the queue.
+        [0]
+        $ waxseal queue list example.net
+        waxseal: nothing waits for example.net; see what waits: waxseal queue list
+        [1]
+        $ waxseal queue show 000000000002D
+        waxseal: nothing of 000000000002D waits in the queue; what became of it: waxseal trace 000000000002D; what waits: waxseal queue list
+        [1]
+        $ waxseal queue delete
+        error: the following required arguments were not provided:
+          <QUEUE_ID|--destination <NAME>|--all>
+
+        Usage: waxseal queue delete --data <DIR> <QUEUE_ID|--destination <NAME>|--all>
+
+        For more information, try '--help'.
+        [2]
+        $ waxseal queue delete --all
+        waxseal: this deletes all mail that waits in the queue, for ever; if that is meant, say --yes
+        [1]
+        $ waxseal queue delete --all --yes
+        waxseal: nothing waits in the queue
+        [1]
+        $ waxseal queue release --destination example.net --json
+        {"answer":"refused","message":"nothing waits for example.net","remedy":"see what waits: waxseal queue list"}
+        [1]
         $ waxseal store check
         Contents verified: 0, with 0 octets.
         All is well.
@@ -180,6 +241,170 @@ fn commands_say_the_same_with_the_server_running_and_down() {
         {"answer":"checked","contents":0,"octets":0,"orphans":0,"faults":[],"repaired":true}
         [0]
     "#]].assert_eq(&told);
+}
+
+/// Everybody here may send anywhere, and nothing leaves: nobody listens on the port of the smart host.
+const NOTHING_LEAVES: &str =
+    "relay = { allow = [\"127.0.0.0/8\"] }\n\n[delivery]\nsmart-host = \"127.0.0.1:1\"\n";
+
+/// Waits until the first attempt at each of so many deliveries has failed; the queue id of the first.
+#[expect(clippy::disallowed_methods, reason = "the server works in real time here")]
+fn wait_for_attempts(place: &Place, destination: &str, count: usize) -> String {
+    for _ in 0..200 {
+        let output = place.run(&format!("queue list {destination} --json"), "").stdout;
+        let listed: serde_json::Value = serde_json::from_slice(&output).unwrap();
+        let rows = listed["deliveries"].as_array().cloned().unwrap_or_default();
+        let tried = |row: &serde_json::Value| row["attempts"] == 1 && row["state"] == "retry";
+        if rows.len() == count && rows.iter().all(tried) {
+            return rows[0]["queue_id"].as_str().unwrap().to_owned();
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("nothing was attempted: {}", place.told(&format!("queue list {destination}"), ""));
+}
+
+/// When something happened, and how long it takes until something happens, is not the same twice; the shape of the screen is.
+fn without_times(text: &str) -> String {
+    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    for at in 2..words.len() {
+        let word = words[at].split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
+        if word == "UTC" {
+            (words[at - 2], words[at - 1]) = ("DATE".into(), "TIME".into());
+        } else if ["s", "min", "h", "d"].contains(&word.as_str()) && words[at - 1].parse::<u64>().is_ok() {
+            // Columns stay where they are.
+            let missing = if words[at] == word { words[at - 1].len() - 1 } else { 0 };
+            words[at - 1] = "N".into();
+            words[at].push_str(&" ".repeat(missing));
+        }
+    }
+    words.join(" ")
+}
+
+#[test]
+fn what_waits_is_seen_held_tried_and_deleted() {
+    let place = Place::new();
+    let serving = place.serve_with(&format!("{SETTINGS}{NOTHING_LEAVES}"));
+    for number in ["first", "second"] {
+        let mut smtp = Typist::connect(serving.port);
+        assert!(smtp.envelope("ann@example.org", "bob@example.net").starts_with("250"));
+        assert!(smtp.ask("RCPT TO:<carol@example.net>").starts_with("250"));
+        smtp.begin();
+        let date = "Sun, 22 Nov 2026 15:00:00 +0000";
+        let content = format!("From: ann@example.org\r\nDate: {date}\r\nSubject: {number}\r\n\r\nx\r\n.");
+        assert!(smtp.ask(&content).starts_with("250"));
+    }
+    let first = wait_for_attempts(&place, "example.net", 2);
+    let tell = |lines: &[&str]| -> String {
+        let told = lines.iter().map(|line| place.told(&line.replace("FIRST", &first), ""));
+        without_times(&told.collect::<String>().replace(&first, "FIRST_QUEUEID"))
+    };
+    let running = [
+        "queue list",
+        "queue hold FIRST",
+        "queue show FIRST",
+        "queue hold --destination example.net",
+        "queue release FIRST",
+        "status",
+    ];
+    expect![[r#"
+        $ waxseal queue list
+        destination  deliveries  held  oldest  next try   state
+        example.net  2           0     N s     in N min   retry
+
+        2 deliveries to 1 destination; the oldest has waited N s.
+        [0]
+        $ waxseal queue hold FIRST_QUEUEID
+        FIRST_QUEUEID is on hold; to let it go: waxseal queue release FIRST_QUEUEID
+        [0]
+        $ waxseal queue show FIRST_QUEUEID
+        FIRST_QUEUEID from <ann@example.org>, N s old
+        accepted DATE TIME UTC, by virtual server "internet"
+
+          From:       ann@example.org
+          Subject:    first
+          Date:       Sun, 22 Nov 2026 15:00:00 +0000
+          Message-ID: <FIRST_QUEUEID@mx.example.org>
+
+        to example.net: on hold until: waxseal queue release FIRST_QUEUEID
+          <bob@example.net>
+          <carol@example.net>
+          1 attempt; the last: 4.4.1 [127.0.0.1]:1: the connection was refused
+
+        What happened so far: waxseal trace FIRST_QUEUEID
+        [0]
+        $ waxseal queue hold --destination example.net
+        mail for example.net is on hold, with 2 deliveries waiting now; to let it go: waxseal queue release --destination example.net
+        [0]
+        $ waxseal queue release FIRST_QUEUEID
+        FIRST_QUEUEID is on hold no more, but its destination is: waxseal queue release --destination example.net
+        [0]
+        $ waxseal status
+        waxseal 0.1.0: 0 domains, 0 accounts
+        2 deliveries to 1 destination, 2 on hold; the oldest has waited N s.
+
+        virtual server  protocol  state    connections  listens on
+        internet        smtp      running  0            127.0.0.1:0
+        [0]
+    "#]].assert_eq(&tell(&running));
+    drop(serving);
+    let down = [
+        "queue list",
+        "queue retry --all",
+        "queue release --all",
+        "queue retry FIRST",
+        "queue delete --destination example.net",
+        "queue list",
+        "status",
+    ];
+    expect![[r#"
+        $ waxseal queue list
+        destination  deliveries  held  oldest  next try  state
+        example.net  2           2     N s     -         on hold
+
+        2 deliveries to 1 destination, 2 on hold; the oldest has waited N s.
+        [0]
+        $ waxseal queue retry --all
+        waxseal: all of it is on hold; release it first: waxseal queue release --all
+        [1]
+        $ waxseal queue release --all
+        released: 1 destination
+        [0]
+        $ waxseal queue retry FIRST_QUEUEID
+        1 delivery is tried as soon as the server runs
+        [0]
+        $ waxseal queue delete --destination example.net
+        2 deliveries are deleted as soon as the server runs; nobody is told
+        [0]
+        $ waxseal queue list
+        destination  deliveries  held  oldest  next try  state
+        example.net  2           0     N s     -         ready
+
+        2 deliveries to 1 destination; the oldest has waited N s.
+        [0]
+        $ waxseal status
+        waxseal 0.1.0: 0 domains, 0 accounts
+        2 deliveries to 1 destination; the oldest has waited N s.
+        [0]
+    "#]]
+    .assert_eq(&tell(&down));
+    let _serving = place.serve_with(&format!("{SETTINGS}{NOTHING_LEAVES}"));
+    wait_for_nothing(&place);
+    let story = tell(&["trace FIRST"]);
+    let last =
+        "deliver       example.net: <bob@example.net>, <carol@example.net> deleted from the queue\n[0]\n";
+    assert!(story.ends_with(last), "{story}");
+}
+
+/// Waits until the queue is empty.
+#[expect(clippy::disallowed_methods, reason = "the server works in real time here")]
+fn wait_for_nothing(place: &Place) {
+    for _ in 0..200 {
+        if place.told("queue list", "").contains("Nothing waits") {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("something still waits: {}", place.told("queue list", ""));
 }
 
 #[test]
@@ -241,7 +466,7 @@ fn every_mistake_of_the_settings_is_told_and_nothing_starts() {
         $ waxseal serve --settings FILE
         waxseal: the settings cannot be used
         FILE:1: unknown key `host-nam`; did you mean `host-name`?
-        FILE:5: virtual-server "internet": protocol = "smpt" is none of smtp, submission, submissions, pop3, pop3s, imap, imaps; did you mean `smtp`?
+        FILE:5: virtual-server "internet": protocol = "smpt" is none of smtp, submission, submissions, lmtp, pop3, pop3s, imap, imaps; did you mean `smtp`?
         FILE:6: virtual-server "internet": bind = "127.0.0.1:99999" is no address and port such as "[::]:25" or "192.0.2.10:25"
         FILE:7: virtual-server "internet": message-size-limit = "many" is no size such as "50 MiB"
         4 mistakes; nothing was started

@@ -46,7 +46,7 @@ impl Admin {
     }
 
     async fn hold_destination(&self, name: &str) -> Result<String, Refusal> {
-        let summary = self.store.queue_destination(name).await?;
+        let summary = self.waiting(name).await?;
         let waiting = match &summary {
             Some(summary) if summary.held => return Ok(format!("mail for {name} is on hold already")),
             Some(summary) => counted(summary.deliveries, "delivery"),
@@ -90,7 +90,7 @@ impl Admin {
     }
 
     async fn release_destination(&self, name: &str) -> Result<String, Refusal> {
-        let Some(summary) = self.store.queue_destination(name).await? else {
+        let Some(summary) = self.waiting(name).await? else {
             return Err(nothing_for(name));
         };
         let alone = match summary.held_deliveries {

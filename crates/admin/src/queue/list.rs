@@ -31,9 +31,11 @@ impl Admin {
         let mut found = self.store.queue_destinations(after, limit + 1).await?;
         let more = found.len() > limit;
         found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|last| last.destination.clone());
+        // One for which nothing waits any more stays as long as the runner has it in hand.
+        let worth_telling = found.iter().filter(|summary| summary.deliveries > 0 || summary.held);
         let destinations: Vec<DestinationRow> =
-            found.iter().map(|summary| self.destination_row(summary, at)).collect();
-        let next = destinations.last().filter(|_| more).map(|last| last.destination.clone());
+            worth_telling.map(|summary| self.destination_row(summary, at)).collect();
         Ok(Response::Destinations { at, totals: self.queue_totals().await?, destinations, next })
     }
 
@@ -44,7 +46,7 @@ impl Admin {
         limit: usize,
     ) -> Result<Response, Refusal> {
         let at = self.world.clock.wall();
-        let Some(summary) = self.store.queue_destination(name).await? else { return Err(nothing_for(name)) };
+        let Some(summary) = self.waiting(name).await? else { return Err(nothing_for(name)) };
         let after = after.map(|queue_id| (name.to_owned(), queue_id));
         let mut found = self.store.queue_page(after, Some(name), limit + 1).await?;
         let more = found.len() > limit;
@@ -58,6 +60,12 @@ impl Admin {
 
     pub(super) fn destination_row(&self, summary: &DestinationSummary, now: Timestamp) -> DestinationRow {
         DestinationRow::new(summary, self.queue.is_some(), now)
+    }
+
+    /// A destination for which something waits, or that is on hold.
+    pub(super) async fn waiting(&self, name: &str) -> Result<Option<DestinationSummary>, Refusal> {
+        let found = self.store.queue_destination(name).await?;
+        Ok(found.filter(|summary| summary.deliveries > 0 || summary.held))
     }
 
     /// Adds up the whole queue, destination by destination.

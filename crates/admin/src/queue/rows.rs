@@ -108,7 +108,7 @@ pub struct QueueTotals {
 impl DestinationRow {
     /// A destination as it stands at this time. Where no server runs, nothing is in hand, whatever a crash left.
     pub(crate) fn new(summary: &DestinationSummary, server_runs: bool, now: Timestamp) -> Self {
-        let all_held = summary.deliveries == summary.held_deliveries;
+        let all_held = summary.deliveries > 0 && summary.deliveries == summary.held_deliveries;
         let state = match summary.next_due {
             _ if summary.held => State::Held,
             None if all_held => State::Held,

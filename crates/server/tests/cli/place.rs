@@ -48,8 +48,13 @@ impl Place {
 
     /// Starts `serve` and waits until it is ready, which its log says.
     pub(crate) fn serve(&self) -> Serving {
+        self.serve_with(SETTINGS)
+    }
+
+    /// The same with other settings.
+    pub(crate) fn serve_with(&self, settings: &str) -> Serving {
         let file = self.directory.path().join("waxseal.toml");
-        put(&file, SETTINGS);
+        put(&file, settings);
         let mut child = Command::new(PROGRAM)
             .args(["serve", "--settings"])
             .arg(&file)
@@ -98,18 +103,23 @@ pub(crate) fn put(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// Passwords, times, and the data directory are written as names. The note that no server runs stands in none.
+/// Passwords, keys, times, and the data directory are written as names. The note that no server runs stands in none.
 fn steady(text: &str, data: &Path) -> String {
     let note = "(The server is not running: this command worked on its data directory itself.)\n";
     let text = text.replace(note, "").replace(data.to_str().unwrap(), "DATA");
     let mut lines = String::new();
-    for line in text.lines() {
+    for line in text.lines().filter(|line| !is_rest_of_key(line)) {
+        if let Some((before, _)) = line.split_once("; p=") {
+            lines.push_str(&format!("{before}; p=KEY\n"));
+            continue;
+        }
         let words = line.split(' ').map(|word| {
             let is_time = word.len() == 24 && word.ends_with('Z');
             let is_password = word.len() == 23 && word.split('-').all(|part| part.len() == 5);
             match (is_time, is_password) {
                 (true, _) => "TIME",
                 (_, true) => "PASSWORD",
+                _ if word.contains("._domainkey.") => "SELECTOR._domainkey.DOMAIN.",
                 _ => word,
             }
         });
@@ -117,4 +127,9 @@ fn steady(text: &str, data: &Path) -> String {
         lines.push('\n');
     }
     lines
+}
+
+/// A line of a key record that goes on with its key.
+fn is_rest_of_key(line: &str) -> bool {
+    line.starts_with("    \"") && !line.contains("v=DKIM1")
 }
