@@ -6,7 +6,7 @@ mod server;
 use mail::Domain;
 
 pub(crate) use delivery::{RawDelivery, RawLocalDomain, RawNext, RawRemoteDomain, RawRetry};
-pub(crate) use server::{RawBinding, RawProperties, RawServer, virtual_servers};
+pub(crate) use server::{RawBinding, RawProperties, RawProtocolLog, RawServer, virtual_servers};
 
 use crate::keys::Section;
 use crate::named_file::FileKind;

@@ -12,7 +12,7 @@ use crate::limits::{
     IMAP_TIME_OUT_MIN, MESSAGE_SIZE_MIN, POP3_TIME_OUT_MIN, PROTOCOL_LOG_MIN, RECIPIENTS_MIN, SMTP_PORT,
     SMTP_TIME_OUT_MIN,
 };
-use crate::raw::{self, RawBinding, RawProperties, RawServer};
+use crate::raw::{self, RawBinding, RawProperties, RawProtocolLog, RawServer};
 use crate::read::{Found, Reader, Scope};
 use crate::resolved::{Binding, Commands, ConnectionLimits, ProtocolLog, Relay, VirtualServer};
 use crate::values::{Mechanism, Networks, Protocol, Size, Switch, TimeSpan, Tls, Wrong, word_of};
@@ -224,18 +224,19 @@ fn own_file(reader: &mut Reader<'_>, server: &RawServer, files: &mut Files) {
     if let Some(size) = log.size_limit.as_ref().filter(|size| size.value.0 < PROTOCOL_LOG_MIN) {
         below(reader, place, size, &format!("{} that a protocol log has at least", Size(PROTOCOL_LOG_MIN)));
     }
-    if let Some(file) = &log.file {
-        match files.get(&file.value) {
-            Some((other, line)) => {
-                let problem = format!("is written by \"{other}\" already (line {line})");
-                mistaken_at(reader, place, file, &problem);
-            }
-            None => {
-                files.insert(file.value.clone(), (server.name.clone(), file.line));
-            }
+    let Some(file) = &log.file else { return log_without_file(reader, log, place) };
+    match files.get(&file.value) {
+        Some((other, line)) => {
+            mistaken_at(reader, place, file, &format!("is written by \"{other}\" already (line {line})"));
         }
-        return;
+        None => {
+            files.insert(file.value.clone(), (server.name.clone(), file.line));
+        }
     }
+}
+
+/// What is said of a log that is written nowhere; `[defaults]` may say it for those that are.
+fn log_without_file(reader: &mut Reader<'_>, log: &RawProtocolLog, place: &str) {
     let size_limit = log.size_limit.as_ref().map(|found| (found.line, &found.place));
     let keep = log.keep.as_ref().map(|found| (found.line, &found.place));
     if let Some((line, _)) = size_limit.or(keep).filter(|(_, at)| *at == place) {
