@@ -17,7 +17,8 @@ use crate::run::print;
 use crate::serve::Server;
 use crate::{certificates, files};
 
-/// The settings of a trial. Clear-text sign-in is for loopback, where nobody listens in, and for old clients.
+/// The settings of a trial. Clear-text sign-in is for loopback, where nobody listens in, and for old clients. Nothing is
+/// relayed: a program that is tried out must not write to real people.
 const SETTINGS: &str = r#"
 host-name = "mx.example.org"
 trusted-networks = ["127.0.0.0/8", "::1"]
@@ -35,6 +36,7 @@ bind = ["127.0.0.1:0"]
 name = "submission"
 protocol = "submission"
 bind = ["127.0.0.1:0", { address = "127.0.0.1:0", tls = "implicit" }]
+relay = { authenticated = "off" }
 
 [[virtual-server]]
 name = "maildrop"

@@ -37,7 +37,7 @@ pub(crate) fn smtplib(trial: &Trial) {
         expect![[r#"
         ["plain",[["8bitmime","enhancedstatuscodes","expn","help","pipelining","size","starttls"],{}]]
         ["starttls",[["8bitmime","enhancedstatuscodes","expn","help","pipelining","size"],{"nobody@example.org":[550,"5.1.1 no such recipient here"],"someone@example.net":[550,"5.7.1 relaying denied: this server takes mail for its own domains"]}]]
-        ["login",[[235,"2.7.0 Signed in"],{}]]
+        ["login",[[235,"2.7.0 Signed in"],{"someone@example.net":[550,"5.7.1 relaying denied: this server sends no mail to other domains, even for those signed in"]}]]
         ["implicit",[[235,"2.7.0 Signed in"],{}]]
         ["wrong password","refused",[535,"5.7.8 User name or password is wrong"]]
         ["not signed in","refused",[530,"5.7.0 Sign in first","smtplib@example.org"]]

@@ -53,7 +53,8 @@ def login(task, context, content):
         smtp.ehlo_or_helo_if_needed()
         smtp.user, smtp.password = task["address"], task["password"]
         answer = smtp.auth("LOGIN", smtp.auth_login)
-        return [shown(answer), shown(smtp.sendmail(task["address"], [task["address"]], content))]
+        recipients = [task["address"], "someone@example.net"]
+        return [shown(answer), shown(smtp.sendmail(task["address"], recipients, content))]
 
 
 def implicit(task, context, content):
