@@ -53,7 +53,7 @@ mod tests {
         expect![[r#"
             mail for example.org is received here now
 
-            Its mail is signed. For others to check the signatures, its zone must have:
+            What example.org sends is signed. For others to see that, its zone must have:
 
             rsa-20261122-0a1b2c._domainkey.example.org. IN TXT (
                 "v=DKIM1; k=rsa; p=MIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMI"

@@ -280,15 +280,15 @@ mod tests {
         check(
             &destinations(NOW, &totals, &rows, Some("example.net")),
             expect![[r#"
-            destination                         deliveries  held  oldest  next try   state
-            example.com                         3           1     3 h     now        active
-            example.net                         3           1     3 h     in 12 min  retry
-            local                               3           1     3 h                on hold
-            a-name-that-is-much-longer-than-t…  3           1     3 h     in 12 min  ready
+                destination                         deliveries  held  oldest  next try   state
+                example.com                         3           1     3 h     now        active
+                example.net                         3           1     3 h     in 12 min  retry
+                local                               3           3     3 h     -          on hold
+                a-name-that-is-much-longer-than-t…  3           1     3 h     in 12 min  ready
 
-            12 deliveries to 4 destinations, 6 on hold; the oldest has waited 2 d.
-            There are more: waxseal queue list --after example.net
-        "#]],
+                12 deliveries to 4 destinations, 6 on hold; the oldest has waited 2 d.
+                There are more: waxseal queue list --after example.net
+            "#]],
         );
     }
 
@@ -417,6 +417,18 @@ mod tests {
             }],
             ..row
         };
-        check(&message(NOW, &report), expect![[r#""#]]);
+        check(
+            &message(NOW, &report),
+            expect![[r#"
+            000000000002D from <>, 3 h old
+            accepted 2026-11-22 12:00:00 UTC, made here: a report of this server
+
+            to example.net: next try now
+              <bob@example.net>
+              not tried yet
+
+            What happened so far: waxseal trace 000000000002D
+        "#]],
+        );
     }
 }

@@ -31,12 +31,13 @@ pub(super) fn moment(at: Timestamp) -> String {
 
 /// Rounded down, in a unit of which there is more than one or two.
 fn span(millis: i64) -> String {
-    match millis {
-        ..MINUTE => format!("{} s", millis / SECOND),
-        ..TWO_HOURS => format!("{} min", millis / MINUTE),
-        ..TWO_DAYS => format!("{} h", millis / HOUR),
-        _ => format!("{} d", millis / DAY),
-    }
+    let (unit, name) = match millis {
+        _ if millis < MINUTE => (SECOND, "s"),
+        _ if millis < TWO_HOURS => (MINUTE, "min"),
+        _ if millis < TWO_DAYS => (HOUR, "h"),
+        _ => (DAY, "d"),
+    };
+    format!("{} {name}", millis / unit)
 }
 
 #[cfg(test)]
