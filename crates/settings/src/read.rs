@@ -309,6 +309,11 @@ impl<'d> Scope<'d> {
         }
     }
 
+    /// Whether tables stand under the key, each with a header of its own: `[[key]]`.
+    pub(crate) fn has_tables(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(Item::is_array_of_tables)
+    }
+
     /// Whether the key is there, however it reads.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)

@@ -103,12 +103,14 @@ fn properties_are_inherited_one_by_one() {
         message-size-limit = "1 GiB"
         [virtual-server.commands]
         vrfy = "off"
+        [[virtual-server.bind]]
+        address = "[::]:9993"
         "#,
     )
     .unwrap();
     expect![[r#"
         a smtp: [::]:25 Off, 192.0.2.1:25 Off, 192.0.2.2:25 Off
-        b imap: [::]:993 Implicit
+        b imap: [::]:9993 Implicit
     "#]]
     .assert_eq(&bindings(&settings));
     assert_eq!(settings.host_name.as_str(), "mail.example.org");
@@ -201,11 +203,11 @@ format = "yaml"
             settings.toml:20: virtual-server "internet": banner = "grüße" has characters that are not printable ASCII
             settings.toml:24: virtual-server "printers": protocol = "smpt" is none of smtp, submission, submissions, lmtp, pop3, pop3s, imap, imaps; did you mean `smtp`?
             settings.toml:26: virtual-server "printers": connections = 5 is no table
+            settings.toml:31: virtual-server "printers": needs the key `address`, such as address = "[::]:993"
             settings.toml:31: virtual-server "printers": unknown key `adress`; did you mean `address`?
             settings.toml:31: virtual-server "printers": 0.0.0.0:25 is bound by "internet" already (line 17)
             settings.toml:31: virtual-server "printers": 192.0.2.10:25 is bound by "internet" already (line 17)
             settings.toml:31: virtual-server "printers": bind = "192.0.2.11" is no address and port such as "[::]:25" or "192.0.2.10:25"; did you mean `192.0.2.11:587`?
-            settings.toml:31: virtual-server "printers": bind = { adress = "[::]:26" } needs an address, such as address = "[::]:993"
             settings.toml:36: virtual-server "mailboxes": connection-time-out = "5 min" is below the 30 min that IMAP asks for (RFC 9051 §5.4)
             settings.toml:38: virtual-server: bind = [] leaves it nowhere to listen
             settings.toml:38: virtual-server: needs the key `name`, such as name = "internet"

@@ -118,6 +118,10 @@ fn virtual_server(reader: &mut Reader<'_>, mut scope: Scope<'_>) -> Option<RawSe
 }
 
 fn bindings(reader: &mut Reader<'_>, scope: &Scope<'_>, port: Option<u16>) -> Option<Vec<RawBinding>> {
+    if scope.has_tables("bind") {
+        let tables = reader.tables(scope, "bind", &scope.place)?;
+        return Some(tables.iter().filter_map(|table| binding_table(reader, table)).collect());
+    }
     let entries = reader.entries(scope, "bind")?;
     if entries.is_empty() {
         let problem = "bind = [] leaves it nowhere to listen".to_owned();
@@ -132,23 +136,24 @@ fn binding(
     entry: &Value,
     port: Option<u16>,
 ) -> Option<RawBinding> {
-    let line = reader.line(entry.span());
-    let Some(table) = reader.entry(entry, &scope.place) else {
-        return match socket_address(entry, port) {
-            Ok(address) => Some(RawBinding { line, address, tls: None }),
-            Err(wrong) => {
-                reader.wrong(scope, "bind", entry, wrong);
-                None
-            }
-        };
-    };
-    reader.check_keys(&table, &[Section::Binding]);
-    let tls = reader.value(&table, "tls", word);
-    if !table.has("address") {
-        reader.wrong(scope, "bind", entry, Wrong::new("needs an address, such as address = \"[::]:993\""));
+    if let Some(table) = reader.entry(entry, &scope.place) {
+        return binding_table(reader, &table);
     }
-    let address = reader.value(&table, "address", |value| socket_address(value, None))?;
-    Some(RawBinding { line, address: address.value, tls })
+    match socket_address(entry, port) {
+        Ok(address) => Some(RawBinding { line: reader.line(entry.span()), address, tls: None }),
+        Err(wrong) => {
+            reader.wrong(scope, "bind", entry, wrong);
+            None
+        }
+    }
+}
+
+fn binding_table(reader: &mut Reader<'_>, table: &Scope<'_>) -> Option<RawBinding> {
+    reader.check_keys(table, &[Section::Binding]);
+    reader.needs(table, &[("address", "\"[::]:993\"")]);
+    let tls = reader.value(table, "tls", word);
+    let address = reader.value(table, "address", |value| socket_address(value, None))?;
+    Some(RawBinding { line: table.line, address: address.value, tls })
 }
 
 /// Reads `[defaults]`.
