@@ -122,18 +122,18 @@ impl Report<'_> {
             self.write_recipient(out, reported)?;
         }
         match self.kind {
-            Kind::Failed => writeln!(
-                out,
-                "It will not be tried again for these recipients. The header of your message follows below."
-            )?,
-            Kind::Delayed { until } => writeln!(
-                out,
-                "It is tried again until {}. You need not send it again:\n\
-                 if it cannot be delivered by then, you will be told.",
-                until.rfc5322()
-            )?,
+            Kind::Failed => {
+                let over = "It will not be tried again for these recipients.";
+                wrap(out, "", &format!("{over} The header of your message follows below."));
+            }
+            Kind::Delayed { until } => {
+                let going_on = format!("It is tried again until {}.", until.rfc5322());
+                let told = "You need not send it again: if it cannot be delivered by then, you will be told.";
+                wrap(out, "", &format!("{going_on} {told}"));
+            }
         }
-        writeln!(out, "The administrator of {host} finds it under the number {}.", self.original)
+        wrap(out, "", &format!("The administrator of {host} finds it under the number {}.", self.original));
+        Ok(())
     }
 
     /// One recipient for people: who, what is wrong, in whose words, what to do.

@@ -102,7 +102,8 @@ fn a_failure_names_each_recipient_with_what_was_said_and_what_to_do() {
                 this recipient always fails (5.2.1)
                 The mailbox cannot take mail now. Reach the recipient another way.
 
-            It will not be tried again for these recipients. The header of your message follows below.
+            It will not be tried again for these recipients. The header of your message
+            follows below.
             The administrator of mx.example.org finds it under the number 0000000000002.
 
             --report-0000000000001
@@ -160,53 +161,53 @@ fn a_delay_says_until_when_it_is_tried_and_nothing_final() {
     check(
         &report,
         expect![[r#"
-        From: Mail Delivery System <postmaster@example.org>
-        To: <ann@example.org>
-        Subject: Your message is late, and still on its way
-        Date: Sat, 22 Nov 2025 12:26:40 +0000
-        Message-ID: <0000000000001@mx.example.org>
-        In-Reply-To: <one@example.org>
-        References: <one@example.org>
-        Auto-Submitted: auto-replied
-        MIME-Version: 1.0
-        Content-Type: multipart/report; report-type=delivery-status;
-         boundary="report-0000000000001"
+            From: Mail Delivery System <postmaster@example.org>
+            To: <ann@example.org>
+            Subject: Your message is late, and still on its way
+            Date: Sat, 22 Nov 2025 12:26:40 +0000
+            Message-ID: <0000000000001@mx.example.org>
+            In-Reply-To: <one@example.org>
+            References: <one@example.org>
+            Auto-Submitted: auto-replied
+            MIME-Version: 1.0
+            Content-Type: multipart/report; report-type=delivery-status;
+             boundary="report-0000000000001"
 
-        --report-0000000000001
-        Content-Type: text/plain; charset=us-ascii
+            --report-0000000000001
+            Content-Type: text/plain; charset=us-ascii
 
-        Your message of Sat, 22 Nov 2025 08:26:40 +0000 has not yet been delivered to:
+            Your message of Sat, 22 Nov 2025 08:26:40 +0000 has not yet been delivered to:
 
-          bob@example.net
-            no exchanger of example.net answers (4.4.1)
+              bob@example.net
+                no exchanger of example.net answers (4.4.1)
 
-        It is tried again until Thu, 27 Nov 2025 08:26:40 +0000. You need not send it again:
-        if it cannot be delivered by then, you will be told.
-        The administrator of mx.example.org finds it under the number 0000000000002.
+            It is tried again until Thu, 27 Nov 2025 08:26:40 +0000. You need not send it
+            again: if it cannot be delivered by then, you will be told.
+            The administrator of mx.example.org finds it under the number 0000000000002.
 
-        --report-0000000000001
-        Content-Type: message/delivery-status
+            --report-0000000000001
+            Content-Type: message/delivery-status
 
-        Reporting-MTA: dns; mx.example.org
-        X-Queue-ID: 0000000000002
-        Arrival-Date: Sat, 22 Nov 2025 08:26:40 +0000
+            Reporting-MTA: dns; mx.example.org
+            X-Queue-ID: 0000000000002
+            Arrival-Date: Sat, 22 Nov 2025 08:26:40 +0000
 
-        Final-Recipient: rfc822; bob@example.net
-        Action: delayed
-        Status: 4.4.1
-        Diagnostic-Code: X-Waxseal; no exchanger of example.net answers
-        Last-Attempt-Date: Sat, 22 Nov 2025 12:26:40 +0000
-        Will-Retry-Until: Thu, 27 Nov 2025 08:26:40 +0000
+            Final-Recipient: rfc822; bob@example.net
+            Action: delayed
+            Status: 4.4.1
+            Diagnostic-Code: X-Waxseal; no exchanger of example.net answers
+            Last-Attempt-Date: Sat, 22 Nov 2025 12:26:40 +0000
+            Will-Retry-Until: Thu, 27 Nov 2025 08:26:40 +0000
 
-        --report-0000000000001
-        Content-Type: text/rfc822-headers
+            --report-0000000000001
+            Content-Type: text/rfc822-headers
 
-        Subject: hello
-        Message-ID: <one@example.org>
-        From: ann
+            Subject: hello
+            Message-ID: <one@example.org>
+            From: ann
 
-        --report-0000000000001--
-    "#]],
+            --report-0000000000001--
+        "#]],
     );
 }
 

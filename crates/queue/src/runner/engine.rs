@@ -114,7 +114,9 @@ impl<A: Attempts> Engine<A> {
     /// How long there is nothing to do if nothing happens.
     fn pause(&self) -> Duration {
         let now = self.now();
-        let wakeups = [self.schedule.next_wakeup(), self.leases.next_wakeup()];
+        // When it stops, leases are given up all together.
+        let leases = self.leases.next_wakeup().filter(|_| !self.stopping);
+        let wakeups = [self.schedule.next_wakeup(), leases];
         let Some(at) = wakeups.into_iter().flatten().min() else { return SLEEP_MAX };
         span(now, at).min(SLEEP_MAX)
     }
@@ -247,7 +249,10 @@ impl<A: Attempts> Engine<A> {
     fn hear(&mut self, event: Event) {
         let now = self.now();
         match event {
-            Event::Surveyed(rows) => self.schedule.surveyed(now, rows),
+            Event::Surveyed(rows) => {
+                self.leases.let_go_of_old(now);
+                self.schedule.surveyed(now, rows);
+            }
             Event::Leased(answers) => {
                 self.leases.answered();
                 for (ask, lease) in answers {

@@ -78,6 +78,15 @@ impl Leases {
         }
     }
 
+    /// Lets go of leases that are over. The schedule says nothing of those: it knows since when they are.
+    pub(super) fn let_go_of_old(&mut self, now: Timestamp) {
+        let old = self.ours.iter().filter(|(_, ours)| ours.until <= now);
+        let old: Vec<Destination> = old.map(|(destination, _)| destination.clone()).collect();
+        for destination in old {
+            self.let_go(destination, now);
+        }
+    }
+
     /// The store says that this one is not ours, or cannot be sure.
     pub(super) fn doubt(&mut self, destination: &Destination) {
         self.wake(destination);
@@ -231,6 +240,15 @@ mod tests {
             assert_eq!(leases.draws_at(&a, Timestamp(asked)), Timestamp(read), "{asked}");
         }
         assert_eq!(leases.draws_at(&"b".into(), Timestamp(4000)), Timestamp(4000));
+    }
+
+    #[test]
+    fn leases_that_are_over_are_given_up() {
+        let mut leases = granted(&["a"]);
+        leases.let_go_of_old(at(199));
+        assert_eq!(leases.next_wakeup(), None);
+        leases.let_go_of_old(at(200));
+        assert_eq!(leases.next_batch(at(200 + kept())).unwrap().release, ["a".into()]);
     }
 
     #[test]
