@@ -156,7 +156,7 @@ impl Desk {
 
     /// Takes a job, unless it was taken back meanwhile.
     fn take(&self, job: Job) {
-        if !job.errand.claim(self.number) {
+        if !job.claim(self.number) {
             return;
         }
         let open = job.places.clone();

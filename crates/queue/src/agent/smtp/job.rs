@@ -18,13 +18,7 @@ pub(super) struct Errand {
     pub(super) reverse_path: ReversePath,
     pub(super) recipients: Vec<Address>,
     pub(super) letter: Letter,
-    /// The number of the connection that works on it, [`NOBODY`] or [`REVOKED`].
-    connection: AtomicU64,
 }
-
-/// Connections are numbered from 1.
-const NOBODY: u64 = 0;
-const REVOKED: u64 = u64::MAX;
 
 /// An errand, for some of its recipients.
 #[derive(Debug)]
@@ -33,7 +27,31 @@ pub(super) struct Job {
     /// Places in the errand's recipients.
     pub(super) places: Vec<usize>,
     done: oneshot::Sender<Told>,
+    holder: Arc<AtomicU64>,
 }
+
+/// The attempt's hold on a job that it gave away.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    /// Its end. If nothing is told, whoever had the job is gone, and nothing was sent.
+    pub(super) told: oneshot::Receiver<Told>,
+    holder: Arc<AtomicU64>,
+}
+
+/// What became of a job that is taken back.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Revoked {
+    /// No connection works on it, and none will.
+    InTime,
+    /// The connection of this number works on it.
+    Held(u64),
+    /// It is over: its end is told.
+    Over,
+}
+
+/// Who works on a job: the number of a connection, which is neither of these.
+const NOBODY: u64 = 0;
+const OVER: u64 = u64::MAX;
 
 /// What an attempt is told of its job.
 #[derive(Debug)]
@@ -81,24 +99,7 @@ pub(super) struct Spoken {
 
 impl Errand {
     pub(super) fn new(reverse_path: ReversePath, recipients: Vec<Address>, letter: Letter) -> Arc<Self> {
-        Arc::new(Self { reverse_path, recipients, letter, connection: AtomicU64::new(NOBODY) })
-    }
-
-    /// Whether this connection may work on it; it tells when it no longer does.
-    pub(super) fn claim(&self, connection: u64) -> bool {
-        self.connection.compare_exchange(NOBODY, connection, SeqCst, SeqCst).is_ok()
-    }
-
-    /// Takes it back: no connection begins to work on it any more. If one does already, here is its number.
-    pub(super) fn revoke(&self) -> Option<u64> {
-        self.connection.compare_exchange(NOBODY, REVOKED, SeqCst, SeqCst).err().filter(|&at| at != REVOKED)
-    }
-
-    /// No connection works on it; the attempt may give it to another.
-    fn release(&self) {
-        let free = |at| (at != REVOKED).then_some(NOBODY);
-        // One that was taken back stays so.
-        let _ = self.connection.fetch_update(SeqCst, SeqCst, free);
+        Arc::new(Self { reverse_path, recipients, letter })
     }
 
     /// The transaction for some of its recipients.
@@ -114,10 +115,11 @@ impl Errand {
 }
 
 impl Job {
-    /// A job, and where its end is told. If nothing is told, whoever had it is gone, and nothing was sent.
-    pub(super) fn new(errand: Arc<Errand>, places: Vec<usize>) -> (Self, oneshot::Receiver<Told>) {
+    /// A job for these recipients, and the attempt's hold on it.
+    pub(super) fn new(errand: Arc<Errand>, places: Vec<usize>) -> (Self, Ticket) {
         let (done, told) = oneshot::channel();
-        (Self { errand, places, done }, told)
+        let holder = Arc::new(AtomicU64::new(NOBODY));
+        (Self { errand, places, done, holder: holder.clone() }, Ticket { told, holder })
     }
 
     /// Whether nobody waits for its end any more.
@@ -125,11 +127,27 @@ impl Job {
         self.done.is_closed()
     }
 
+    /// Whether this connection may work on it: it was not taken back.
+    pub(super) fn claim(&self, connection: u64) -> bool {
+        self.holder.compare_exchange(NOBODY, connection, SeqCst, SeqCst).is_ok()
+    }
+
     /// Tells the end.
     pub(super) fn tell(self, end: Told) {
-        let Self { errand, done, .. } = self;
-        errand.release();
+        // Before: who takes it back from now on waits for what is told.
+        self.holder.store(OVER, SeqCst);
         // An attempt that was dropped hears nothing; what it was told is dropped here, and gives its seat up.
-        drop(done.send(end));
+        drop(self.done.send(end));
+    }
+}
+
+impl Ticket {
+    /// Takes the job back.
+    pub(super) fn revoke(&self) -> Revoked {
+        match self.holder.compare_exchange(NOBODY, OVER, SeqCst, SeqCst) {
+            Ok(_) => Revoked::InTime,
+            Err(OVER) => Revoked::Over,
+            Err(connection) => Revoked::Held(connection),
+        }
     }
 }

@@ -20,7 +20,6 @@ use protocol::smtp::Dialect;
 use protocol::smtp::client::{ClientSession, Policy, SignInAs, Tls};
 use settings::{OutboundTls, Settings};
 use store::Store;
-use tokio::sync::oneshot;
 use wire::registry::{Arrival, ConnectionId};
 use wire::{Registry, Stream, Towards, Trust, Verification};
 use world::World;
@@ -34,7 +33,7 @@ use crate::destinations::Terms;
 use crate::runner::gate::Gate;
 use crate::schedule::Routed;
 use connection::Caller;
-use job::{Done, Errand, Job, Peer, Told};
+use job::{Done, Errand, Job, Peer, Revoked, Ticket, Told};
 use judge::Then;
 use lane::{Given, Seat};
 use line::{Line, Lines, NoLine};
@@ -168,13 +167,13 @@ impl Courier {
     async fn by_lane(&self, journey: &mut Journey<'_>) -> Option<Seat> {
         let mut stale = 0;
         while stale <= STALE_MAX {
-            let (job, told) = journey.job();
+            let (job, ticket) = journey.job();
             let heard = match journey.line.lane.give(job) {
                 Given::Seat(job, seat) => {
                     journey.trip.open = job.places;
                     return Some(seat);
                 }
-                Given::Taken => self.hear(journey, told).await,
+                Given::Taken => self.hear(journey, ticket).await,
             };
             match heard {
                 Heard::Turn(seat) => return Some(seat),
@@ -267,9 +266,9 @@ impl Courier {
                 return None;
             }
         };
-        let (job, told) = journey.job();
+        let (job, ticket) = journey.job();
         self.start(stream, peer, &journey.line.terms, secured, seat, job);
-        match self.hear(journey, told).await {
+        match self.hear(journey, ticket).await {
             Heard::Done(done) => Some(done),
             Heard::Turn(_) | Heard::Gone | Heard::Cut => None,
         }
@@ -307,34 +306,35 @@ impl Courier {
     }
 
     /// Waits for the end of the job. When the attempt is cut, the job is taken back, or the connection ended that does it.
-    async fn hear(&self, journey: &mut Journey<'_>, mut told: oneshot::Receiver<Told>) -> Heard {
+    async fn hear(&self, journey: &mut Journey<'_>, mut ticket: Ticket) -> Heard {
         tokio::select! {
             biased;
-            told = &mut told => return journey.heard(told.ok()),
+            told = &mut ticket.told => return Heard::of(told.ok()),
             () = journey.cut.wait() => {}
         }
         journey.trip.cut();
-        match journey.errand.revoke() {
-            None => Heard::Cut,
-            Some(connection) => {
-                self.registry.terminate(ConnectionId(connection));
-                journey.heard(told.await.ok())
-            }
+        match ticket.revoke() {
+            Revoked::InTime => return Heard::Cut,
+            Revoked::Held(connection) => drop(self.registry.terminate(ConnectionId(connection))),
+            Revoked::Over => {}
         }
+        Heard::of(ticket.told.await.ok())
     }
 }
 
 impl Journey<'_> {
     /// A job for those who are open.
-    fn job(&mut self) -> (Job, oneshot::Receiver<Told>) {
+    fn job(&self) -> (Job, Ticket) {
         Job::new(self.errand.clone(), self.trip.open.clone())
     }
+}
 
-    fn heard(&mut self, told: Option<Told>) -> Heard {
+impl Heard {
+    fn of(told: Option<Told>) -> Self {
         match told {
-            Some(Told::Done(done)) => Heard::Done(*done),
-            Some(Told::YourTurn(seat)) => Heard::Turn(seat),
-            None => Heard::Gone,
+            Some(Told::Done(done)) => Self::Done(*done),
+            Some(Told::YourTurn(seat)) => Self::Turn(seat),
+            None => Self::Gone,
         }
     }
 }

@@ -783,3 +783,81 @@ async fn connections_leave_from_the_address_that_the_settings_name() {
     let source: SocketAddr = host.taken()[0].source;
     assert_eq!(source.ip().to_string(), "192.0.2.99");
 }
+
+async fn job(scene: &Scene) -> (Job, Ticket) {
+    let Attempt { entry, reverse_path, recipients, .. } =
+        scene.message("example.net", &["bob@example.net"]).await;
+    let letter = Letter::read(&scene.store, &entry, None).await.unwrap();
+    Job::new(Errand::new(reverse_path, recipients, letter), vec![0])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_taken_back_is_not_begun() {
+    let (job, ticket) = job(&Scene::new()).await;
+    assert_eq!(ticket.revoke(), Revoked::InTime);
+    assert!(!job.claim(7));
+    drop(ticket);
+    assert!(job.is_abandoned());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_job_is_heard_by_who_takes_it_back_too_late() {
+    let (job, mut ticket) = job(&Scene::new()).await;
+    assert!(job.claim(7) && !job.claim(8));
+    assert_eq!(ticket.revoke(), Revoked::Held(7));
+    let peer = Arc::new(Peer { address: MX1.parse().unwrap(), name: None });
+    let (outcomes, rest, spoken) = (Vec::new(), vec![0], Vec::new());
+    job.tell(Told::Done(Box::new(Done { peer, reused: false, outcomes, rest, spoken, failure: None })));
+    assert_eq!(ticket.revoke(), Revoked::Over);
+    assert!(matches!(ticket.told.try_recv(), Ok(Told::Done(_))));
+}
+
+/// Threads, sockets and cuts at any moment: whatever happens, a message is with the peer once if it was relayed, and not at
+/// all if it was deferred without doubt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_sent_twice_and_nobody_waits_for_ever() {
+    let mut scene = Scene::new();
+    scene.world.clock = world::Clock::Real;
+    scene.world.dialer = Dialer::Real;
+    let host = Host::new(Script::smtp().at(Stage::Mail, Do::Close).nth(40).at(Stage::End, Do::Close).nth(90));
+    let address = host.listen().await;
+    settings_of(&mut scene, &format!("[delivery]\nsmart-host = \"{address}\""));
+    scene.settings.delivery.connections.per_destination = 5;
+    scene.settings.delivery.connections.messages = 7;
+    let agents = scene.agents();
+    let content = scene.keep(CONTENT).await;
+    let tasks: Vec<_> = (0..300_u64)
+        .map(|number| {
+            let (agents, clock) = (agents.clone(), scene.world.clock.clone());
+            let recipient = format!("{number}@example.net");
+            let message = attempt("example.net", &[&recipient], content);
+            scene.world.workers.spawn(async move {
+                let (tell, told) = watch::channel(false);
+                let cut = async {
+                    clock.sleep(Duration::from_millis(number % 50)).await;
+                    // Every third is cut; the others hold their breath.
+                    let _ = tell.send(number % 3 == 0);
+                    std::future::pending::<()>().await;
+                };
+                tokio::select! {
+                    ended = agents.attempt(message, Gate::open(), Cut::when(told)) => (recipient, shown(ended)),
+                    () = cut => unreachable!("it is pending"),
+                }
+            })
+        })
+        .collect();
+    let mut relayed = 0;
+    for task in tasks {
+        let (recipient, shown) = task.await.unwrap();
+        let times = host.taken().iter().filter(|taken| taken.to.contains(&recipient)).count();
+        match &shown.attempted.outcomes[0] {
+            Outcome::Relayed(_) => assert_eq!(times, 1, "{shown:?}"),
+            Outcome::Deferred(said) if said.because.contains("may have arrived") => assert!(times <= 1),
+            Outcome::Deferred(_) => assert_eq!(times, 0, "{shown:?}"),
+            other => panic!("{other:?}"),
+        }
+        relayed += usize::from(shown.outcomes[0].starts_with("relayed"));
+    }
+    assert!(relayed >= 190, "{relayed}");
+    assert_eq!(host.complaints(), [""; 0]);
+}
