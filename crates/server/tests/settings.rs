@@ -8,25 +8,25 @@ struct Place(tempfile::TempDir);
 
 impl Place {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(tempfile::tempdir().expect("a directory can be made"))
     }
 
     #[expect(clippy::disallowed_methods, reason = "a text to be checked is nothing that must survive")]
     fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.0.path().join(name);
-        fs::write(&path, content).unwrap();
+        fs::write(&path, content).expect("the directory can be written");
         path
     }
 
     fn check(&self, text: &str, more: &[&str]) -> Output {
         let file = self.file("settings.toml", text);
         let mut command = Command::new(env!("CARGO_BIN_EXE_waxseal"));
-        command.args(["settings", "check"]).arg(file).args(more).output().unwrap()
+        command.args(["settings", "check"]).arg(file).args(more).output().expect("the program starts")
     }
 }
 
 fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
+    std::str::from_utf8(bytes).expect("what is printed is UTF-8")
 }
 
 #[test]
