@@ -8,7 +8,8 @@ mod message;
 mod order;
 pub mod rows;
 
-use mail::{Domain, QueueId};
+use mail::{Host, QueueId};
+use queue::destinations::is_local;
 
 use crate::response::Refusal;
 
@@ -23,19 +24,20 @@ fn queue_id(text: &str) -> Result<QueueId, Refusal> {
     })
 }
 
-/// The name of a destination as the store has it: a domain in A-labels and lower case; what is no domain in lower case.
+/// The name of a destination as the store has it; what can be none stays, in lower case, to be found nowhere.
 fn destination_name(text: &str) -> String {
     let text = text.trim();
-    match Domain::parse(text) {
-        Ok(domain) => domain.to_string(),
+    match Host::parse(text) {
+        // `local` means the mailboxes here; a domain of that name has a dot behind it.
+        Ok(_) if text.eq_ignore_ascii_case("local.") => "local.".into(),
+        Ok(host) => host.to_string().to_ascii_lowercase(),
         Err(_) => text.to_lowercase(),
     }
 }
 
 /// Whether mail can go to something of this name: a domain, an address literal, or the mailboxes here.
 fn is_destination(name: &str) -> bool {
-    let is_local = name.split('/').next() == Some("local");
-    is_local || name.parse::<Domain>().is_ok() || name.starts_with('[') && name.ends_with(']')
+    is_local(name) || Host::parse(name).is_ok()
 }
 
 fn nothing_of(queue_id: QueueId) -> Refusal {
@@ -72,7 +74,9 @@ mod tests {
             ("local", "local"),
             ("LOCAL/1", "local/1"),
             ("[192.0.2.1]", "[192.0.2.1]"),
-            ("[IPv6:2001:DB8::1]", "[ipv6:2001:db8::1]"),
+            ("[IPv6:2001:DB8:0::1]", "[ipv6:2001:db8::1]"),
+            ("Local.", "local."),
+            ("no such thing", "no such thing"),
         ] {
             assert_eq!(destination_name(text), expected);
         }
