@@ -201,8 +201,7 @@ impl Courier {
         let mut seat = Some(seat);
         while !journey.trip.over && !journey.trip.open.is_empty() {
             let Some(peer) = journey.trip.next_host() else { break };
-            let seat = seat.take().unwrap_or_else(|| journey.line.lane.seat());
-            self.one_host(journey, &peer, seat).await;
+            self.one_host(journey, &peer, &mut seat).await;
         }
         if !journey.trip.open.is_empty() && !journey.trip.over {
             self.lines.forget(destination);
@@ -210,11 +209,9 @@ impl Courier {
     }
 
     /// Calls one host, again if it is as good as before or may do without TLS.
-    async fn one_host(&self, journey: &mut Journey<'_>, peer: &Arc<Peer>, seat: Seat) {
-        let mut seat = Some(seat);
+    async fn one_host(&self, journey: &mut Journey<'_>, peer: &Arc<Peer>, seat: &mut Option<Seat>) {
         let mut secured = true;
         loop {
-            let seat = seat.take().unwrap_or_else(|| journey.line.lane.seat());
             let Some(done) = self.call(journey, peer, secured, seat).await else { return };
             let failure = done.failure.clone();
             let onward = journey.trip.note(done, self.world.clock.wall());
@@ -236,13 +233,13 @@ impl Courier {
         }
     }
 
-    /// Connects, and has the connection do the job.
+    /// Connects, and has the connection do the job. The seat goes with the connection, if there is one.
     async fn call(
         &self,
         journey: &mut Journey<'_>,
         peer: &Arc<Peer>,
         secured: bool,
-        seat: Seat,
+        seat: &mut Option<Seat>,
     ) -> Option<Done> {
         let call = Call {
             to: peer.address,
@@ -267,6 +264,8 @@ impl Courier {
             }
         };
         let (job, ticket) = journey.job();
+        // The first went with a connection that has ended since.
+        let seat = seat.take().unwrap_or_else(|| journey.line.lane.seat());
         self.start(stream, peer, &journey.line.terms, secured, seat, job);
         match self.hear(journey, ticket).await {
             Heard::Done(done) => Some(done),

@@ -78,18 +78,16 @@ impl<'a> Trip<'a> {
     pub(super) fn note(&mut self, done: Done, at: Timestamp) -> Onward {
         let Done { peer, reused, outcomes, rest, spoken, failure } = done;
         self.open = rest;
-        let (mut settled, mut elsewhere) = (false, failure.is_some());
+        let (mut settled, mut stale) = (false, false);
         for (place, outcome) in outcomes {
             if reused && judge::was_stale(&outcome) {
+                stale = true;
                 self.open.push(place);
-                elsewhere = false;
                 continue;
             }
-            if judge::verdict(&outcome) == Verdict::Elsewhere {
-                self.open.push(place);
-                elsewhere = true;
-            } else {
-                settled = true;
+            match judge::verdict(&outcome) {
+                Verdict::Final => settled = true,
+                Verdict::Elsewhere => self.open.push(place),
             }
             self.outcomes[place] = Some(translated(&peer, outcome));
         }
@@ -97,13 +95,14 @@ impl<'a> Trip<'a> {
         for part in spoken {
             self.tell(&peer, part, at);
         }
-        if let Some(failure) = failure {
+        if let Some(failure) = failure.filter(|_| !stale) {
             self.failed(&peer, &failure);
         }
-        match (self.open.is_empty(), elsewhere && !settled) {
+        match (self.open.is_empty(), settled || stale) {
             (true, _) => Onward::Nowhere,
-            (false, true) => Onward::NextHost,
-            (false, false) => Onward::SameHost,
+            // Who remains was not tried yet, or was given to a connection that was at its end.
+            (false, true) => Onward::SameHost,
+            (false, false) => Onward::NextHost,
         }
     }
 
