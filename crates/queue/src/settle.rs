@@ -215,6 +215,7 @@ fn joins(known: &mut What, new: &What) -> bool {
 mod tests {
     use bytes::Bytes;
     use mail::QueueId;
+    use proptest::prelude::*;
     use store::{ContentId, ContentRef};
 
     use super::*;
@@ -292,6 +293,47 @@ mod tests {
             [(2, Delivered::Relayed, "2.0.0 taken".into()), (2, Delivered::Deferred, said.to_owned())];
         assert_eq!(told(&settled), expected);
         assert!(settled.failed.is_empty() && settled.delayed.is_empty());
+    }
+
+    proptest! {
+        /// Whatever the attempt said and however it is settled: the story names each recipient once, who is tried again is in
+        /// the rest, and reports are made of those that bounced or are late.
+        #[test]
+        fn each_recipient_is_told_of_once(fates in proptest::collection::vec((0..5u8, 0..4u8), 1..20)) {
+            let outcomes = fates.iter().map(|(_, said)| match said {
+                0 => Outcome::Filed { mailboxes: vec![(3, "ann@example.org".parse().unwrap())] },
+                1 => Outcome::Relayed(no((2, 0, 0))),
+                2 => Outcome::Deferred(no((4, 7, 1))),
+                _ => Outcome::Failed(no((5, 1, 1))),
+            });
+            let with = |wanted: u8| -> Vec<u32> {
+                (0..).zip(&fates).filter(|(_, (fate, _))| *fate == wanted).map(|(id, _)| id).collect()
+            };
+            let transitions = [
+                Transition::Done(ids(&with(0))),
+                Transition::Bounce(ids(&with(1)), Bounce::Refused),
+                Transition::Bounce(ids(&with(2)), Bounce::Expired),
+                Transition::Deleted(ids(&with(3))),
+                Transition::NotifyDelay(ids(&with(4))),
+                retry(&with(4)),
+            ];
+            let settled = settled(outcomes.collect(), &transitions);
+            let named = |id: &u32| format!("r{id}@example.net");
+            let mut told: Vec<String> = settled.story.hops.iter().flat_map(|hop| match &hop.what {
+                What::Deliver { recipients, .. } | What::File { recipients, .. } => recipients.clone(),
+                _ => Vec::new(),
+            }).collect();
+            told.sort();
+            let mut all: Vec<String> = (0..u32::try_from(fates.len()).unwrap()).map(|id| named(&id)).collect();
+            all.sort();
+            prop_assert_eq!(told, all);
+            let late: Vec<String> = with(4).iter().map(named).collect();
+            prop_assert_eq!(&rest(&settled).unwrap().recipients, &late);
+            let reported = |of: &[Reported]| of.iter().map(|it| it.recipient.clone()).collect::<Vec<_>>();
+            prop_assert_eq!(reported(&settled.delayed), late);
+            let bounced: Vec<String> = with(1).iter().chain(&with(2)).map(named).collect();
+            prop_assert_eq!(reported(&settled.failed), bounced);
+        }
     }
 
     #[test]

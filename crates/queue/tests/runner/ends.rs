@@ -1,5 +1,6 @@
 //! How deliveries end.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mail::QueueId;
@@ -133,6 +134,22 @@ async fn who_is_to_get_copies_of_failure_reports_gets_them() {
     let inbox = place.inbox().await;
     let to: Vec<&str> = inbox.iter().map(|text| text.lines().nth(1).unwrap()).collect();
     assert_eq!(to, ["To: <bob@example.com>", "To: <ann@example.org>"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_written_down_is_written_later_without_another_attempt() {
+    let mut place = Place::new(|_, _| Do::Refuse).await;
+    place.start();
+    place.enqueue(1, ANN, &[("example.net", &["bob@example.net"])]).await;
+    // The report finds no room: neither it nor the end of the delivery is there.
+    place.faults.full.store(true, Ordering::Relaxed);
+    place.pass(MINUTE * 4).await;
+    assert_eq!(place.store.queue_length().await.unwrap(), 1);
+    assert!(place.inbox().await.is_empty());
+    place.faults.full.store(false, Ordering::Relaxed);
+    place.pass(MINUTE).await;
+    assert_eq!(place.store.queue_length().await.unwrap(), 0);
+    assert_eq!((place.inbox().await.len(), place.hops.tried().len()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use queue::runner::{Attempts, Gate, Terms};
 use queue::schedule::{Routed, Site};
 use queue::{Handle, QueueIds, Runner};
 use store::change::QueueEntry;
-use store::{AccountRef, Applied, Change, Commit, ContentRef, NewContent, Options, Store};
+use store::{AccountRef, Applied, Change, Commit, ContentRef, Disk, Faults, NewContent, Options, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use world::World;
@@ -146,6 +146,8 @@ pub(crate) struct Place {
     pub(crate) hops: Arc<Hops>,
     pub(crate) settings: settings::Settings,
     pub(crate) queue_ids: Arc<QueueIds>,
+    /// What is wrong with the disk.
+    pub(crate) faults: Arc<Faults>,
     directory: Arc<Directory>,
     stop: Option<(watch::Sender<bool>, JoinHandle<()>)>,
     _dir: tempfile::TempDir,
@@ -172,7 +174,9 @@ impl Place {
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let world = World::simulated(START, 1);
-        let store = Store::open(&dir.path().join("data"), &world, Options::default()).unwrap();
+        let faults = Arc::new(Faults::default());
+        let options = Options { disk: Disk::Failing(faults.clone()), ..Options::default() };
+        let store = Store::open(&dir.path().join("data"), &world, options).unwrap();
         let made = store.commit(Commit { content: vec![], changes: account() }).await.unwrap();
         let Applied::Made(inbox) = made.results[2] else { panic!("{made:?}") };
         let mut hops = Hops {
@@ -192,6 +196,7 @@ impl Place {
             handle: Handle::default(),
             hops: Arc::new(hops),
             stop: None,
+            faults,
             world,
             store,
             _dir: dir,
