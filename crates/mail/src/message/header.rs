@@ -191,7 +191,12 @@ impl Line {
         match line {
             [] => return LineKind::Empty,
             [b' ' | b'\t', ..] if self.start > 0 => return LineKind::Continuation,
-            [b'F', b'r', b'o', b'm', b' ', ..] if self.start == 0 => return LineKind::Envelope,
+            // `From :` is the field, as RFC 5322 §4.5 allows it.
+            [b'F', b'r', b'o', b'm', b' ', rest @ ..]
+                if self.start == 0 && !rest.trim_ascii_start().starts_with(b":") =>
+            {
+                return LineKind::Envelope;
+            }
             _ => {}
         }
         // RFC 5322 §3.6.8; §4.5 allows blanks before the colon.
@@ -241,6 +246,7 @@ mod tests {
         check("", &[], 0);
         check("\r\nbody", &[], 2);
         check("From a@b Sun\r\nA: b\r\n\r\n", &[("A", "b")], 22);
+        check("From : a@b\r\n\r\n", &[("From", "a@b")], 14);
         check("A: b\rc\0d\r\n\r\n", &[("A", "bcd")], 12);
         check("A: b\r\n \r\n\r\n", &[("A", "b")], 11);
     }

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | no Date, no Message-ID, or one without a value | added (§8.2, §8.3) |
 //! | Bcc, Resent-Bcc | removed: whom they name is a secret (RFC 5322 §3.6.3) |
+//! | a `From ` line of an mbox before the fields | removed: it is no field, and would end the header |
 //! | no empty line between header and body | added: what is body here must be body for everybody |
 //! | no From, or several | refused by the `submission` check (§6.3) |
 //!
@@ -94,14 +95,19 @@ impl HeaderFacts {
             SubmissionFacts { from: header.count("From"), whole, ..SubmissionFacts::default() };
         // What is not whole is refused; it need not be mended.
         if whole {
-            self.hide(header, &mut submission);
+            self.hide(content, header, &mut submission);
             self.complete(header, origin, &mut submission);
             self.mending.body = unmarked_body(content, header);
         }
         self.submission = Some(submission);
     }
 
-    fn hide(&mut self, header: &Header<'_>, submission: &mut SubmissionFacts) {
+    fn hide(&mut self, content: &[u8], header: &Header<'_>, submission: &mut SubmissionFacts) {
+        let envelope = envelope_line(content);
+        if envelope > 0 {
+            self.mending.dropped.push(0..envelope);
+            submission.removed.push("line of an mbox".into());
+        }
         for name in ["Bcc", "Resent-Bcc"] {
             let fields = self.mending.drop(header.find_all(name));
             if fields > 0 {
@@ -165,10 +171,24 @@ impl Mending {
     }
 }
 
+/// The length of the `From ` line that programs take from an mbox, with what continues it. Below our trace header it would
+/// be the end of the header.
+fn envelope_line(content: &[u8]) -> usize {
+    let is_field = |rest: &[u8]| rest.iter().find(|octet| !b" \t".contains(octet)) == Some(&b':');
+    if content.strip_prefix(b"From ").is_none_or(is_field) {
+        return 0;
+    }
+    let lines = content.split_inclusive(|&octet| octet == b'\n').enumerate();
+    lines
+        .take_while(|(number, line)| *number == 0 || line.starts_with(b" ") || line.starts_with(b"\t"))
+        .map(|(_, line)| line.len())
+        .sum()
+}
+
 /// Where the body begins, if no empty line says so.
 fn unmarked_body(content: &[u8], header: &Header<'_>) -> Option<usize> {
     let end = header.octets();
-    let fields_end = header.fields().last().map_or(0, |field| field.range.end);
+    let fields_end = header.fields().last().map_or(envelope_line(content), |field| field.range.end);
     (end < content.len() && end == fields_end).then_some(end)
 }
 
@@ -185,6 +205,8 @@ fn names(received: &Field<'_>, host_name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ORIGIN: Origin<'_> = Origin {
@@ -249,6 +271,7 @@ mod tests {
         }
         check(&format!("Resent-Bcc: secret@x\r\n{rest}"), &rest, &[], &["Resent-Bcc"]);
         check("Bcc: secret@x", &format!("{DATE}{MESSAGE_ID}"), &["Date", "Message-ID"], &["Bcc"]);
+        check(&format!("From ann@example.net Sun\r\n{rest}"), &rest, &[], &["line of an mbox"]);
         let other = format!("X-Bcc: a\r\nBccs: b\r\n{rest}");
         check(&other, &other, &[], &[]);
     }
@@ -306,5 +329,37 @@ mod tests {
             Received: by mx.example.org.example; now\r\nReceived:\r\n\r\nReceived: by mx.example.org x\r\n";
         let facts = HeaderFacts::read(content, Submitted::No, ORIGIN);
         assert_eq!((facts.received, facts.received_here), (4, 1));
+    }
+
+    /// As it is kept.
+    fn mended(content: &[u8]) -> Vec<u8> {
+        let facts = HeaderFacts::read(content, Submitted::Yes, ORIGIN);
+        [facts.mending.added.as_bytes(), &facts.mending.apply(Bytes::copy_from_slice(content))].concat()
+    }
+
+    proptest! {
+        /// What is kept has one Date and one Message-ID at least, and no reader finds Bcc before its first empty line; it
+        /// ends as what came, and there is nothing more to mend in it.
+        #[test]
+        fn whatever_is_submitted_is_complete_and_tells_of_nobody(
+            lines in prop::collection::vec(
+                "(bcc|BCC|Resent-Bcc|Date|Message-ID|From|Received|X| |\t|)( |)(:|)( |)[a-z@.]{0,3}\r\n", 0..9,
+            ),
+            body in "(\r\n|)[a-zB:\r\n ]{0,20}",
+        ) {
+            let content = lines.concat() + &body;
+            let kept = mended(content.as_bytes());
+            let text = String::from_utf8(kept.clone()).unwrap();
+            let header = text.split("\r\n").take_while(|line| !line.is_empty());
+            for line in header.map(str::to_ascii_lowercase) {
+                let name = line.split(':').next().unwrap().trim_end();
+                prop_assert!(!line.contains(':') || name != "bcc" && name != "resent-bcc", "{text:?}");
+            }
+            let read = Header::parse(&kept);
+            prop_assert!(read.find("Date").is_some() && read.find("Message-ID").is_some());
+            prop_assert_eq!(mended(&kept), kept.clone());
+            let body = content.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+            prop_assert!(text.ends_with(body), "{text:?}");
+        }
     }
 }
