@@ -258,6 +258,9 @@ pub enum Delivered {
     Expired,
     /// An administrator deleted it from the queue.
     Deleted,
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Story {
@@ -534,6 +537,7 @@ fn describe_outcome(outcome: Delivered) -> &'static str {
         Delivered::Discarded => "discarded",
         Delivered::Expired => "expired",
         Delivered::Deleted => "deleted from the queue",
+        Delivered::Unknown => "ended in a way that a newer version knows",
     }
 }
 
@@ -755,16 +759,37 @@ mod tests {
     }
 
     #[test]
+    fn stories_of_before_mail_went_out_are_read() {
+        let older = r#"{"version":1,"queue_id":"000000000002D","hops":[
+            {"at":0,"hop":"speak","hello":"a.example","extended":true},
+            {"at":1,"hop":"deliver","destination":"local","recipients":["bob@example.org"],"outcome":"deferred","due":60000},
+            {"at":2,"hop":"deliver","destination":"local","recipients":["bob@example.org"],"outcome":"bounced","diagnostic":"no"},
+            {"at":3,"hop":"end","how":"250 2.0.0 kept"}]}"#;
+        check_told(
+            older,
+            expect![[r#"
+            000000000002D
+              1970-01-01 00:00:00.000  speak         EHLO a.example, no TLS
+              1970-01-01 00:00:00.001  deliver       local: <bob@example.org> deferred, next try 1970-01-01 00:01:00.000
+              1970-01-01 00:00:00.002  deliver       local: <bob@example.org> bounced: no
+              1970-01-01 00:00:00.003  end           250 2.0.0 kept
+        "#]],
+        );
+    }
+
+    #[test]
     fn what_is_not_understood_is_shown_escaped() {
         let newer = r#"{"version":2,"queue_id":"000000000002D","tone":"sad","hops":[
-            {"at":0,"hop":"accept","peer":"[2001:db8::1]:1","server":"a","mood":1},{"at":951782400000,"hop":"teleport","to":"x"}]}"#;
+            {"at":0,"hop":"accept","peer":"[2001:db8::1]:1","server":"a","mood":1},{"at":951782400000,"hop":"teleport","to":"x"},
+            {"at":951782400000,"hop":"deliver","destination":"a","recipients":["b@a"],"outcome":"framed"}]}"#;
         check_told(
             newer,
             expect![[r#"
-            000000000002D
-              1970-01-01 00:00:00.000  accept        from [2001:db8::1]:1 by virtual server "a"
-              2000-02-29 00:00:00.000  ?             a hop that a newer version wrote
-        "#]],
+                000000000002D
+                  1970-01-01 00:00:00.000  accept        from [2001:db8::1]:1 by virtual server "a"
+                  2000-02-29 00:00:00.000  ?             a hop that a newer version wrote
+                  2000-02-29 00:00:00.000  deliver       a: <b@a> ended in a way that a newer version knows
+            "#]],
         );
         check_told(
             "no \u{1b} story",
