@@ -42,8 +42,8 @@ pub(super) struct Engine<A> {
 }
 
 impl<A: Attempts> Engine<A> {
-    pub(super) fn new(runner: Runner<A>) -> Self {
-        let Runner { world, store, directory, queue_ids, agents, terms, handle } = runner;
+    pub(super) fn new(runner: &Runner<A>) -> Self {
+        let Runner { world, store, directory, queue_ids, agents, terms, handle } = runner.clone();
         let schedule = Schedule::new(terms.limits.clone(), world.clock.wall());
         let leases = Leases::new(terms.limits.lease);
         let clerk = Arc::new(Clerk { world, store, directory, queue_ids, terms, handle: handle.clone() });
