@@ -342,10 +342,10 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_message_is_told_of() {
+    /// A message whose deliveries stand in every way.
+    fn queued() -> MessageRow {
         let field = |name: &str, value: &str| FieldRow { name: name.into(), value: value.into() };
-        let row = MessageRow {
+        MessageRow {
             queue_id: "000000000002D".into(),
             virtual_server: "submission".into(),
             reverse_path: "alice@example.org".into(),
@@ -371,7 +371,12 @@ mod tests {
                 DeliveryRow { destination: "b.example".into(), ..delivery("000000000002D", State::Active) },
                 DeliveryRow { destination: "c.example".into(), ..delivery("000000000002D", State::Deleted) },
             ],
-        };
+        }
+    }
+
+    #[test]
+    fn a_message_is_told_of() {
+        let row = queued();
         check(
             &message(NOW, &row),
             expect![[r#"
