@@ -69,6 +69,8 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     /// Its name, if it has one.
     pub(super) name: Option<Name>,
+    /// Hosts of the same preference take turns.
+    pub(super) preference: u16,
 }
 
 /// What became of a job on one connection.

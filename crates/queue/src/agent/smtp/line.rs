@@ -1,7 +1,7 @@
 //! The line to a destination: its hosts in order, how they are spoken to, and the lane of their connections. Kept for a
 //! while, so that a burst of mail to one domain asks the DNS once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -108,9 +108,10 @@ impl Lines {
         }
         let site = site(&hops, fixed);
         let lane = self.lanes.lane(&site, terms.number, self.connections_max);
-        let peers = hops.into_iter().map(|Hop { address, name, .. }| Arc::new(Peer { address, name }));
+        let peer = |Hop { address, name, preference, .. }| Arc::new(Peer { address, name, preference });
+        let peers = hops.into_iter().map(peer).collect();
         let until = self.world.clock.now() + ROUTE_KEPT;
-        Ok(Line { terms, peers: peers.collect(), reasons, site, lane, until })
+        Ok(Line { terms, peers, reasons, site, lane, until })
     }
 
     async fn by_name(&self, host: &Host) -> Route {
@@ -123,6 +124,24 @@ impl Lines {
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<Line>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    /// The hosts in an order for one attempt. RFC 5321 §5.1: those of equal preference in random order, to spread the load;
+    /// the addresses of one host stay together.
+    pub(super) fn spread(&self, mut throw: impl FnMut() -> u64) -> Vec<Arc<Peer>> {
+        let mut peers = self.peers.clone();
+        let rivals =
+            |pair: &[Arc<Peer>]| pair[0].preference == pair[1].preference && pair[0].name != pair[1].name;
+        if peers.windows(2).any(rivals) {
+            let mut turns = BTreeMap::new();
+            for peer in &self.peers {
+                turns.entry(&peer.name).or_insert_with(&mut throw);
+            }
+            peers.sort_by_key(|peer| (peer.preference, turns[&peer.name]));
+        }
+        peers
     }
 }
 

@@ -146,7 +146,8 @@ impl Courier {
 
     /// The hosts as they are tried now, and why so.
     fn order(&self, line: &Line) -> (Vec<Arc<Peer>>, Vec<String>) {
-        let (peers, late) = self.quiet.order(&line.peers, self.world.clock.now());
+        let peers = line.spread(|| self.world.dice.throw());
+        let (peers, late) = self.quiet.order(peers, self.world.clock.now());
         let mut reasons = line.reasons.clone();
         for peer in &peers[peers.len() - late..] {
             reasons.push(format!("{} could not be reached a moment ago and is tried last", peer.shown()));

@@ -30,16 +30,16 @@ impl Quiet {
     }
 
     /// The hosts of a route as they are tried now, and how many of them, at the end, are out of their turn.
-    pub(super) fn order(&self, peers: &[Arc<Peer>], now: Instant) -> (Vec<Arc<Peer>>, usize) {
+    pub(super) fn order(&self, peers: Vec<Arc<Peer>>, now: Instant) -> (Vec<Arc<Peer>>, usize) {
         let hosts = self.hosts();
         if hosts.is_empty() {
-            return (peers.to_vec(), 0);
+            return (peers, 0);
         }
-        let is_up = |peer: &&Arc<Peer>| hosts.get(&peer.address).is_none_or(|until| *until <= now);
-        let (up, down): (Vec<_>, Vec<_>) = peers.iter().partition(is_up);
+        let is_up = |peer: &Arc<Peer>| hosts.get(&peer.address).is_none_or(|until| *until <= now);
+        let (up, down): (Vec<_>, Vec<_>) = peers.into_iter().partition(is_up);
         // Where all are down, none is out of its turn.
         let late = if up.is_empty() { 0 } else { down.len() };
-        (up.into_iter().chain(down).cloned().collect(), late)
+        (up.into_iter().chain(down).collect(), late)
     }
 
     fn hosts(&self) -> MutexGuard<'_, HashMap<SocketAddr, Instant>> {

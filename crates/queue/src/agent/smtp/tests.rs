@@ -54,6 +54,8 @@ impl Scene {
             .address("mx2.example.net", "192.0.2.2".parse().unwrap())
             .mx("other.example", 10, "mx1.example.net")
             .mx("other.example", 20, "mx2.example.net")
+            .mx("even.example", 10, "mx1.example.net")
+            .mx("even.example", 10, "mx2.example.net")
             .mx("null.example", 0, ".")
             .address("relay.example", "192.0.2.3".parse().unwrap());
         world.resolver = Resolver::Simulated(Simulated::new(world.clock.clone(), zone));
@@ -280,6 +282,20 @@ async fn a_host_that_did_not_answer_is_tried_last_for_a_while() {
         assert_eq!(hops[0].starts_with("mx2"), reasons.iter().any(|reason| reason == words), "{shown:?}");
     }
     assert_eq!((took, first.taken().len(), second.taken().len()), (vec![30, 0, 0, 0], 1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_of_equal_preference_share_the_load() {
+    let mut scene = Scene::new();
+    scene.settings.delivery.connections.messages = 1;
+    let (first, second) = (scene.host(MX1, Script::smtp()), scene.host(MX2, Script::smtp()));
+    let agents = scene.agents();
+    let message = scene.message("even.example", &["bob@even.example"]).await;
+    for _ in 0..40 {
+        agents.attempt(message.clone(), Gate::open(), Cut::never()).await;
+    }
+    let (first, second) = (first.taken().len(), second.taken().len());
+    assert!(first + second == 40 && first >= 10 && second >= 10, "{first} {second}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -805,7 +821,7 @@ async fn the_end_of_a_job_is_heard_by_who_takes_it_back_too_late() {
     let (job, mut ticket) = job(&Scene::new()).await;
     assert!(job.claim(7) && !job.claim(8));
     assert_eq!(ticket.revoke(), Revoked::Held(7));
-    let peer = Arc::new(Peer { address: MX1.parse().unwrap(), name: None });
+    let peer = Arc::new(Peer { address: MX1.parse().unwrap(), name: None, preference: 0 });
     let (outcomes, rest, spoken) = (Vec::new(), vec![0], Vec::new());
     job.tell(Told::Done(Box::new(Done { peer, reused: false, outcomes, rest, spoken, failure: None })));
     assert_eq!(ticket.revoke(), Revoked::Over);
