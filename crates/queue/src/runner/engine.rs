@@ -1,6 +1,7 @@
 //! The task that owns the schedule: steps become tasks, events become answers.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use mail::{Address, ReversePath, Timestamp};
 use store::change::QueueEntry;
 use store::read::Draw;
 use tokio::sync::{mpsc, watch};
-use world::{Clock, Dice};
+use world::{Clock, Dice, Timer};
 
 use super::gate::{Gate, Passage};
 use super::leases::{Ask, Leases};
@@ -36,6 +37,7 @@ pub(super) struct Engine<A> {
     tell: mpsc::UnboundedSender<Event>,
     passages: mpsc::UnboundedReceiver<Passage>,
     asked: mpsc::UnboundedSender<Passage>,
+    timer: Timer,
     /// Attempts so far.
     attempts: u64,
     stopping: bool,
@@ -61,6 +63,7 @@ impl<A: Attempts> Engine<A> {
             tell,
             passages,
             asked,
+            timer: Timer::new(),
             attempts: 0,
             stopping: false,
         }
@@ -69,14 +72,14 @@ impl<A: Attempts> Engine<A> {
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             self.work();
-            let pause = self.pause();
+            let until = self.clerk.world.clock.now() + self.pause();
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(event) = self.events.recv() => self.hear(event),
                 Some(passage) = self.passages.recv() => self.pass(passage),
                 () = self.handle.changed() => {}
-                () = self.clerk.world.clock.sleep(pause) => {}
+                () = poll_fn(|cx| self.timer.poll_until(cx, until)) => {}
             }
             self.hear_all();
         }
