@@ -41,11 +41,15 @@ pub trait Session {
     fn stopping(&mut self, now: Instant);
     /// The connection is over. Called once, last.
     fn ended(&mut self, now: Instant, end: End) -> Self::Outcome;
-    /// Whether the open question is still to be decided when the peer has closed its side in good order. Asked while one
-    /// is open and the session waits for bytes. A server owes its reply to a peer that may still read it; a client has
+    /// Whether there is still something to be done when the peer has closed its side in good order: the open question to
+    /// be decided, what is sent to be written. A server owes its replies to a peer that may still read them; a client has
     /// nobody to go on with.
-    fn question_outlives_input(&self) -> bool {
+    fn outlives_input(&self) -> bool {
         true
+    }
+    /// Whether the session takes bytes also while much that it has sent waits to be written. Else they wait, too.
+    fn hears_while_sending(&self) -> bool {
+        false
     }
     /// Says what to do now.
     fn next(&mut self) -> Step<Self::Question>;

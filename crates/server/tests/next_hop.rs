@@ -23,6 +23,11 @@ const CONTENT: &[u8] =
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 const BOB: &str = "bob@there.example";
 
+/// What does not fit into a connection: the peer speaks before it has seen the end.
+fn large() -> Vec<u8> {
+    [CONTENT, &format!("{}\r\n", "0123456789".repeat(7)).repeat(4000).into_bytes()].concat()
+}
+
 /// The stages of a transaction that can go wrong alone, and those before and after it.
 const STAGES: &[Stage] = &[
     Stage::Banner,
@@ -79,7 +84,7 @@ fn no_message_is_lost_whatever_the_next_hop_does_and_wherever() {
     for &stage in STAGES {
         for &does in WAYS {
             let peer = Peer::new(Script::smtp().starttls(identity.clone()).at(stage, does).first(1));
-            let ledger = play(&place, &peer, "", &[&[BOB]], CONTENT, QUARTER);
+            let ledger = play(&place, &[&peer], "", &[&[BOB]], CONTENT, QUARTER);
             let intact = peer.taken().iter().all(|taken| {
                 after_trace(&taken.content, &["Received", "DKIM-Signature"]) == CONTENT && taken.to == [BOB]
             });
@@ -101,7 +106,7 @@ fn a_next_hop_that_never_takes_it_is_reported_once() {
     let place = here::place();
     for does in [Do::Reply("451 4.7.1 later"), Do::Close, Do::Stall] {
         let peer = Peer::new(Script::smtp().at(Stage::Rcpt, does));
-        let ledger = play(&place, &peer, "", &[&[BOB]], CONTENT, Duration::from_secs(2 * 3600));
+        let ledger = play(&place, &[&peer], "", &[&[BOB]], CONTENT, Duration::from_secs(2 * 3600));
         assert_eq!(ledger, Ledger { taken: 0, reports: 1, waiting: 0 }, "{does:?}: {:?}", peer.heard());
     }
 }
@@ -117,7 +122,7 @@ fn each_recipient_has_a_fate_of_its_own() {
     };
     let letters: &[&[&str]] = &[&[BOB, "never@there.example", "later@there.example"]];
     let peer = Peer::new(script());
-    let ledger = play(&place, &peer, "", letters, CONTENT, QUARTER);
+    let ledger = play(&place, &[&peer], "", letters, CONTENT, QUARTER);
     assert_eq!(ledger, Ledger { taken: 2, reports: 1, waiting: 0 }, "{:?}", peer.heard());
     let to: Vec<_> = peer.taken().into_iter().flat_map(|taken| taken.to).collect();
     assert_eq!(to, [BOB, "later@there.example"]);
@@ -132,10 +137,54 @@ fn each_recipient_has_a_fate_of_its_own() {
     ] {
         let peer = Peer::new(Script::lmtp().content_for("carl@there.example", at_the_end).first(1));
         let letters: &[&[&str]] = &[&[BOB, "carl@there.example"]];
-        let ledger = play(&place, &peer, lmtp, letters, CONTENT, QUARTER);
+        let ledger = play(&place, &[&peer], lmtp, letters, CONTENT, QUARTER);
         assert_eq!(ledger, Ledger { taken, reports, waiting: 0 }, "{at_the_end:?}: {:?}", peer.heard());
         let bobs = peer.taken().iter().filter(|taken| taken.to.contains(&BOB.to_owned())).count();
         assert_eq!(bobs, 1, "{at_the_end:?}");
+    }
+}
+
+#[test]
+fn what_one_exchanger_does_not_take_the_next_takes_at_once() {
+    let place = here::place();
+    let closing = Do::Reply("421 4.3.2 closing");
+    let large = large();
+    for (stage, ways) in [
+        (
+            Stage::Banner,
+            &[Do::Reply("554 5.3.2 none"), closing, Do::Garbage, Do::Stall, Do::Close, Do::Reset][..],
+        ),
+        (Stage::Ehlo, &[Do::Reply("451 4.3.0 later"), closing, Do::Stall, Do::Close]),
+        (Stage::Mail, &[Do::Reply("451 4.3.0 later"), closing, Do::Garbage, Do::Stall, Do::Reset]),
+        (Stage::Rcpt, &[closing, Do::Garbage, Do::Stall, Do::Close]),
+        (Stage::Data, &[closing, Do::Nothing, Do::Close]),
+        (Stage::Content, &[Do::Stall, Do::Close, Do::Reset]),
+    ] {
+        for &does in ways {
+            let (first, second) = (Peer::new(Script::smtp().at(stage, does)), Peer::new(Script::smtp()));
+            let ledger = play(&place, &[&first, &second], "", &[&[BOB]], &large, QUARTER);
+            assert_eq!(
+                ledger,
+                Ledger { taken: 1, reports: 0, waiting: 0 },
+                "{stage:?} {does:?}: {:?}",
+                first.heard()
+            );
+            assert_eq!((second.taken().len(), first.heard().len()), (1, 1), "{stage:?} {does:?}");
+        }
+    }
+}
+
+#[test]
+fn what_may_have_arrived_is_not_given_to_the_next_exchanger() {
+    let place = here::place();
+    for does in [Do::Close, Do::Reset, Do::Garbage, Do::Nothing, Do::Stall] {
+        let (first, second) = (Peer::new(Script::smtp().at(Stage::End, does)), Peer::new(Script::smtp()));
+        // RFC 5321 §4.5.3.2.6: the reply is waited for, ten minutes; then a pause.
+        let silent = matches!(does, Do::Stall | Do::Nothing);
+        let time = Duration::from_secs(if silent { 630 } else { 50 });
+        let ledger = play(&place, &[&first, &second], "", &[&[BOB]], CONTENT, time);
+        assert_eq!(ledger, Ledger { taken: 1, reports: 0, waiting: 1 }, "{does:?}: {:?}", first.heard());
+        assert_eq!(second.heard(), vec![Vec::<String>::new(); 0], "{does:?}");
     }
 }
 
@@ -147,7 +196,7 @@ fn what_a_refused_message_left_open_does_not_hurt_the_next_on_the_connection() {
         let refusing = Script::smtp().for_recipient("never@there.example", Do::Reply("550 5.1.1 nobody"));
         let peer = Peer::new(refusing.at(Stage::Rset, does).first(1));
         let one = "connections = { per-destination = 1 }\n";
-        let ledger = play(&place, &peer, one, letters, CONTENT, QUARTER);
+        let ledger = play(&place, &[&peer], one, letters, CONTENT, QUARTER);
         assert_eq!(ledger, Ledger { taken: 2, reports: 2, waiting: 0 }, "{does:?}: {:?}", peer.heard());
         // RSET, and twice the recipient that is refused.
         assert_eq!((peer.deviations(), peer.complaints()), (3, vec![]), "{does:?}: {:?}", peer.heard());
@@ -180,7 +229,7 @@ fn where_tls_fails_mail_goes_without_or_not_at_all() {
         let peer = Peer::new(script);
         let tls = format!("tls = \"{settings}\"\n");
         let time = if taken.is_some() { Duration::from_secs(50) } else { Duration::from_secs(2 * 3600) };
-        let ledger = play(&place, &peer, &tls, &[&[BOB]], CONTENT, time);
+        let ledger = play(&place, &[&peer], &tls, &[&[BOB]], CONTENT, time);
         let (copies, reports) = if taken.is_some() { (1, 0) } else { (0, 1) };
         assert_eq!(ledger, Ledger { taken: copies, reports, waiting: 0 }, "{shown}: {:?}", peer.heard());
         assert_eq!(peer.taken().first().map(|one| one.tls.as_deref()), taken, "{shown}");
@@ -200,11 +249,12 @@ fn a_next_hop_that_offers_less_gets_what_it_can_take() {
         (Script::smtp(), &eight_bit, delivered),
         (Script::smtp().without("8BITMIME"), &eight_bit, reported),
         (Script::smtp().offering("SIZE 100"), CONTENT, reported),
+        (Script::smtp().at(Stage::Content, Do::Reply("552 5.3.4 too large")), &large(), reported),
         (Script::smtp().at(Stage::Ehlo, Do::Reply("500 what?")), CONTENT, delivered),
     ] {
         let shown = format!("{script:?}");
         let peer = Peer::new(script);
-        let ledger = play(&place, &peer, "", &[&[BOB]], content, QUARTER);
+        let ledger = play(&place, &[&peer], "", &[&[BOB]], content, QUARTER);
         assert_eq!(ledger, Ledger { taken, reports, waiting: 0 }, "{shown}: {:?}", peer.heard());
         assert_eq!(peer.complaints(), [""; 0], "{shown}");
     }
@@ -236,7 +286,7 @@ fn a_smart_host_is_signed_in_to_and_no_password_goes_in_clear_text() {
     ] {
         let shown = format!("{script:?}");
         let peer = Peer::new(script);
-        let ledger = play(&place, &peer, &settings, &[&[BOB]], CONTENT, QUARTER);
+        let ledger = play(&place, &[&peer], &settings, &[&[BOB]], CONTENT, QUARTER);
         assert_eq!(ledger, Ledger { taken, reports: 0, waiting }, "{shown}: {:?}", peer.heard());
         assert!(peer.taken().iter().all(|one| one.signed_in.as_deref() == Some("us")), "{shown}");
         assert_eq!(peer.complaints(), [""; 0], "{shown}");

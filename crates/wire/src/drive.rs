@@ -123,8 +123,8 @@ impl Context {
 /// Serves one connection to its end; then calls [`Session::ended`] and [`Handler::ended`], once each.
 ///
 /// After an orderly end of input in clear text ([`End::HalfClosed`]) what arrived before it is still worked off and
-/// answered: the session ends when it next waits for bytes with no question open, or with one that does not outlive the
-/// input ([`Session::question_outlives_input`]).
+/// answered: the session ends when it next waits for bytes with no question open. One that does not outlive its input
+/// ([`Session::outlives_input`]) ends at once.
 ///
 /// The future owns everything but the context; whoever spawns it lets the task own that:
 ///
@@ -294,7 +294,13 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
             return self.again();
         }
         let written = self.poll_write(cx);
-        let written_all = written.is_ready();
+        let written_all = matches!(written, Poll::Ready(Ok(())));
+        if self.wants == Wants::Room
+            && self.session.hears_while_sending()
+            && let Poll::Ready(turn) = self.poll_read(cx)
+        {
+            return Poll::Ready(turn);
+        }
         match (written, self.wants) {
             (Poll::Ready(Err(_)), _) => return over(End::Cut),
             (Poll::Ready(Ok(())), Wants::Close) => return over(End::Closed),
@@ -309,7 +315,7 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
             if read && let Poll::Ready(turn) = self.poll_read(cx) {
                 return Poll::Ready(turn);
             }
-            if read && self.input_ended && written_all && !self.owes_answer() {
+            if read && self.input_ended && self.has_done_its_duty(written_all) {
                 return over(End::HalfClosed);
             }
             if let Poll::Ready(news) = self.handler.poll_news(cx) {
@@ -370,16 +376,16 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
             Ok(0) if stream.is_tls() => Poll::Ready(Break(Pause::Over(End::Cut))),
             Ok(0) => {
                 self.input_ended = true;
-                Poll::Pending
+                if self.has_done_its_duty(false) { over(End::HalfClosed) } else { Poll::Pending }
             }
             Ok(_) => self.again(),
             Err(_) => Poll::Ready(Break(Pause::Over(End::Cut))),
         }
     }
 
-    /// Whether a question is open that is decided also for a peer that has closed its side.
-    fn owes_answer(&self) -> bool {
-        self.question.is_some() && self.session.question_outlives_input()
+    /// Whether nothing is left to be done for a peer that has closed its side.
+    fn has_done_its_duty(&self, written_all: bool) -> bool {
+        !self.session.outlives_input() || written_all && self.question.is_none()
     }
 
     fn poll_deadline(&mut self, cx: &mut task::Context<'_>) -> Poll<ControlFlow<Pause>> {

@@ -34,7 +34,7 @@ type Does = fn(&str) -> Option<Step<Wish>>;
 enum Wish {
     /// Never answered; nothing to a peer that has gone.
     Next,
-    /// Answered after five seconds, whoever has gone.
+    /// Answered after five seconds, whoever has gone; then [`Next`](Self::Next) is asked.
     Note,
 }
 
@@ -74,6 +74,7 @@ impl Session for Caller {
     fn answer(&mut self, _now: Instant, (): ()) {
         self.open = None;
         self.log.push("answered".into());
+        self.steps.push_back(Step::Ask(Wish::Next));
     }
 
     fn tell(&mut self, _now: Instant, (): ()) {}
@@ -96,8 +97,12 @@ impl Session for Caller {
         std::mem::take(&mut self.log)
     }
 
-    fn question_outlives_input(&self) -> bool {
+    fn outlives_input(&self) -> bool {
         self.open == Some(Wish::Note)
+    }
+
+    fn hears_while_sending(&self) -> bool {
+        true
     }
 
     fn next(&mut self) -> Step<Wish> {
@@ -150,6 +155,11 @@ fn is_secure(line: &str) -> Option<Step<Wish>> {
 /// Asks for more, and is told nothing.
 fn asks_for_more(line: &str) -> Option<Step<Wish>> {
     Some(if line == "hi" { Step::Ask(Wish::Next) } else { Step::Close })
+}
+
+/// Sends more than anybody takes at once.
+fn floods(line: &str) -> Option<Step<Wish>> {
+    Some(if line == "hi" { Step::Send(vec![b'x'; 1 << 20].into()) } else { Step::Close })
 }
 
 fn makes_a_note(line: &str) -> Option<Step<Wish>> {
@@ -413,6 +423,33 @@ async fn a_peer_that_closes_ends_a_question_unless_it_outlives_the_input() {
         let ((seen, end), ()) = tokio::join!(call(&clock, client, Tls::Off, does), serving);
         assert_eq!((seen, end), (log.into_iter().map(String::from).collect(), End::HalfClosed));
         assert_eq!((clock.now() - began).as_secs(), seconds);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_sends_much_hears_meanwhile_what_it_is_told() {
+    let clock = Clock::simulated(mail::Timestamp(0));
+    for (says, closes, log) in [
+        ("hi\r\nenough\r\n", false, vec!["hi", "enough"]),
+        ("hi\r\n", true, vec!["hi"]),
+        ("hi\r\nenough\r\n", true, vec!["hi", "enough"]),
+    ] {
+        let (client, mut server) = world::net::pair(1024);
+        let began = clock.now();
+        let serving = async {
+            for line in says.split_inclusive('\n') {
+                server.write_all(line.as_bytes()).await.unwrap();
+                clock.sleep(Duration::from_secs(1)).await;
+            }
+            if closes {
+                server.shutdown().await.unwrap();
+                clock.sleep(Duration::from_secs(1)).await;
+            }
+            drop(server);
+        };
+        let ((seen, end), ()) = tokio::join!(call(&clock, client, Tls::Off, floods), serving);
+        assert_eq!((seen, end), (log.into_iter().map(String::from).collect(), End::HalfClosed), "{says:?}");
+        assert!(clock.now() - began <= Duration::from_secs(3));
     }
 }
 

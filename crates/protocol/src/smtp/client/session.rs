@@ -430,7 +430,8 @@ impl Session for ClientSession {
 
     fn secured(&mut self, now: Instant, facts: TlsFacts) {
         self.clock.now = now;
-        self.dialogue.we(now, &format!("(TLS: {} {})", facts.version, facts.cipher));
+        let verified = if facts.verified { ", certificate verified" } else { "" };
+        self.dialogue.we(now, &format!("(TLS: {} {}{verified})", facts.version, facts.cipher));
         self.tls = Some(facts);
         if let Some(first) = self.waiting.front() {
             // TLS came first; the peer's time begins now.
@@ -454,6 +455,9 @@ impl Session for ClientSession {
 
     fn ended(&mut self, now: Instant, end: End) -> Summary {
         self.clock.now = now;
+        if matches!(self.state, State::Content(_)) {
+            self.interrupted();
+        }
         if !matches!(self.state, State::Closing) && !self.is_quitting() {
             let diagnostic = self.ended_by(end);
             self.failure.get_or_insert(diagnostic);
@@ -472,9 +476,14 @@ impl Session for ClientSession {
         }
     }
 
-    fn question_outlives_input(&self) -> bool {
+    fn outlives_input(&self) -> bool {
         // A report is given once: the application is let finish with it.
         self.asked == Some(Asked::Report)
+    }
+
+    fn hears_while_sending(&self) -> bool {
+        // A peer that has closed, or refuses what it has not yet seen the end of, shall not be sent the rest.
+        matches!(self.state, State::Content(_)) && self.replies.waiting() < limits::INPUT_WAITING_MAX
     }
 
     fn next(&mut self) -> Step<Question> {
