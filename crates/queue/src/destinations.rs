@@ -112,7 +112,8 @@ impl Destinations {
         if is_local(destination) {
             return Some(Way::Local);
         }
-        let host = Host::parse(destination.strip_suffix('.').unwrap_or(destination)).ok()?;
+        let name = without_turn(destination);
+        let host = Host::parse(name.strip_suffix('.').unwrap_or(name)).ok()?;
         let Some(domain) = host.domain() else { return Some(self.otherwise.way(host)) };
         if let Some(Fixed { hosts, terms }) = self.local.get(domain) {
             return Some(Way::Lmtp(hosts.clone(), terms.clone()));
@@ -125,7 +126,16 @@ impl Destinations {
 
 /// Whether it is delivered into mailboxes here: `local`, and `local/1` for a second due time.
 pub fn is_local(destination: &str) -> bool {
-    destination.strip_prefix(LOCAL).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    without_turn(destination) == LOCAL
+}
+
+/// A destination's name without the number that tells deliveries of one message apart that are due at different times:
+/// `example.net/1`. No domain has a slash, and a literal ends with its bracket.
+fn without_turn(destination: &str) -> &str {
+    match destination.rsplit_once('/') {
+        Some((name, turn)) if !turn.is_empty() && turn.bytes().all(|octet| octet.is_ascii_digit()) => name,
+        _ => destination,
+    }
 }
 
 impl Onward {
@@ -242,6 +252,11 @@ mod tests {
             ("local", "local"),
             ("local/1", "local"),
             ("local.", default),
+            ("local./1", default),
+            ("example.net/1", default),
+            ("example.net/", "none"),
+            ("direct.example/12", "exchangers of direct.example, tls verified"),
+            ("[192.0.2.7]/1", default),
             ("local.example", default),
             ("example.net", default),
             ("[192.0.2.7]", default),
