@@ -14,8 +14,8 @@ pub mod story;
 
 pub use checks::{CHECKS, Check, Finding};
 pub use facts::{
-    ConnectionFacts, ContentFacts, Facts, HelloFacts, Magic, RecipientFacts, RelayFacts, SenderFacts, Service,
-    Standing, SubmissionFacts,
+    ConnectionFacts, ContentFacts, Facts, HelloFacts, Magic, RecipientFacts, RelayFacts, SenderFacts,
+    Service, Standing, SubmissionFacts,
 };
 pub use judge::{Judgement, Verdict, judge};
 pub use reason::{Fact, Reason};
