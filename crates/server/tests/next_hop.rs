@@ -184,7 +184,7 @@ fn what_may_have_arrived_is_not_given_to_the_next_exchanger() {
         let time = Duration::from_secs(if silent { 630 } else { 50 });
         let ledger = play(&place, &[&first, &second], "", &[&[BOB]], CONTENT, time);
         assert_eq!(ledger, Ledger { taken: 1, reports: 0, waiting: 1 }, "{does:?}: {:?}", first.heard());
-        assert_eq!(second.heard(), vec![Vec::<String>::new(); 0], "{does:?}");
+        assert!(second.heard().is_empty(), "{does:?}");
     }
 }
 

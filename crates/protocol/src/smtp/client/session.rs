@@ -357,10 +357,11 @@ impl ClientSession {
     fn ended_by(&self, end: End) -> Diagnostic {
         let stage = self.stage();
         let cause = match end {
+            // Not the peer's doing: no reason to come again without TLS.
+            End::Closed | End::Terminated => Cause::Stopped,
             _ if stage == Stage::Handshake => Cause::TlsFailed,
             End::HalfClosed | End::Cut => Cause::Closed,
             End::WriteDeadline => Cause::WriteDeadline,
-            End::Closed | End::Terminated => Cause::Stopped,
         };
         Diagnostic::ours(stage, cause)
     }

@@ -408,14 +408,19 @@ fn clear_text_is_not_read_after_the_switch() {
 }
 
 #[test]
-fn a_handshake_that_fails_is_told() {
-    let mut caller = Caller::new(policy(), vec![letter(&["bob"], "a\r\n")]);
-    caller.run();
-    caller.hear(b"220 mx\r\n");
-    caller.hear(b"250-mx\r\n250 STARTTLS\r\n");
-    caller.hear(b"220 go on\r\n");
-    assert!(caller.upgrading);
-    assert_eq!(caller.over(End::Cut).text(), "none: 4.7.5 the TLS handshake failed (at the TLS handshake)");
+fn a_handshake_that_fails_is_told_and_one_that_is_ended_here_is_not_the_peers_fault() {
+    for (end, text) in [
+        (End::Cut, "none: 4.7.5 the TLS handshake failed (at the TLS handshake)"),
+        (End::Terminated, "none: 4.4.2 the connection was ended here (at the TLS handshake)"),
+    ] {
+        let mut caller = Caller::new(policy(), vec![letter(&["bob"], "a\r\n")]);
+        caller.run();
+        caller.hear(b"220 mx\r\n");
+        caller.hear(b"250-mx\r\n250 STARTTLS\r\n");
+        caller.hear(b"220 go on\r\n");
+        assert!(caller.upgrading);
+        assert_eq!(caller.over(end).text(), text);
+    }
 }
 
 #[test]
