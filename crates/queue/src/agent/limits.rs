@@ -5,9 +5,9 @@ use std::time::Duration;
 /// Recipients of one transaction: every server must take so many (RFC 5321 §4.5.3.1.8).
 pub const RECIPIENTS_MAX: usize = 100;
 
-/// Connections to one set of hosts at a time: many servers refuse more, and each of these carries one message after the
-/// other.
-pub const SITE_CONNECTIONS_MAX: usize = 20;
+/// So many connections to one set of hosts are made without asking whether those that are there would do. Most hosts take
+/// as many; beyond, there must be a message waiting for each, because a busy connection costs less than another.
+pub const SITE_CONNECTIONS_EAGER: usize = 20;
 
 /// Connections that wait for a next message, over all sites; more than these are closed at once.
 pub const IDLE_CONNECTIONS_MAX: usize = 200;

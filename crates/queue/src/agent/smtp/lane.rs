@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::oneshot;
 
 use super::job::{Job, Told};
-use crate::agent::limits::{IDLE_CONNECTIONS_MAX, ROUTES_MAX};
+use crate::agent::limits::{IDLE_CONNECTIONS_MAX, ROUTES_MAX, SITE_CONNECTIONS_EAGER};
 use crate::schedule::Site;
 
 /// All lanes: one for each site and terms.
@@ -99,7 +99,8 @@ impl Lane {
                 Err(back) => job = back,
             }
         }
-        if state.open < self.most {
+        let wanted = state.open < SITE_CONNECTIONS_EAGER || state.waiting.len() >= state.open;
+        if state.open < self.most && wanted {
             state.open += 1;
             return Given::Seat(job, Seat(self.clone()));
         }

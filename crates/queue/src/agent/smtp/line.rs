@@ -11,7 +11,7 @@ use world::resolver::Name;
 use super::job::Peer;
 use super::lane::{Lane, Lanes};
 use crate::agent::Diagnostic;
-use crate::agent::limits::{ROUTE_KEPT, ROUTES_MAX, SITE_CONNECTIONS_MAX};
+use crate::agent::limits::{ROUTE_KEPT, ROUTES_MAX};
 use crate::destinations::{Destinations, Terms, Way};
 use crate::route::{self, End, Hop, Route, Rules, SmartHost};
 use crate::schedule::Site;
@@ -57,8 +57,7 @@ impl Lines {
         world: World,
         per_destination: u32,
     ) -> Self {
-        let connections_max =
-            usize::try_from(per_destination).unwrap_or(usize::MAX).clamp(1, SITE_CONNECTIONS_MAX);
+        let connections_max = usize::try_from(per_destination).unwrap_or(usize::MAX).max(1);
         let (lanes, known) = (Lanes::default(), Mutex::default());
         Self { destinations, rules, world, lanes, connections_max, known }
     }

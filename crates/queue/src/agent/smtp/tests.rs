@@ -416,23 +416,27 @@ async fn a_connection_that_is_closing_takes_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_shares_a_bounded_number_of_connections() {
-    let scene = Scene::new();
-    let host = scene.host(MX1, Script::smtp());
-    let agents = scene.agents();
-    let content = scene.keep(CONTENT).await;
-    let tasks: Vec<_> = (0..200)
-        .map(|_| {
-            let (agents, message) = (agents.clone(), attempt("example.net", &["bob@example.net"], content));
-            let work = async move { shown(agents.attempt(message, Gate::open(), Cut::never()).await) };
-            scene.world.workers.spawn(work)
-        })
-        .collect();
-    for task in tasks {
-        assert_eq!(task.await.unwrap().outcomes, ["relayed 2.0.0"]);
+    for (burst, per_destination, most) in [(10, 100, 10), (32, 100, 20), (100, 100, 60), (100, 30, 30)] {
+        let mut scene = Scene::new();
+        scene.settings.delivery.connections.per_destination = per_destination;
+        let host = scene.host(MX1, Script::smtp());
+        let agents = scene.agents();
+        let content = scene.keep(CONTENT).await;
+        let tasks: Vec<_> = (0..burst)
+            .map(|_| {
+                let (agents, message) =
+                    (agents.clone(), attempt("example.net", &["bob@example.net"], content));
+                let work = async move { shown(agents.attempt(message, Gate::open(), Cut::never()).await) };
+                scene.world.workers.spawn(work)
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap().outcomes, ["relayed 2.0.0"]);
+        }
+        assert_eq!(host.taken().len(), burst);
+        let connections = host.heard().len();
+        assert!(connections <= most, "{connections} for {burst}");
     }
-    assert_eq!(host.taken().len(), 200);
-    let connections = host.heard().len();
-    assert!(connections <= crate::agent::limits::SITE_CONNECTIONS_MAX, "{connections}");
 }
 
 #[tokio::test(start_paused = true)]
