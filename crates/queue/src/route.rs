@@ -254,12 +254,13 @@ fn listed(
     rules: &Rules,
     throw: &mut dyn FnMut() -> u64,
 ) -> Result<Candidates, Box<Route>> {
-    let mut reasons = vec![format!("{domain} names {}", exchangers_text(answer.records.len()))];
+    let mut reasons = Vec::new();
     if answer.name != Name::from(domain) {
         // RFC 5321 §5.1: the name that an alias leads to is processed as if it were the initial one.
         reasons.push(format!("{domain} is an alias of {}", answer.name));
     }
     let mut records = answer.records;
+    let named = exchangers_text(records.len());
     records.retain(|mx| !mx.exchanger.is_root());
     if records.is_empty() {
         // RFC 7505 §4.1.
@@ -269,6 +270,7 @@ fn listed(
             reasons,
         )));
     }
+    reasons.push(format!("{domain} names {named}"));
     if let Some(us) = records.iter().filter(|mx| rules.names.contains(&mx.exchanger)).min() {
         let (name, cut) = (us.exchanger.clone(), us.preference);
         discard(&mut records, |mx| mx.preference, cut, &name.to_string(), &mut reasons);

@@ -29,7 +29,7 @@ fn tell_record(record: &JournalRecord, text: &mut String) {
     match Story::from_json(&record.story) {
         Ok(story) => {
             for hop in &story.hops {
-                line(text, hop.at, name(&hop.what), &describe(&hop.what));
+                line(text, hop.at, name(&hop.what), &describe(hop.at, &hop.what));
                 tell_details(hop, text);
                 for reason in &hop.because {
                     line(text, hop.at, "", &format!("because {reason}"));
@@ -94,7 +94,7 @@ fn name(what: &What) -> &'static str {
     }
 }
 
-fn describe(what: &What) -> String {
+fn describe(at: Timestamp, what: &What) -> String {
     match what {
         What::Accept { peer, server } => format!("from {peer} by virtual server \"{server}\""),
         What::Speak { hello, extended, tls, account } => describe_peer(hello, *extended, tls, account),
@@ -110,8 +110,9 @@ fn describe(what: &What) -> String {
         }
         What::Deliver { destination, recipients, outcome, diagnostic, due } => {
             let mut text = format!("{destination}: {} {}", paths(recipients), describe_outcome(*outcome));
-            if let Some(due) = due {
-                text.push_str(&format!(", next try {}", moment(*due)));
+            // What is tried at once needs no time.
+            if let Some(due) = due.filter(|due| *due > at) {
+                text.push_str(&format!(", next try {}", moment(due)));
             }
             if !diagnostic.is_empty() {
                 text.push_str(&format!(": {diagnostic}"));

@@ -32,7 +32,9 @@ pub(super) fn expired(millis: i64, status: EnhancedCode) -> String {
         hours => (hours / 24, "day"),
     };
     let plural = if count == 1 { "" } else { "s" };
-    format!("It was tried for {count} {unit}{plural} and is given up ({status}). The last attempt ended so:")
+    format!(
+        "It was tried for {count} {unit}{plural} and is given up ({status}). The last attempt ended like this:"
+    )
 }
 
 #[cfg(test)]

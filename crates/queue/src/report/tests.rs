@@ -93,7 +93,7 @@ fn a_failure_names_each_recipient_with_what_was_said_and_what_to_do() {
 
               carol@example.com
                 It was tried for 5 days and is given up (4.4.7). The last attempt ended
-                so:
+                like this:
                 [192.0.2.1] said: 451 4.7.1 Greylisted, try again later
                 The other side could not be reached, or put it off each time. Send it
                 again later, or reach the recipient another way.

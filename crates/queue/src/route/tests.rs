@@ -163,7 +163,6 @@ fn what_does_not_exist_and_what_takes_no_mail() {
         "example.org MX 0 .\nexample.org A 192.0.2.1",
         expect![[r#"
             failed 5.1.10
-            - example.org names one mail exchanger
             - the domain example.org takes no mail (null MX)
         "#]],
     );
@@ -237,8 +236,8 @@ fn aliases_are_followed_and_told_of() {
         expect![[r#"
             10 [2001:db8::1]:25 alias.example.org
             10 192.0.2.1:25 alias.example.org
-            - www.example.org names one mail exchanger
             - www.example.org is an alias of example.org
+            - www.example.org names one mail exchanger
             - alias.example.org is an alias of host.example.com, which is followed though RFC 5321 does not provide for it
         "#]],
     );

@@ -25,6 +25,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, AsyncWriteExt as _, DuplexStrea
 use tokio::runtime::Runtime;
 use world::World;
 
+use super::network::Network;
 use super::place::{BEGINNING, HOST_NAME, Place, Result, nobody_spawns, simulation, virtual_server};
 
 /// Octets that are on their way in one direction.
@@ -63,12 +64,21 @@ struct Dialogue {
 }
 
 impl MemoryStage {
-    /// Starts a server with this data.
+    /// Starts a server with this data. It can reach nobody.
     pub(crate) fn new(place: Place) -> Result<Self> {
+        Self::start(place, |world| world)
+    }
+
+    /// Starts a server with this data in a network.
+    pub(crate) fn within(place: Place, network: &Network) -> Result<Self> {
+        Self::start(place, |world| network.around(world))
+    }
+
+    fn start(place: Place, around: impl FnOnce(World) -> World) -> Result<Self> {
         let runtime = simulation()?;
         let settings = place.resolved()?;
         let (world, server) = runtime.block_on(async {
-            let world = World::simulated(BEGINNING, 7);
+            let world = around(World::simulated(BEGINNING, 7));
             let server = Server::start(&place.data(), settings, world.clone()).await;
             server.map(|server| (world, server)).map_err(|error| format!("{error:#}"))
         })?;
@@ -80,11 +90,15 @@ impl MemoryStage {
 
     /// What the administration tells of a message, or why it tells nothing.
     pub(crate) fn trace(&self, what: &str) -> Result<String> {
-        let request = Request::Trace { what: what.into() };
-        match self.runtime.block_on(self.server()?.admin().execute(request)) {
+        match self.administer(Request::Trace { what: what.into() })? {
             Response::Story { told, .. } => Ok(told),
             other => Err(format!("{other:?}")),
         }
+    }
+
+    /// What the administration answers to a request.
+    pub(crate) fn administer(&self, request: Request) -> Result<Response> {
+        Ok(self.runtime.block_on(self.server()?.admin().execute(request)))
     }
 
     fn server(&self) -> Result<&Server> {

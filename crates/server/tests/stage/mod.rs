@@ -4,4 +4,6 @@
 
 pub(crate) mod binary;
 pub(crate) mod memory;
+pub(crate) mod network;
 pub(crate) mod place;
+pub(crate) mod telling;

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use admin::{Admin, Down, NewPassword, Request, Response, Secret};
 use bytes::Bytes;
 use directory::Directory;
-use mail::{MailboxPath, Timestamp};
+use mail::{Domain, MailboxPath, Timestamp};
 use mailboxes::Mailboxes;
-use store::Store;
+use store::{Change, Commit, Store};
 use tempfile::TempDir;
 use testkit::files;
 use testkit::transcript::{Check, Fixture, Protocol};
@@ -28,6 +28,8 @@ pub(crate) const HOST_NAME: &str = "mx.example";
 pub(crate) struct Place {
     directory: TempDir,
     fixture: Fixture,
+    /// Settings that no option of a fixture has.
+    more: String,
 }
 
 /// Sentences, as stages speak.
@@ -36,17 +38,23 @@ pub(crate) type Result<T> = std::result::Result<T, String>;
 impl Place {
     /// Makes a data directory with the accounts, domains, aliases and emails of a fixture.
     pub(crate) fn new(fixture: &Fixture) -> Result<Self> {
-        let place = Self { directory: empty_directory()?, fixture: fixture.clone() };
+        let place = Self { directory: empty_directory()?, fixture: fixture.clone(), more: String::new() };
         place.with_store(async |store, world| furnish(store, world, fixture).await)?;
         Ok(place)
     }
 
     /// The same again, in another directory. Cheaper than a new one, because no password is hashed.
     pub(crate) fn copy(&self) -> Result<Self> {
-        let place = Self { directory: empty_directory()?, fixture: self.fixture.clone() };
+        let (fixture, more) = (self.fixture.clone(), self.more.clone());
+        let place = Self { directory: empty_directory()?, fixture, more };
         copy_directory(&self.data(), &place.data())
             .map_err(|error| format!("a copy of the data: {error}"))?;
         Ok(place)
+    }
+
+    /// The same with more settings: whole tables.
+    pub(crate) fn with_settings(self, more: &str) -> Self {
+        Self { more: more.into(), ..self }
     }
 
     /// The data directory.
@@ -59,9 +67,9 @@ impl Place {
         self.directory.path().join(name)
     }
 
-    /// The settings text of the fixture's options.
+    /// The settings text of the fixture's options, and what was added.
     pub(crate) fn settings(&self) -> String {
-        settings_text(&self.fixture)
+        settings_text(&self.fixture) + &self.more
     }
 
     /// The settings, with those options too that a settings text may not ask for.
@@ -141,6 +149,7 @@ fn empty_directory() -> Result<TempDir> {
 async fn furnish(store: &Store, world: &World, fixture: &Fixture) -> Result<()> {
     let directory = Arc::new(Directory::new(store.clone(), world.clone()));
     let admin = Admin::new(store.clone(), directory, world.clone(), Arc::new(Down));
+    add_domains(store, fixture).await?;
     for request in requests(fixture) {
         if let Response::Refused(refusal) = admin.execute(request).await {
             return Err(format!("the fixture: {refusal}"));
@@ -154,16 +163,27 @@ async fn furnish(store: &Store, world: &World, fixture: &Fixture) -> Result<()> 
     Ok(())
 }
 
-fn requests(fixture: &Fixture) -> Vec<Request> {
-    let mut domains: Vec<&str> = Vec::new();
+/// Without the keys that the command makes for a domain: no dialogue needs them, and each takes a tenth of a second.
+async fn add_domains(store: &Store, fixture: &Fixture) -> Result<()> {
     let addresses = fixture.accounts.iter().chain(&fixture.aliases).map(|(address, _)| address);
     let of_addresses = addresses.filter_map(|address| address.rsplit_once('@')).map(|(_, domain)| domain);
-    for domain in of_addresses.chain(fixture.domains.iter().map(String::as_str)) {
-        if !domains.contains(&domain) {
-            domains.push(domain);
+    let names = of_addresses.chain(fixture.domains.iter().map(String::as_str));
+    let names = names.map(|name| Domain::parse(name).map_err(|error| format!("{name}: {error}")));
+    let mut added: Vec<Domain> = Vec::new();
+    for name in names {
+        let name = name?;
+        if !added.contains(&name) {
+            added.push(name);
         }
     }
-    let domains = domains.into_iter().map(|domain| Request::DomainAdd { domain: domain.into() });
+    // The oldest is the one that a local part alone belongs to.
+    let change = |(at, name): (i64, Domain)| Change::AddDomain { name: name.to_string(), at: Timestamp(at) };
+    let changes = (0..).zip(added).map(change).collect();
+    let committed = store.commit(Commit { content: Vec::new(), changes }).await;
+    committed.map(drop).map_err(|error| format!("the domains: {error}"))
+}
+
+fn requests(fixture: &Fixture) -> Vec<Request> {
     let accounts = fixture.accounts.iter().map(|(address, password)| Request::AccountAdd {
         address: address.clone(),
         name: String::new(),
@@ -173,7 +193,7 @@ fn requests(fixture: &Fixture) -> Vec<Request> {
         address: address.clone(),
         targets: vec![target.clone()],
     };
-    domains.chain(accounts).chain(fixture.aliases.iter().map(alias)).collect()
+    accounts.chain(fixture.aliases.iter().map(alias)).collect()
 }
 
 async fn append(store: &Store, mailboxes: &Mailboxes, address: &str, content: Bytes) -> Result<()> {
