@@ -14,9 +14,18 @@ pub(crate) struct Explained {
 }
 
 impl Explained {
+    /// The steps of a statement's plan.
+    fn plan(&self, sql: &str) -> Vec<String> {
+        let mut statement = self.sql.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+        steps.collect::<Result<_, _>>().unwrap()
+    }
+
     fn look(&mut self, sql: &str) {
-        let plan = self.sql.plan(sql);
-        let slow = plan.into_iter().filter(|step| step.starts_with("SCAN") || step.contains("TEMP B-TREE"));
+        let slow = self
+            .plan(sql)
+            .into_iter()
+            .filter(|step| step.starts_with("SCAN") || step.contains("TEMP B-TREE"));
         self.slow.extend(slow.map(|step| format!("{step}: {sql}")));
     }
 }

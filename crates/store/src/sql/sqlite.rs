@@ -14,7 +14,7 @@ use crate::limits::STATEMENTS_MAX;
 
 /// A connection.
 pub(crate) struct Sqlite {
-    connection: Connection,
+    pub(super) connection: Connection,
     /// Pages in the write-ahead log after the last commit.
     wal_pages: Arc<AtomicI64>,
 }
@@ -52,16 +52,6 @@ impl Sqlite {
         )?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         Ok(Self { connection, wal_pages: Arc::default() })
-    }
-}
-
-#[cfg(test)]
-impl Sqlite {
-    /// The steps of a statement's plan.
-    pub(crate) fn plan(&self, sql: &str) -> Vec<String> {
-        let mut statement = self.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps = statement.raw_query().mapped(|row| row.get::<_, String>(3));
-        steps.collect::<Result<_, _>>().unwrap()
     }
 }
 
