@@ -69,6 +69,11 @@ const STEPS: &[Step] = &[
         cure: "run it again with the WAXSEAL_SEED that it printed",
     },
     Step {
+        name: "durable: killed while it relays",
+        does: Does::Own(durable::crash_relay),
+        cure: "run it again with the WAXSEAL_SEED that it printed",
+    },
+    Step {
         name: "durable: each 250 after its syncs",
         does: Does::Own(durable::sync_proof),
         cure: "the lines of the trace above show what came too late",

@@ -10,6 +10,11 @@ pub(crate) fn crash() -> Result<()> {
     test("crash")
 }
 
+/// Kills the server while it sends mail on, and compares what it acknowledged with what arrived, was reported or waits.
+pub(crate) fn crash_relay() -> Result<()> {
+    test("crash_relay")
+}
+
 /// Reads the server's system calls: each 250 after its syncs.
 pub(crate) fn sync_proof() -> Result<()> {
     test("sync_proof")

@@ -9,33 +9,35 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 mod proof {
+    pub(crate) mod added;
+    pub(crate) mod attempt;
     pub(crate) mod chance;
     pub(crate) mod imap;
     pub(crate) mod ledger;
+    pub(crate) mod load;
     pub(crate) mod message;
     pub(crate) mod pop3;
     pub(crate) mod reading;
     pub(crate) mod server;
     pub(crate) mod smtp;
+    pub(crate) mod trial;
 }
 
+use proof::attempt::Attempt;
 use proof::chance::Chance;
 use proof::imap::look;
-use proof::ledger::{Attempt, Found, compare};
+use proof::ledger::{Found, compare};
+use proof::load::{Letter, Load};
 use proof::message::Message;
 use proof::reading::read_everything;
 use proof::server::{DOMAIN, Place, Server, Signal};
-use proof::smtp::{Client, Sent};
+use proof::smtp::Sent;
+use proof::trial::{check, kill_early, kills_and_seed};
 
-const CONNECTIONS: u64 = 32;
 const ACCOUNTS: usize = 4;
-const KILLS: u32 = 20;
 /// No further kill begins after this long, so that a slow machine ends too.
 const KILLING_TIME_MAX: Duration = Duration::from_secs(80);
 /// Each so many kills, the data directory is checked while the server is down.
@@ -44,10 +46,10 @@ const KILLS_PER_CHECK: u32 = 5;
 #[test]
 #[ignore = "takes a minute and every core; `cargo xtask ci durable` runs it"]
 fn what_was_acknowledged_is_kept_though_the_server_is_killed() {
-    let (kills_max, seed) = (variable("WAXSEAL_KILLS", KILLS), variable("WAXSEAL_SEED", of_the_clock()));
+    let (kills_max, seed) = kills_and_seed();
     println!("WAXSEAL_SEED={seed}");
     let directory = tempfile::tempdir().expect("a directory for a test");
-    let place = Place::new(directory.path(), &accounts());
+    let place = Place::new(directory.path(), "", &accounts());
     let (kills, after) = kill_under_load(&place, seed, kills_max);
     let (tally, wrong) = compare(&after.attempts, &after.found);
     println!(
@@ -77,7 +79,7 @@ struct Aftermath {
 
 /// Kills so often, if there is time; then lets the load end and reads everything.
 fn kill_under_load(place: &Place, seed: u64, kills_max: u32) -> (u32, Aftermath) {
-    let load = Load::start(seed);
+    let load = Load::start(seed, write);
     let (mut kills, mut memory, begun) = (0, Memory::default(), Instant::now());
     let mut chance = Chance::new(seed);
     let mut server = place.serve(&[]);
@@ -107,104 +109,14 @@ fn look_around(place: &Place, server: Server, attempts: Vec<Attempt>, mut memory
     Aftermath { attempts, found, faults }
 }
 
-fn variable<T: std::str::FromStr>(name: &str, default: T) -> T {
-    match std::env::var(name) {
-        Ok(value) => value.parse().unwrap_or_else(|_| panic!("{name} is not a number: {value}")),
-        Err(_) => default,
-    }
-}
-
-fn of_the_clock() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-    now.as_nanos() as u64
-}
-
 fn accounts() -> Vec<String> {
     (0..ACCOUNTS).map(|n| format!("user{n}@{DOMAIN}")).collect()
 }
 
-/// Starts the server and kills it this soon, whatever it is at: a crash while it recovers from a crash.
-fn kill_early(place: &Place, after: Duration) {
-    let mut server = place.server(&[]).spawn().expect("it started before");
-    std::thread::sleep(after);
-    server.kill().expect("it runs");
-    server.wait().expect("it is our child");
-}
-
-fn check(place: &Place) {
-    let said = place.command(&["store", "check"], "");
-    assert!(said.contains("All is well"), "{said}");
-}
-
-/// Clients that send, each over a connection of its own, as long as there is a server.
-struct Load {
-    field: Arc<Field>,
-    clients: Vec<JoinHandle<Vec<Attempt>>>,
-}
-
-/// What clients share.
-#[derive(Default)]
-struct Field {
-    /// The server's port; 0 while there is none.
-    port: AtomicU16,
-    numbers: AtomicU32,
-    over: AtomicBool,
-}
-
-impl Load {
-    fn start(seed: u64) -> Self {
-        let field = Arc::<Field>::default();
-        let clients = (0..CONNECTIONS)
-            .map(|number| {
-                let (field, chance) = (field.clone(), Chance::new(seed ^ (number << 32)));
-                std::thread::spawn(move || field.serve_as_client(chance))
-            })
-            .collect();
-        Self { field, clients }
-    }
-
-    /// Lets the clients send for this long.
-    fn run_for(&self, server: &Server, time: Duration) {
-        self.field.port.store(server.port("smtp"), Ordering::Relaxed);
-        std::thread::sleep(time);
-        self.field.port.store(0, Ordering::Relaxed);
-    }
-
-    /// Everyone ends after what they are at.
-    fn stop(self) -> Vec<Attempt> {
-        self.field.over.store(true, Ordering::Relaxed);
-        self.clients.into_iter().flat_map(|client| client.join().expect("no client panics")).collect()
-    }
-}
-
-impl Field {
-    /// Connects whenever there is a server and sends until the connection or the test is over.
-    fn serve_as_client(&self, mut chance: Chance) -> Vec<Attempt> {
-        let mut attempts = Vec::new();
-        while !self.over.load(Ordering::Relaxed) {
-            let port = self.port.load(Ordering::Relaxed);
-            match (port > 0).then(|| Client::connect(port)) {
-                Some(Ok(mut client)) => self.converse(&mut client, &mut chance, &mut attempts),
-                _ => std::thread::sleep(Duration::from_millis(2)),
-            }
-        }
-        attempts
-    }
-
-    fn converse(&self, client: &mut Client, chance: &mut Chance, attempts: &mut Vec<Attempt>) {
-        while !self.over.load(Ordering::Relaxed) {
-            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-            let message = Message { number, octets: size(chance) };
-            let recipients = recipients(chance);
-            let names: Vec<&str> = recipients.iter().map(String::as_str).collect();
-            let sent = client.send(message, &names);
-            let over = matches!(sent, Sent::Cut | Sent::InFlight);
-            attempts.push(Attempt { message, recipients, sent });
-            if over {
-                return;
-            }
-        }
-    }
+/// A letter to accounts here.
+fn write(number: u32, chance: &mut Chance) -> Letter {
+    let message = Message { number, octets: size(chance) };
+    Letter { message, sender: message.sender(), recipients: recipients(chance), pause: Duration::ZERO }
 }
 
 /// From 1 to 600 KiB: most are small, and some cross the size from which content is staged.

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 mod proof {
+    pub(crate) mod added;
+    pub(crate) mod attempt;
     pub(crate) mod chance;
     pub(crate) mod ledger;
     pub(crate) mod message;
@@ -19,7 +21,8 @@ mod proof {
     pub(crate) mod smtp;
 }
 
-use proof::ledger::{Attempt, compare};
+use proof::attempt::Attempt;
+use proof::ledger::compare;
 use proof::message::Message;
 use proof::reading::read_everything;
 use proof::server::{DOMAIN, Place, Server, Signal};
@@ -58,7 +61,7 @@ fn fill(directory: &Path) {
     mount(directory);
     let ballast = directory.join("ballast");
     std::fs::write(&ballast, vec![1; BALLAST_OCTETS]).expect("the disk is empty");
-    let place = Place::new(directory, &[account()]);
+    let place = Place::new(directory, "", &[account()]);
     let server = place.serve(&[]);
     let mut attempts = Vec::new();
     send_until(&server, &mut attempts, |refused, _| refused == REFUSALS);
@@ -105,7 +108,7 @@ fn send_until(server: &Server, attempts: &mut Vec<Attempt>, enough: impl Fn(usiz
         let number = u32::try_from(attempts.len()).expect("there are few");
         assert!(number < MESSAGES_MAX, "the disk never fills up");
         let message = Message { number, octets: size(number) };
-        let sent = client.send(message, &[&account()]);
+        let sent = client.send(message, &message.sender(), &[&account()]);
         assert!(!matches!(sent, Sent::Cut | Sent::InFlight), "the connection broke at {number}");
         attempts.push(Attempt { message, recipients: vec![account()], sent });
         let is_small = message.octets == SMALL_OCTETS;

@@ -42,7 +42,7 @@ const TEXT_OCTETS_MAX: &str = "33554432";
 fn each_250_is_written_after_its_syncs_have_ended() {
     need_strace();
     let directory = tempfile::tempdir().expect("a directory for a test");
-    let place = Place::new(directory.path(), &[account()]);
+    let place = Place::new(directory.path(), "", &[account()]);
     let file = directory.path().join("trace");
     let server = place.serve(&wrapper(file.to_str().expect("the path is UTF-8")));
     let kept = send(server.port("smtp"));
@@ -94,7 +94,7 @@ fn converse(port: u16, first: u32) -> Vec<(Message, String)> {
 }
 
 fn send_one(client: &mut Client, message: Message) -> (Message, String) {
-    match client.send(message, &[&account()]) {
+    match client.send(message, &message.sender(), &[&account()]) {
         Sent::Kept(queue_id) => (message, queue_id),
         other => panic!("{} was not kept: {other:?}", message.mark()),
     }

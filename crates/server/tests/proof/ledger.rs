@@ -9,17 +9,8 @@
 
 use std::collections::BTreeMap;
 
-use super::message::Message;
+use super::attempt::Attempt;
 use super::smtp::Sent;
-
-/// One attempt to send.
-#[derive(Debug, Clone)]
-pub(crate) struct Attempt {
-    pub(crate) message: Message,
-    /// Accounts, none twice.
-    pub(crate) recipients: Vec<String>,
-    pub(crate) sent: Sent,
-}
 
 /// How often each message lies in each account, by number and address.
 pub(crate) type Found = BTreeMap<(u32, String), usize>;
@@ -85,6 +76,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proof::message::Message;
 
     fn attempt(number: u32, sent: Sent) -> Attempt {
         let message = Message { number, octets: 0 };

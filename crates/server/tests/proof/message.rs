@@ -29,7 +29,8 @@ impl Message {
         let mark = self.mark();
         let mut chance = Chance::new(u64::from(self.number));
         let mut content = format!(
-            "From: <{}>\r\nSubject: {mark}\r\nMessage-ID: <{mark}@client.test>\r\nMIME-Version: 1.0\r\n\
+            "From: <{}>\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\nSubject: {mark}\r\nMessage-ID: \
+             <{mark}@client.test>\r\nMIME-Version: 1.0\r\n\
              Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
             self.sender()
         )

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use super::ledger::{Attempt, Found};
+use super::added::fields_before;
+use super::attempt::Attempt;
+use super::ledger::Found;
 use super::message::{Message, numbers_in};
 use super::pop3::read_all;
 
@@ -35,21 +37,10 @@ pub(crate) fn read_everything(port: u16, accounts: &[String], attempts: &[Attemp
 fn identify(stored: &[u8], account: &str, sent: &BTreeMap<u32, Message>) -> Result<u32, String> {
     let number = numbers_in(stored).next().ok_or("a message without a mark")?;
     let message = sent.get(&number).ok_or(format!("message {number} was never begun"))?;
-    let mark = message.mark();
-    let content = message.content();
-    let added = stored.strip_suffix(&content[..]).ok_or(format!(
-        "{mark} in {account} is not what was sent: {} octets are stored of about {}",
-        stored.len(),
-        content.len()
-    ))?;
-    let added = String::from_utf8_lossy(added);
-    let names: Vec<&str> = added
-        .lines()
-        .filter(|line| !line.starts_with([' ', '\t']))
-        .map(|line| line.split(':').next().unwrap_or(line))
-        .collect();
-    match names[..] {
-        ["Return-Path", "Delivered-To", "Received"] => Ok(number),
-        _ => Err(format!("{mark} in {account} has other fields before it: {names:?}")),
+    let place = |fault| format!("{} in {account} {fault}", message.mark());
+    let names = fields_before(&message.content(), stored).map_err(place)?;
+    if names != ["Return-Path", "Delivered-To", "Received"] {
+        return Err(place(format!("has other fields before it: {names:?}")));
     }
+    Ok(number)
 }

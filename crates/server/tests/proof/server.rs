@@ -33,6 +33,7 @@ messages-per-connection = 4294967295
 name = "internet"
 protocol = "smtp"
 bind = "127.0.0.1:0"
+relay = { allow = ["127.0.0.0/8"] }
 
 [[virtual-server]]
 name = "maildrop"
@@ -53,10 +54,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Settings, the domain and these accounts.
-    pub(crate) fn new(directory: &Path, accounts: &[String]) -> Self {
+    /// Settings, with more of them where a test needs more, the domain and these accounts.
+    pub(crate) fn new(directory: &Path, more: &str, accounts: &[String]) -> Self {
         let place = Self { data: directory.join("data"), settings: directory.join("settings.toml") };
-        write(&place.settings, SETTINGS);
+        write(&place.settings, &[SETTINGS, more].concat());
         place.command(&["domain", "add", DOMAIN], "");
         for account in accounts {
             place.command(&["account", "add", account, "--password-stdin"], PASSWORD);

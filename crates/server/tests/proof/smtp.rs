@@ -43,8 +43,8 @@ impl Client {
     }
 
     /// Sends a message, its commands pipelined (RFC 2920).
-    pub(crate) fn send(&mut self, message: Message, recipients: &[&str]) -> Sent {
-        match self.announce(message, recipients).and_then(|refused| match refused {
+    pub(crate) fn send(&mut self, message: Message, sender: &str, recipients: &[&str]) -> Sent {
+        match self.announce(sender, recipients).and_then(|refused| match refused {
             Some(reply) => Ok(Some(reply)),
             None => self.write_stuffed(&message.content()).map(|()| None),
         }) {
@@ -62,8 +62,8 @@ impl Client {
     }
 
     /// MAIL, RCPT and DATA; a reply that was not expected.
-    fn announce(&mut self, message: Message, recipients: &[&str]) -> io::Result<Option<String>> {
-        let mut commands = format!("MAIL FROM:<{}> BODY=8BITMIME\r\n", message.sender());
+    fn announce(&mut self, sender: &str, recipients: &[&str]) -> io::Result<Option<String>> {
+        let mut commands = format!("MAIL FROM:<{sender}> BODY=8BITMIME\r\n");
         for recipient in recipients {
             commands.push_str(&format!("RCPT TO:<{recipient}>\r\n"));
         }
