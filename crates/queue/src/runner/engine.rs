@@ -40,7 +40,17 @@ pub(super) struct Engine<A> {
     timer: Timer,
     /// Attempts so far.
     attempts: u64,
-    stopping: bool,
+    phase: Phase,
+}
+
+/// How far the runner is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Working,
+    /// Nothing new begins.
+    Stopping,
+    /// What is still under way has been told to end at once.
+    Cutting,
 }
 
 impl<A: Attempts> Engine<A> {
@@ -65,7 +75,7 @@ impl<A: Attempts> Engine<A> {
             asked,
             timer: Timer::new(),
             attempts: 0,
-            stopping: false,
+            phase: Phase::Working,
         }
     }
 
@@ -88,10 +98,10 @@ impl<A: Attempts> Engine<A> {
 
     /// Nothing new begins; what is under way may end, then it is cut, then it is dropped.
     async fn stop(mut self) {
-        self.stopping = true;
         let clock = self.clerk.world.clock.clone();
-        for (grace, cut) in [(STOP_GRACE, false), (STOP_CUT, true)] {
-            if cut {
+        for (phase, grace) in [(Phase::Stopping, STOP_GRACE), (Phase::Cutting, STOP_CUT)] {
+            self.phase = phase;
+            if phase == Phase::Cutting {
                 self.window.cut_all();
             }
             let until = clock.now() + grace;
@@ -118,7 +128,7 @@ impl<A: Attempts> Engine<A> {
     fn pause(&self) -> Duration {
         let now = self.now();
         // When it stops, leases are given up all together.
-        let leases = self.leases.next_wakeup().filter(|_| !self.stopping);
+        let leases = self.leases.next_wakeup().filter(|_| self.phase == Phase::Working);
         let wakeups = [self.schedule.next_wakeup(), leases];
         let Some(at) = wakeups.into_iter().flatten().min() else { return SLEEP_MAX };
         span(now, at).min(SLEEP_MAX)
@@ -147,7 +157,7 @@ impl<A: Attempts> Engine<A> {
                 Step::Cut(key) => self.window.cut(&key),
                 Step::Settle { delivery, transitions } => self.settle(&delivery, transitions, now),
                 // Whatever begins would be dropped again.
-                _ if self.stopping => {}
+                _ if self.phase != Phase::Working => {}
                 Step::Survey { limit } => {
                     let store = self.clerk.store.clone();
                     self.spawn(Event::Surveyed(Vec::new()), task::survey(store, now, limit));
@@ -164,7 +174,7 @@ impl<A: Attempts> Engine<A> {
                 }
             }
         }
-        if !self.stopping {
+        if self.phase == Phase::Working {
             self.lease(now);
         }
     }
@@ -320,9 +330,14 @@ impl<A: Attempts> Engine<A> {
         };
         let outcomes = outcomes(&attempted);
         let Some(work) = self.window.ended(key, number, attempted) else { return };
+        let deferred = |outcome: &schedule::Outcome| *outcome == schedule::Outcome::Deferred;
+        if self.phase == Phase::Cutting && outcomes.values().all(deferred) {
+            // Our own doing, not the next hop's: the row stays as it is, and the next runner tries it at once.
+            self.window.settled(key);
+            return;
+        }
         let rules = self.clerk.terms.rules(key.destination.as_str());
-        let settled = outcomes.values().all(|outcome| *outcome != schedule::Outcome::Deferred);
-        if settled && outcomes.len() == work.entry.recipients.len() {
+        if !outcomes.values().any(deferred) && outcomes.len() == work.entry.recipients.len() {
             self.schedule.ended(now, key, &outcomes, rules, Duration::ZERO);
             return;
         }
@@ -336,7 +351,7 @@ impl<A: Attempts> Engine<A> {
     /// An attempt knows where it goes.
     fn pass(&mut self, passage: Passage) {
         let Passage { key, attempt, site, answer } = passage;
-        let routed = match self.window.is_running(&key, attempt) && !self.stopping {
+        let routed = match self.window.is_running(&key, attempt) && self.phase == Phase::Working {
             true => self.schedule.routed(self.now(), &key, &site),
             false => Routed::StepBack,
         };
