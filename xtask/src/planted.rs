@@ -171,6 +171,6 @@ mod tests {
         let planted = read(&crate::root().join("tests/planted")).unwrap();
         let tests: BTreeSet<&str> =
             planted.iter().flat_map(|it| &it.fails).map(|(test, _)| &**test).collect();
-        assert_eq!(tests, BTreeSet::from(["crash", "sync_proof"]));
+        assert_eq!(tests, BTreeSet::from(["crash", "crash_relay", "sync_proof"]));
     }
 }

@@ -192,7 +192,7 @@ impl Trial {
 fn settings(port: u16) -> String {
     format!(
         "[delivery]\nsmart-host = [\"127.0.0.1:{port}\"]\ntls = \"off\"\nretry = [\"1 s\"]\n\
-         connections = {{ per-destination = 24 }}\n"
+         connections = {{ per-destination = 64 }}\n"
     )
 }
 

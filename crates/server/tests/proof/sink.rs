@@ -54,6 +54,8 @@ struct Shared {
     open: AtomicUsize,
 }
 
+/// So long that at every kill some messages are between their final dot and its reply.
+const PAUSE_MS_MAX: u64 = 150;
 /// A killed client's connections end at once; a pause of ours ends soon.
 const QUIET_TIME_MAX: Duration = Duration::from_secs(20);
 
@@ -212,7 +214,7 @@ impl Session {
     }
 
     fn pause(&mut self) {
-        std::thread::sleep(Duration::from_millis(self.chance.between(0, 25)));
+        std::thread::sleep(Duration::from_millis(self.chance.between(0, PAUSE_MS_MAX)));
     }
 
     /// Whether the client has gone.
