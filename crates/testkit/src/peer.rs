@@ -27,6 +27,7 @@ mod tls;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use mail::Timestamp;
 use tokio::sync::{Notify, watch};
@@ -119,8 +120,10 @@ impl Peer {
         let host = self.host.clone();
         self.host.spawn(async move {
             loop {
-                if let Ok((stream, source)) = listener.accept().await {
-                    host.serve(&Clock::Real, Link::new(stream), source);
+                match listener.accept().await {
+                    Ok((stream, source)) => host.serve(&Clock::Real, Link::new(stream), source),
+                    // Too many files are open; some will be closed.
+                    Err(_) => Clock::Real.sleep(Duration::from_millis(10)).await,
                 }
             }
         });
