@@ -98,7 +98,13 @@ impl Schedule {
         let deadline = plus(now, self.limits.attempt);
         self.running += 1;
         self.deadlines.insert((deadline, key.clone()));
-        self.window.insert(key.clone(), Slot::Running { delivery: delivery.clone(), site: None, deadline });
+        // It goes where the last one went, until it says otherwise: else all that wait for one place would start at once,
+        // and all but one step back.
+        let site = self.lines[&key.destination].site.clone();
+        if let Some(site) = &site {
+            *self.sites.entry(site.clone()).or_default() += 1;
+        }
+        self.window.insert(key.clone(), Slot::Running { delivery: delivery.clone(), site, deadline });
         self.reindex(&key.destination, now);
         Some(Step::Start(delivery))
     }
