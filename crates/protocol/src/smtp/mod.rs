@@ -23,5 +23,5 @@ mod session;
 pub(crate) mod tests;
 
 pub use dialect::Dialect;
-pub use server::{Answer, Config, Hello, Outcome, Question, Recipient, Sender};
+pub use server::{Answer, Config, Hello, Lookup, Outcome, Question, Recipient, Sender};
 pub use session::ServerSession;

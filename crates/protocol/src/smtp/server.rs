@@ -98,10 +98,19 @@ pub enum Question {
     Refused(Reply),
     /// RSET, EHLO or the like ended the transaction without content. Answered by [`Answer::Taken`].
     Abandoned,
-    /// VRFY, with its argument. Answered by [`Answer::Reply`].
-    Verify(String),
-    /// EXPN, with its argument. Answered by [`Answer::Reply`].
-    Expand(String),
+    /// VRFY. Answered by [`Answer::Reply`].
+    Verify(Lookup),
+    /// EXPN. Answered by [`Answer::Reply`].
+    Expand(Lookup),
+}
+
+/// What VRFY and EXPN ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// The argument.
+    pub what: String,
+    /// Whether the client has signed in, on the transport as it is now.
+    pub signed_in: bool,
 }
 
 /// How the application decided.

@@ -7,7 +7,7 @@ use mail::{Address, ForwardPath, Reply};
 use policy::{Magic, Verdict, gather};
 use protocol::End;
 use protocol::sasl::{Credentials, SignIn};
-use protocol::smtp::{Answer, Outcome, Question, Recipient, Sender, ServerSession};
+use protocol::smtp::{Answer, Lookup, Outcome, Question, Recipient, Sender, ServerSession};
 use queue::ReceivedMessage;
 use store::{Change, Commit};
 use wire::{Decision, Handler};
@@ -24,7 +24,6 @@ pub(crate) struct SmtpHandler {
     shared: Arc<Shared>,
     connection: Arc<Connection>,
     peer: Peer,
-    account: Arc<Mutex<Option<Address>>>,
     /// The open transaction. A later decision takes it along and puts it back.
     open: Open,
 }
@@ -34,7 +33,7 @@ type Open = Arc<Mutex<Option<Transaction>>>;
 impl SmtpHandler {
     pub(crate) fn new(shared: Arc<Shared>, connection: Arc<Connection>) -> Self {
         let peer = Peer { address: connection.peer, facts: connection.facts() };
-        Self { shared, connection, peer, account: Arc::default(), open: Arc::default() }
+        Self { shared, connection, peer, open: Arc::default() }
     }
 
     /// MAIL.
@@ -121,14 +120,12 @@ impl SmtpHandler {
     }
 
     fn authenticate(&mut self, credentials: Credentials) -> Decision<Answer> {
-        let (shared, connection, account) =
-            (self.shared.clone(), self.connection.clone(), self.account.clone());
+        let (shared, connection) = (self.shared.clone(), self.connection.clone());
         Decision::Later(Box::pin(async move {
             let signed_in = shared.directory.sign_in(crate::replies::credentials(credentials)).await;
             let answer = crate::replies::sign_in(signed_in);
             if let SignIn::Accepted(address) = &answer {
                 connection.live.signed_in(address.to_string());
-                *account.lock().expect("no holder panics") = Some(address.clone());
             }
             Answer::SignIn(answer)
         }))
@@ -136,10 +133,9 @@ impl SmtpHandler {
 
     /// VRFY and EXPN: the truth for those who signed in, nothing for strangers or where it is off. RFC 5321 §7.3: a server
     /// that has them off must answer 252.
-    fn verify(&self, on: bool, argument: &str) -> Decision<Answer> {
-        let signed_in = on && self.account.lock().expect("no holder panics").is_some();
-        let path = argument.trim_matches(['<', '>']).parse().map(ForwardPath::Address);
-        let (true, Ok(path)) = (signed_in, path) else {
+    fn verify(&self, on: bool, lookup: &Lookup) -> Decision<Answer> {
+        let path = lookup.what.trim_matches(['<', '>']).parse().map(ForwardPath::Address);
+        let (true, Ok(path)) = (on && lookup.signed_in, path) else {
             // RFC 5321 §3.5.3: 252 where the server does not say.
             let text = "not told to strangers; send the message and see";
             return Decision::Now(Answer::Reply(Reply::new(252, (2, 1, 5), text)));
@@ -172,11 +168,11 @@ impl Handler<ServerSession> for SmtpHandler {
                 self.abandon("the client gave the transaction up before its content");
                 return Decision::Now(Answer::Taken);
             }
-            Question::Verify(argument) => {
-                return self.verify(self.connection.server.commands.vrfy, &argument);
+            Question::Verify(lookup) => {
+                return self.verify(self.connection.server.commands.vrfy, &lookup);
             }
-            Question::Expand(argument) => {
-                return self.verify(self.connection.server.commands.expn, &argument);
+            Question::Expand(lookup) => {
+                return self.verify(self.connection.server.commands.expn, &lookup);
             }
         };
         Decision::Now(Answer::Reply(reply))

@@ -13,7 +13,7 @@ use crate::smtp::content::{Fault, Piece};
 use crate::smtp::dialect::Dialect;
 use crate::smtp::extensions;
 use crate::smtp::replies::{self, Canned};
-use crate::smtp::server::{Hello, Question, Recipient, Sender};
+use crate::smtp::server::{Hello, Lookup, Question, Recipient, Sender};
 
 type Done = Result<(), Refusal>;
 
@@ -135,8 +135,8 @@ impl ServerSession {
             Verb::Rset => command::nothing(argument).map(|()| self.end_transaction(Then::Reset)),
             Verb::Quit => command::nothing(argument).map(|()| self.end_transaction(Then::Quit)),
             Verb::StartTls => command::nothing(argument).map(|()| self.end_transaction(Then::StartTls)),
-            Verb::Vrfy => self.look_up(command::something(argument).map(Question::Verify)?),
-            Verb::Expn => self.look_up(command::something(argument).map(Question::Expand)?),
+            Verb::Vrfy => self.look_up(argument, Question::Verify),
+            Verb::Expn => self.look_up(argument, Question::Expand),
             Verb::Noop => self.noop(),
             Verb::Help => self.help(),
             Verb::Auth => self.auth(argument),
@@ -164,8 +164,9 @@ impl ServerSession {
         Ok(())
     }
 
-    fn look_up(&mut self, question: Question) -> Done {
-        self.ask(question, Asked::Lookup);
+    fn look_up(&mut self, argument: &str, question: fn(Lookup) -> Question) -> Done {
+        let what = command::something(argument)?;
+        self.ask(question(Lookup { what, signed_in: self.account.is_some() }), Asked::Lookup);
         Ok(())
     }
 
