@@ -43,7 +43,7 @@ pub(crate) fn place() -> Place {
 /// What became of everything.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ledger {
-    /// Messages that were taken, by connection of delivery.
+    /// Transactions in which a peer took a message.
     pub(crate) taken: usize,
     /// Reports in the sender's INBOX.
     pub(crate) reports: usize,
@@ -51,10 +51,11 @@ pub(crate) struct Ledger {
     pub(crate) waiting: u64,
 }
 
-/// Submits this content to each of these lists of recipients, lets the time pass, and says what became of it.
+/// Submits this content to each of these lists of recipients, lets the time pass, and says what became of it. The peers
+/// are the exchangers of there.example, in order of preference.
 pub(crate) fn play(
     place: &Place,
-    peer: &Peer,
+    peers: &[&Peer],
     more: &str,
     letters: &[&[&str]],
     content: &[u8],
@@ -62,7 +63,7 @@ pub(crate) fn play(
 ) -> Ledger {
     let place = place.copy().unwrap();
     let runtime = simulation().unwrap();
-    let world = runtime.block_on(async { outside(peer) });
+    let world = runtime.block_on(async { outside(peers) });
     serve(&runtime, &place, &world, more, async |server| {
         for recipients in letters {
             submit(server, &world, recipients, content).await;
@@ -70,17 +71,22 @@ pub(crate) fn play(
         world.clock.sleep(time).await;
     });
     let waiting = waiting(&place);
-    Ledger { taken: peer.taken().len(), reports: reports(&place), waiting }
+    let taken = peers.iter().map(|peer| peer.taken().len()).sum();
+    Ledger { taken, reports: reports(&place), waiting }
 }
 
-/// A world in which mail for there.example goes to the peer.
-fn outside(peer: &Peer) -> World {
-    let address: IpAddr = "192.0.2.1".parse().unwrap();
+/// A world in which mail for there.example goes to these peers. Each is at home on the port of LMTP, too.
+fn outside(peers: &[&Peer]) -> World {
     let mut world = World::simulated(BEGINNING, 7);
-    let zone = Zone::new().mx("there.example", 10, "mx.there.example").address("mx.there.example", address);
-    let harbour = Harbour::new();
-    for port in [24, 25] {
-        peer.dock(&world.clock, &harbour, SocketAddr::new(address, port));
+    let (mut zone, harbour) = (Zone::new(), Harbour::new());
+    for (number, peer) in (1_u8..).zip(peers) {
+        let address = IpAddr::from([192, 0, 2, number]);
+        // The first is called mx.
+        let name = format!("mx{}.there.example", "x".repeat(usize::from(number) - 1));
+        zone = zone.mx("there.example", 10 * u16::from(number), &name).address(&name, address);
+        for port in [24, 25] {
+            peer.dock(&world.clock, &harbour, SocketAddr::new(address, port));
+        }
     }
     world.dialer = Dialer::Simulated(harbour);
     world.resolver = Resolver::Simulated(Simulated::new(world.clock.clone(), zone));
