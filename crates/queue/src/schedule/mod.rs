@@ -250,6 +250,8 @@ pub struct Schedule {
     reserved: usize,
     running: usize,
     sites: BTreeMap<Site, usize>,
+    /// Destinations that could start if their site had room, in turn. One may be here that could not any more.
+    parked: BTreeMap<Site, BTreeSet<(u64, Destination)>>,
     /// When running attempts are cut.
     deadlines: BTreeSet<(Timestamp, Key)>,
     /// When settlements are written again that the store could not take.
@@ -271,6 +273,7 @@ impl Schedule {
             reserved: 0,
             running: 0,
             sites: BTreeMap::new(),
+            parked: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             again: BTreeSet::new(),
             steps: VecDeque::new(),

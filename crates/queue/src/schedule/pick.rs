@@ -1,9 +1,11 @@
 //! What is done next: time first, then leases, then attempts, then reading.
 
+use std::collections::BTreeSet;
+
 use mail::Timestamp;
 
-use super::line::{Asked, Lease};
-use super::value::{Destination, Key};
+use super::line::{Asked, Lease, Place};
+use super::value::{Destination, Key, Site};
 use super::{Schedule, Slot, Step, plus};
 
 impl Schedule {
@@ -84,8 +86,8 @@ impl Schedule {
         if self.running >= self.limits.attempts_max {
             return None;
         }
-        let mut startable = self.index.startable.iter().map(|(_, destination)| destination);
-        let destination = startable.find(|destination| self.may_start(destination, now))?.clone();
+        self.unpark(now);
+        let destination = self.next_to_start(now)?;
         let line = self.lines.get_mut(&destination).expect("the index has known lines");
         let (_, queue_id) = line.waiting.pop_first().expect("startable means that something waits");
         line.running += 1;
@@ -109,11 +111,48 @@ impl Schedule {
         Some(Step::Start(delivery))
     }
 
-    fn may_start(&self, destination: &Destination, now: Timestamp) -> bool {
-        self.lines[destination].lease_is_fresh(&self.limits, now) && self.could_start(destination)
+    /// Whose turn it is. Those before it whose site is full are parked, so that they are not looked at again and again.
+    fn next_to_start(&mut self, now: Timestamp) -> Option<Destination> {
+        let (mut found, mut full) = (None, Vec::new());
+        for (turn, destination) in &self.index.startable {
+            let line = &self.lines[destination];
+            match &line.site {
+                Some(site) if !self.has_room(site) => full.push((site.clone(), *turn, destination.clone())),
+                _ if line.lease_is_fresh(&self.limits, now) => {
+                    found = Some(destination.clone());
+                    break;
+                }
+                _ => {}
+            }
+        }
+        for (site, turn, destination) in full {
+            let line = self.lines.get_mut(&destination).expect("the index has known lines");
+            let place = Place { startable: None, ..line.place.clone() };
+            self.index.put(&destination, &line.place, &place);
+            line.place = place;
+            self.parked.entry(site).or_default().insert((turn, destination));
+        }
+        found
     }
 
-    pub(super) fn has_room(&self, site: &super::Site) -> bool {
+    /// Of each site that has room again, the first that is parked gets its turn back.
+    fn unpark(&mut self, now: Timestamp) {
+        let open: Vec<Site> = self.parked.keys().filter(|site| self.has_room(site)).cloned().collect();
+        for site in open {
+            while let Some((_, destination)) = self.parked.get_mut(&site).and_then(BTreeSet::pop_first) {
+                self.reindex(&destination, now);
+                // It may have gone, or nothing of it waits any more.
+                if self.lines.get(&destination).is_some_and(|line| line.place.startable.is_some()) {
+                    break;
+                }
+            }
+            if self.parked.get(&site).is_some_and(BTreeSet::is_empty) {
+                self.parked.remove(&site);
+            }
+        }
+    }
+
+    pub(super) fn has_room(&self, site: &Site) -> bool {
         self.sites.get(site).is_none_or(|running| *running < self.limits.site_attempts_max)
     }
 

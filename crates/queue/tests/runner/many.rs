@@ -1,6 +1,7 @@
 //! Many messages, many destinations, some of which never come back.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use queue::schedule::Site;
@@ -62,5 +63,7 @@ async fn a_site_that_is_full_is_gone_to_one_after_the_other() {
     place.pass(MINUTE).await;
     assert_eq!(place.store.queue_length().await.unwrap(), 0);
     assert_eq!(place.hops.most_at_once(), 3);
+    // Three at each of seven destinations, before it was known that they share a site; none later.
+    assert!(place.hops.stepped_back.load(Ordering::Relaxed) <= 21);
     assert!(place.tries().values().all(|tries| *tries == 1));
 }

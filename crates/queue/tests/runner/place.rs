@@ -1,6 +1,7 @@
 //! A store in a temporary directory, a clock that jumps, and next hops that do what a test says.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub(crate) struct Hops {
     /// The site of all destinations, if they have one.
     pub(crate) site: Option<Site>,
     running: Mutex<(usize, usize)>,
+    /// Attempts that found their site full.
+    pub(crate) stepped_back: AtomicUsize,
 }
 
 impl Hops {
@@ -87,6 +90,7 @@ impl Attempts for Hops {
         if let Some(site) = &self.site
             && gate.pass(site.clone()).await == Routed::StepBack
         {
+            self.stepped_back.fetch_add(1, Ordering::Relaxed);
             return Ended::SteppedBack;
         }
         let tried = Tried {
@@ -187,6 +191,7 @@ impl Place {
             takes: Duration::from_millis(20),
             site: None,
             running: Mutex::default(),
+            stepped_back: AtomicUsize::new(0),
         };
         change(&mut hops);
         Self {
