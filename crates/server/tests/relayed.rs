@@ -1014,3 +1014,155 @@ fn by_a_smart_host_that_knows_us() {
     assert!(!told.contains("bWFya2Vk") && !told.contains("AHVzAG1hcmtl"), "nor as SASL has it:\n{told}");
     assert_eq!(host.taken()[0].signed_in.as_deref(), Some("us"));
 }
+
+/// RFC 5321 §4.5.5 and §6.1: about a report that cannot be delivered, nobody is told.
+#[test]
+fn a_report_that_cannot_be_delivered_ends_there() {
+    let address = |text: &str| text.parse().unwrap();
+    let zone = Zone::new()
+        .mx("example.net", 10, "mx.example.net")
+        .address("mx.example.net", address("192.0.2.1"))
+        .mx("elsewhere.example", 10, "mx.elsewhere.example")
+        .address("mx.elsewhere.example", address("192.0.2.4"));
+    let mut network = Network::new(zone);
+    network.host("192.0.2.1:25", Script::smtp().at(At::Rcpt, Do::Reply("550 5.1.1 no such user")));
+    let forged = network.host("192.0.2.4:25", Script::smtp().at(At::Rcpt, Do::Reply("550 5.1.1 nor here")));
+    let text = "given option relay-allow 127.0.0.0/8\ngiven account bob@example.org secret\n\
+        S: 220 *\nC: EHLO client.example\n...\nS: 250 *\nC: MAIL FROM:<eve@elsewhere.example>\nS: 250 *\n\
+        C: RCPT TO:<carol@example.net>\nS: 250 *\n";
+    let mut world = World::playing(&network, &[text, CONTENT].concat(), "");
+    world.wait(10 * 60);
+    expect![[r#"
+        QUEUE-ID-1
+          11-22 10:00:00  accept        from 127.0.0.1:PORT by virtual server "smtp"
+          11-22 10:00:00  speak         EHLO client.example, no TLS
+          11-22 10:00:00  judge         sender <eve@elsewhere.example> accepted
+          11-22 10:00:00  judge         recipient <carol@example.net> accepted
+          11-22 10:00:00                because relay: the client is in a network that may send to other domains (network 127.0.0.0/8)
+          11-22 10:00:00  spool         168 octets, Message-ID <plan@client.example>
+          11-22 10:00:00  judge         content accepted
+          11-22 10:00:00  enqueue       from <eve@elsewhere.example> to <carol@example.net>
+          11-22 10:00:00  deliver       example.net: <carol@example.net> queued
+          11-22 10:00:00  end           250 2.0.0 kept
+          11-22 10:00:00  route         example.net: mx.example.net [192.0.2.1]:25
+          11-22 10:00:00                because example.net names one mail exchanger
+          11-22 10:00:00  attempt       number 1 for example.net at mx.example.net [192.0.2.1]:25, no TLS: 550 5.1.1 no such user (in answer to RCPT)
+                                        0.000  < 220 peer.example ready
+                                        0.000  > EHLO mx.example
+                                        0.000  < 250 peer.example / PIPELINING / SIZE 52428800 / 8BITMIME / ENHANCEDSTATUSCODES
+                                        0.000  > MAIL FROM:<eve@elsewhere.example> SIZE=318
+                                        0.000  > RCPT TO:<carol@example.net>
+                                        0.000  > DATA
+                                        0.000  < 250 2.1.0 sender taken
+                                        0.000  < 550 5.1.1 no such user
+                                        0.000  < 503 5.5.1 no recipients
+          11-22 10:00:00  deliver       example.net: <carol@example.net> bounced: mx.example.net [192.0.2.1]:25: 550 5.1.1 no such user (in answer to RCPT)
+          11-22 10:00:00  end           reported to <eve@elsewhere.example> by the message QUEUE-ID-2
+        QUEUE-ID-2
+          11-22 10:00:00  enqueue       from <> to <eve@elsewhere.example>
+          11-22 10:00:00  route         elsewhere.example: mx.elsewhere.example [192.0.2.4]:25
+          11-22 10:00:00                because elsewhere.example names one mail exchanger
+          11-22 10:00:00  attempt       number 1 for elsewhere.example at mx.elsewhere.example [192.0.2.4]:25, no TLS: 550 5.1.1 nor here (in answer to RCPT)
+                                        0.000  < 220 peer.example ready
+                                        0.000  > EHLO mx.example
+                                        0.000  < 250 peer.example / PIPELINING / SIZE 52428800 / 8BITMIME / ENHANCEDSTATUSCODES
+                                        0.000  > MAIL FROM:<> SIZE=1662
+                                        0.000  > RCPT TO:<eve@elsewhere.example>
+                                        0.000  > DATA
+                                        0.000  < 250 2.1.0 sender taken
+                                        0.000  < 550 5.1.1 nor here
+                                        0.000  < 503 5.5.1 no recipients
+          11-22 10:00:00  deliver       elsewhere.example: <eve@elsewhere.example> discarded without a report: mx.elsewhere.example [192.0.2.4]:25: 550 5.1.1 nor here (in answer to RCPT)
+    "#]].assert_eq(&dated(&world.0.trace("eve@elsewhere.example").unwrap()));
+    assert_eq!(forged.heard().concat().iter().filter(|line| line.starts_with("MAIL")).count(), 1);
+    assert!(forged.heard().concat().iter().any(|line| line.starts_with("MAIL FROM:<>")));
+}
+
+/// What a stranger's name server says does not make us speak to our own machine, or to its neighbours.
+#[test]
+fn to_exchangers_that_are_inside() {
+    let address = |text: &str| text.parse().unwrap();
+    let zone = Zone::new()
+        .mx("example.net", 10, "mx1.example.net")
+        .mx("example.net", 20, "mx2.example.net")
+        .address("mx1.example.net", address("127.0.0.1"))
+        .address("mx1.example.net", address("::1"))
+        .address("mx2.example.net", address("192.168.0.1"));
+    let mut network = Network::new(zone);
+    let inside: Vec<_> =
+        ["127.0.0.1:25", "[::1]:25", "192.168.0.1:25"].map(|at| network.host(at, Script::smtp())).into();
+    let world = World::with(&network, &["carol@example.net"], "");
+    world.check(expect![[r#"
+        QUEUE-ID-1
+          11-22 10:00:00  accept        from 127.0.0.1:PORT by virtual server "submission"
+          11-22 10:00:00  speak         EHLO client.example, no TLS, signed in as bob@example.org
+          11-22 10:00:00  judge         sender <bob@example.org> accepted
+          11-22 10:00:00  judge         recipient <carol@example.net> accepted
+          11-22 10:00:00                because relay: who signed in may send to other domains (signed-in bob@example.org)
+          11-22 10:00:00  spool         168 octets, Message-ID <plan@client.example>
+          11-22 10:00:00  judge         content accepted
+          11-22 10:00:00  enqueue       from <bob@example.org> to <carol@example.net>
+          11-22 10:00:00  deliver       example.net: <carol@example.net> queued
+          11-22 10:00:00  end           250 2.0.0 kept
+          11-22 10:00:00  route         example.net: no way
+          11-22 10:00:00                because example.net names 2 mail exchangers
+          11-22 10:00:00                because ::1 of mx1.example.net is left out: it means this machine
+          11-22 10:00:00                because 127.0.0.1 of mx1.example.net is left out: it means this machine
+          11-22 10:00:00                because 192.168.0.1 of mx2.example.net is left out: it is an address of a private network
+          11-22 10:00:00                because none of the mail exchangers of example.net can be used: 192.168.0.1 of mx2.example.net is left out: it is an address of a private network
+          11-22 10:00:00  deliver       example.net: <carol@example.net> bounced: 5.4.4 none of the mail exchangers of example.net can be used: 192.168.0.1 of mx2.example.net is left out: it is an address of a private network
+          11-22 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-2
+        QUEUE-ID-2
+          11-22 10:00:00  enqueue       from <> to <bob@example.org>
+          11-22 10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
+    "#]]);
+    assert!(inside.iter().all(|host| host.heard().is_empty()));
+}
+
+#[test]
+fn what_a_next_hop_says_does_nothing_to_who_reads_it() {
+    let mut network = example_net();
+    let says = "550-5.1.1 \u{1b}[2J\u{7}gone\n550 5.1.1 \u{202e}b\u{fc}\u{85}";
+    network.host(
+        "192.0.2.1:25",
+        Script::smtp()
+            .at(At::Banner, Do::Reply("220 \u{1b}]0;hello\u{7} ESMTP"))
+            .at(At::Rcpt, Do::Reply(says)),
+    );
+    let mut world = World::with(&network, &["carol@example.net"], "");
+    let told = world.check(expect![[r#"
+        QUEUE-ID-1
+          11-22 10:00:00  accept        from 127.0.0.1:PORT by virtual server "submission"
+          11-22 10:00:00  speak         EHLO client.example, no TLS, signed in as bob@example.org
+          11-22 10:00:00  judge         sender <bob@example.org> accepted
+          11-22 10:00:00  judge         recipient <carol@example.net> accepted
+          11-22 10:00:00                because relay: who signed in may send to other domains (signed-in bob@example.org)
+          11-22 10:00:00  spool         168 octets, Message-ID <plan@client.example>
+          11-22 10:00:00  judge         content accepted
+          11-22 10:00:00  enqueue       from <bob@example.org> to <carol@example.net>
+          11-22 10:00:00  deliver       example.net: <carol@example.net> queued
+          11-22 10:00:00  end           250 2.0.0 kept
+          11-22 10:00:00  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
+          11-22 10:00:00                because example.net names 2 mail exchangers
+          11-22 10:00:00  attempt       number 1 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 550 5.1.1 ?[2J?gone / ???b???? (in answer to RCPT)
+                                        0.000  < 220 ?]0;hello? ESMTP
+                                        0.000  > EHLO mx.example
+                                        0.000  < 250 peer.example / PIPELINING / SIZE 52428800 / 8BITMIME / ENHANCEDSTATUSCODES
+                                        0.000  > MAIL FROM:<bob@example.org> SIZE=319
+                                        0.000  > RCPT TO:<carol@example.net>
+                                        0.000  > DATA
+                                        0.000  < 250 2.1.0 sender taken
+                                        0.000  < 550 5.1.1 ?[2J?gone / ???b????
+                                        0.000  < 503 5.5.1 no recipients
+          11-22 10:00:00  deliver       example.net: <carol@example.net> bounced: mx1.example.net [192.0.2.1]:25: 550 5.1.1 ?[2J?gone / ???b???? (in answer to RCPT)
+          11-22 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-2
+        QUEUE-ID-2
+          11-22 10:00:00  enqueue       from <> to <bob@example.org>
+          11-22 10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
+    "#]]);
+    let report = world.maildrop(1).remove(0);
+    assert!(report.contains("said: 550 5.1.1"), "{report}");
+    for text in [told, report] {
+        assert!(text.bytes().all(|octet| matches!(octet, b' '..=b'~' | b'\n')), "{text:?}");
+    }
+}

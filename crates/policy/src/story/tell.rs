@@ -185,7 +185,7 @@ fn describe_outcome(outcome: Delivered) -> &'static str {
         Delivered::Queued => "queued",
         Delivered::Deferred => "deferred",
         Delivered::Bounced => "bounced",
-        Delivered::Discarded => "discarded",
+        Delivered::Discarded => "discarded without a report",
         Delivered::Expired => "expired",
         Delivered::Deleted => "deleted from the queue",
         Delivered::Unknown => "ended in a way that a newer version knows",
