@@ -291,6 +291,22 @@ impl Log {
         segment::read(&segment.file, &segment.key, id.offset, skip, max)
     }
 
+    /// The same without waiting for a disk or another thread; none where that is not possible.
+    pub(crate) fn read_now(&self, id: ContentId, skip: u64, max: usize) -> Option<Bytes> {
+        let segment = self.segment_now(id.segment)?;
+        segment::read_now(&segment.file, &segment.key, id.offset, skip, max)
+    }
+
+    /// A segment that is open and not being changed at this moment.
+    fn segment_now(&self, number: u32) -> Option<Arc<Segment>> {
+        let growing = self.growing.try_lock().ok()?;
+        if growing.segment.number == number {
+            return Some(growing.segment.clone());
+        }
+        drop(growing);
+        self.open.try_lock().ok()?.get(&number).cloned()
+    }
+
     /// Verifies all of one content; says how long it is.
     pub(crate) fn verify(&self, id: ContentId) -> io::Result<u64> {
         let segment = self.segment(id.segment)?;

@@ -15,10 +15,11 @@
 //! be written while it arrives and freed by removing a file.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
 
 use bytes::{Bytes, BytesMut};
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use crate::limits::{CHUNK_OCTETS, LABEL_OCTETS_MAX};
 
@@ -230,6 +231,18 @@ pub(crate) fn read(file: &File, key: &Key, start: u64, skip: u64, max: usize) ->
     }
 }
 
+/// The same of small content that the page cache has; none where a disk would have to be waited for, or [`read`] has more
+/// to say. One system call, so that it may be made where waiting is not allowed.
+pub(crate) fn read_now(file: &File, key: &Key, start: u64, skip: u64, max: usize) -> Option<Bytes> {
+    let mut record = BytesMut::zeroed(FIRST_READ_OCTETS);
+    let had = preadv2(file, &mut [IoSliceMut::new(&mut record)], start, ReadWriteFlags::NOWAIT).ok()?;
+    let header = RecordHeader::parse(&record[..had])?;
+    let octets = usize::try_from(header.octets()).ok().filter(|octets| *octets <= had)?;
+    record.truncate(octets);
+    let whole = header.kind == Kind::Whole && verified(key, start, &record);
+    whole.then(|| cut(&header, &record.freeze(), usize::try_from(skip).unwrap_or(usize::MAX), max))
+}
+
 /// Where a chunk's record begins. All chunks but the last are full, and only the first has a label.
 pub(crate) fn chunk_offset(start: u64, first: &RecordHeader, index: u64) -> Option<u64> {
     match index {
@@ -259,6 +272,30 @@ fn damaged(offset: u64) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_read_at_once_is_what_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("segment");
+        let key = [7; 32];
+        let mut records = Vec::new();
+        encode(&mut records, &key, 0, (Kind::Whole, 0), b"label", b"content");
+        let large = records.len() as u64;
+        encode(&mut records, &key, large, (Kind::Whole, 0), b"", &[1; FIRST_READ_OCTETS]);
+        let damaged = records.len() as u64;
+        encode(&mut records, &key, damaged + 1, (Kind::Whole, 0), b"", b"content of another place");
+        let options = File::options().read(true).write(true).create(true).truncate(true).clone();
+        let file = options.open(path).unwrap();
+        file.write_all_at(&records, 0).unwrap();
+        for (skip, max) in [(0, 100), (0, 3), (3, 2), (7, 1), (8, 1), (u64::MAX, 1)] {
+            let at_once = read_now(&file, &key, 0, skip, max);
+            // A file system may not know how to read without waiting; it never reads something else.
+            assert!(at_once.is_none() || at_once == read(&file, &key, 0, skip, max).ok(), "{skip} {max}");
+        }
+        for (start, what) in [(large, "large"), (damaged, "damaged"), (records.len() as u64, "the end")] {
+            assert_eq!(read_now(&file, &key, start, 0, 100), None, "{what}");
+        }
+    }
 
     #[test]
     fn a_record_is_valid_at_its_place_and_under_its_key_alone() {
