@@ -39,7 +39,7 @@ impl Logged {
         let directory = tempfile::tempdir().expect("a directory for a test");
         let logs = directory.path().join("logs");
         fs::create_dir(&logs).unwrap();
-        let place = Place::new(directory.path(), &[format!("user@{DOMAIN}")]);
+        let place = Place::new(directory.path(), "", &[format!("user@{DOMAIN}")]);
         fs::write(directory.path().join("settings.toml"), settings(&logs, more)).unwrap();
         Self { server: place.serve(&[]), directory }
     }
