@@ -24,7 +24,8 @@
 //!
 //! **Fairness.** Destinations with least in the window are read first and start in turn; where the window is full, a
 //! destination that has nothing in it takes a place from the one that has most waiting, or from one that cannot start. Concurrency is limited in all, by
-//! destination and by site; a site is unknown until an attempt is routed, and an attempt that finds it full steps back.
+//! destination and by site; a site is unknown until an attempt is routed, and an attempt that finds it full steps back. A later one
+//! counts at the site of the one before it.
 //!
 //! ```
 //! use std::collections::BTreeMap;
