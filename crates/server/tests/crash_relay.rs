@@ -147,9 +147,8 @@ impl Trial {
 
     /// A life that ends while it begins. It is counted by itself: it may send, too.
     fn live_shortly(&self, diary: &mut Diary, time: Duration) {
-        let begun = Instant::now();
-        kill_early(&self.place, time);
-        self.bury(diary, begun + time);
+        let killed = kill_early(&self.place, time);
+        self.bury(diary, killed);
     }
 
     fn bury(&self, diary: &mut Diary, killed: Instant) {

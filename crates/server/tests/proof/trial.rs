@@ -1,6 +1,6 @@
 //! What trials by killing have in common.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::server::Place;
 
@@ -25,12 +25,15 @@ fn of_the_clock() -> u64 {
     now.as_nanos() as u64
 }
 
-/// Starts the server and kills it this soon, whatever it is at: a crash while it recovers from a crash.
-pub(crate) fn kill_early(place: &Place, after: Duration) {
+/// Starts the server and kills it this soon, whatever it is at: a crash while it recovers from a crash. When it
+/// was killed.
+pub(crate) fn kill_early(place: &Place, after: Duration) -> Instant {
     let mut server = place.server(&[]).spawn().expect("it started before");
     std::thread::sleep(after);
+    let killed = Instant::now();
     server.kill().expect("it runs");
     server.wait().expect("it is our child");
+    killed
 }
 
 /// The store must find nothing wrong with itself.
