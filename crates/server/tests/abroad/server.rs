@@ -62,9 +62,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with these accounts of [`DOMAIN`], and more settings.
     pub(crate) fn start(accounts: &[&str], more: &str) -> Self {
+        Self::start_logging("info", accounts, more)
+    }
+
+    /// The same with a log of this level.
+    pub(crate) fn start_logging(level: &str, accounts: &[&str], more: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory for a test");
         let settings = directory.path().join("settings.toml");
-        write(&settings, &format!("{SETTINGS}{more}"));
+        let common = SETTINGS.replace("[log]\n", &format!("[log]\nlevel = \"{level}\"\n"));
+        write(&settings, &format!("{common}{more}"));
         let data = directory.path().join("data");
         command(&data, &["domain", "add", DOMAIN], "");
         for account in accounts {
@@ -105,6 +111,12 @@ impl Server {
         command(&self.data(), arguments, "")
     }
 
+    /// Kills it, as a crash would. What it wrote stays.
+    pub(crate) fn kill(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.process), Signal::KILL);
+        let _ = self.process.wait();
+    }
+
     /// The messages in an account's maildrop.
     pub(crate) fn maildrop(&self, account: &str) -> Vec<Vec<u8>> {
         let mut messages = Vec::new();
@@ -125,8 +137,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.process), Signal::KILL);
-        let _ = self.process.wait();
+        self.kill();
     }
 }
 
