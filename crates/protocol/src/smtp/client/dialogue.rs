@@ -39,6 +39,11 @@ impl Dialogue {
         self.add(now, Speaker::Peer, &reply.to_string());
     }
 
+    /// What was no reply.
+    pub(super) fn misread(&mut self, now: Instant, text: &str) {
+        self.add(now, Speaker::Peer, text);
+    }
+
     fn add(&mut self, now: Instant, by: Speaker, text: &str) {
         if self.said.len() >= limits::DIALOGUE_LINES_MAX {
             // How it began and how it ended tell more than the middle.

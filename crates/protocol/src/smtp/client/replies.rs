@@ -17,6 +17,8 @@ use crate::misuse::Misuse;
 pub(super) struct Replies {
     lines: Lines,
     open: Option<Open>,
+    /// The last line, if it was no part of a reply.
+    misread: String,
 }
 
 /// A reply of several lines, of which the last has not come.
@@ -43,7 +45,7 @@ struct Part {
 
 impl Replies {
     pub(super) fn new() -> Self {
-        Self { lines: Lines::new(limits::REPLY_LINE_MAX), open: None }
+        Self { lines: Lines::new(limits::REPLY_LINE_MAX), open: None, misread: String::new() }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
@@ -60,20 +62,32 @@ impl Replies {
         self.open.is_none() && self.lines.is_empty()
     }
 
+    /// What came instead of a reply, for the journal: the line, or in parentheses what is wrong with it.
+    pub(super) fn misread(&self) -> &str {
+        &self.misread
+    }
+
     /// The next complete reply.
     pub(super) fn next(&mut self) -> Option<Result<Reply, Fault>> {
         loop {
-            let part = match self.lines.next_line()? {
-                Line::Bad(Misuse::LineTooLong) => return Some(Err(Fault::TooLong)),
-                Line::Bad(_) => return Some(Err(Fault::NotAReply)),
-                Line::Text(line) => part(&line),
+            let line = match self.lines.next_line()? {
+                Line::Bad(misuse) => return Some(Err(self.bad(misuse))),
+                Line::Text(line) => line,
             };
-            match part.ok_or(Fault::NotAReply).and_then(|part| self.add(part)) {
+            match part(&line).ok_or(Fault::NotAReply).and_then(|part| self.add(part)) {
                 Ok(None) => {}
                 Ok(Some(reply)) => return Some(Ok(reply)),
-                Err(fault) => return Some(Err(fault)),
+                Err(fault) => {
+                    self.misread = line.iter().map(presentable).collect();
+                    return Some(Err(fault));
+                }
             }
         }
+    }
+
+    fn bad(&mut self, misuse: Misuse) -> Fault {
+        self.misread = format!("({})", misuse.name());
+        if misuse == Misuse::LineTooLong { Fault::TooLong } else { Fault::NotAReply }
     }
 
     /// Adds a line; the reply, if it was its last.
@@ -199,6 +213,21 @@ mod tests {
             (&many_lines, Fault::TooLong),
         ] {
             assert_eq!(read(input).first(), Some(&Err(fault)), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_reply_is_kept_for_the_journal() {
+        for (input, expected) in [
+            ("O\u{1b}K\r\n", "O?K"),
+            ("250-a\r\n251 b\r\n", "251 b"),
+            ("250 a\n", "(BareLineFeed)"),
+            ("250 \0\r\n", "(NulOctet)"),
+        ] {
+            let mut replies = Replies::new();
+            replies.push(input.as_bytes());
+            assert_eq!(replies.next(), Some(Err(Fault::NotAReply)));
+            assert_eq!(replies.misread(), expected, "{input:?}");
         }
     }
 

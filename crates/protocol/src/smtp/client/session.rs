@@ -226,7 +226,10 @@ impl ClientSession {
         }
         match self.replies.next() {
             None => return false,
-            Some(Err(fault)) => self.fail(Diagnostic::ours(self.stage(), cause(fault))),
+            Some(Err(fault)) => {
+                let cause = self.misread(fault);
+                self.fail(Diagnostic::ours(self.stage(), cause));
+            }
             Some(Ok(reply)) => self.take(reply),
         }
         true
@@ -270,7 +273,7 @@ impl ClientSession {
         let stage = self.stage();
         let diagnostic = match self.replies.next() {
             None => return false,
-            Some(Err(fault)) => Diagnostic::ours(stage, cause(fault)),
+            Some(Err(fault)) => Diagnostic::ours(stage, self.misread(fault)),
             Some(Ok(reply)) => {
                 self.dialogue.peer(self.clock.now, &reply);
                 match reply.code {
@@ -354,6 +357,15 @@ impl ClientSession {
         Some(Report { outcomes, tls: self.tls.clone(), dialogue, left_out })
     }
 
+    /// The journal keeps what was not understood.
+    fn misread(&mut self, fault: Fault) -> Cause {
+        self.dialogue.misread(self.clock.now, self.replies.misread());
+        match fault {
+            Fault::NotAReply => Cause::NotUnderstood,
+            Fault::TooLong => Cause::ReplyTooLong,
+        }
+    }
+
     fn ended_by(&self, end: End) -> Diagnostic {
         let stage = self.stage();
         let cause = match end {
@@ -364,13 +376,6 @@ impl ClientSession {
             End::WriteDeadline => Cause::WriteDeadline,
         };
         Diagnostic::ours(stage, cause)
-    }
-}
-
-fn cause(fault: Fault) -> Cause {
-    match fault {
-        Fault::NotAReply => Cause::NotUnderstood,
-        Fault::TooLong => Cause::ReplyTooLong,
     }
 }
 
