@@ -399,7 +399,11 @@ fn discard<T>(
 }
 
 /// RFC 5321 §5.1: no record left is an error, and the message is returned.
-fn returned(whose: &str, reasons: Vec<String>) -> Route {
+fn returned(whose: &str, mut reasons: Vec<String>) -> Route {
+    if !whose.starts_with('[') {
+        // The administrator's most frequent mistake.
+        reasons.push(format!("{whose} is none of our domains; if it should be: waxseal domain add {whose}"));
+    }
     Route::failed((5, 4, 6), format!("mail for {whose} would come back to this server"), reasons)
 }
 

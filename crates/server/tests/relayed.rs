@@ -842,6 +842,7 @@ fn to_exchangers_among_which_we_are() {
           11-22 10:00:00  route         loop.example: no way
           11-22 10:00:00                because loop.example names one mail exchanger
           11-22 10:00:00                because we are mx.example, so hosts of preference 10 and above are left out
+          11-22 10:00:00                because loop.example is none of our domains; if it should be: waxseal domain add loop.example
           11-22 10:00:00                because mail for loop.example would come back to this server
           11-22 10:00:00  deliver       loop.example: <dan@loop.example> bounced: 5.4.6 mail for loop.example would come back to this server
           11-22 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-2

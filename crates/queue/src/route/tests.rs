@@ -111,6 +111,7 @@ fn without_exchangers_a_domain_is_its_own() {
         expect![[r#"
             failed 5.4.6
             - us.example.net names no mail exchanger, so its own addresses are used
+            - us.example.net is none of our domains; if it should be: waxseal domain add us.example.net
             - mail for us.example.net would come back to this server
         "#]],
     );
@@ -218,6 +219,7 @@ fn a_list_that_contains_us_stops_at_our_preference() {
             failed 5.4.6
             - example.org names 4 mail exchangers
             - we are a.example.org, so hosts of preference 10 and above are left out
+            - example.org is none of our domains; if it should be: waxseal domain add example.org
             - mail for example.org would come back to this server
         "#]],
     );
