@@ -189,10 +189,7 @@ impl Trial {
 
 /// Everything for elsewhere goes to the sink, and what it defers comes again soon.
 fn settings(port: u16) -> String {
-    format!(
-        "[delivery]\nsmart-host = [\"127.0.0.1:{port}\"]\ntls = \"off\"\nretry = [\"1 s\"]\n\
-         connections = {{ per-destination = 64 }}\n"
-    )
+    format!("[delivery]\nsmart-host = [\"127.0.0.1:{port}\"]\ntls = \"off\"\nretry = [\"1 s\"]\n")
 }
 
 /// A letter to recipients elsewhere; so seldom that the next hop keeps up.
