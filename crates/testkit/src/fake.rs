@@ -244,6 +244,9 @@ impl SmtpSide {
                 self.forget();
                 Answer::Taken
             }
+            Question::Verify(lookup) if lookup.signed_in => {
+                Answer::Reply(Reply::new(250, (2, 1, 5), format!("<{}>", lookup.what)))
+            }
             // RFC 5321 §7.3: who is here is not told to strangers.
             Question::Verify(_) => Answer::Reply(Reply::new(252, (2, 1, 5), "Send some mail, it may arrive")),
             Question::Expand(_) => Answer::Reply(Reply::new(252, (2, 1, 5), "Lists are not shown")),
