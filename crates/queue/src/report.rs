@@ -96,7 +96,7 @@ impl Report<'_> {
         writeln!(out, "To: <{}>", self.to)?;
         writeln!(out, "Subject: {subject}")?;
         writeln!(out, "Date: {}", self.at.rfc5322())?;
-        writeln!(out, "Message-ID: <{}@{}>", self.queue_id, self.host_name)?;
+        writeln!(out, "Message-ID: {}", self.message_id())?;
         // RFC 3834 §3.1.4: so that it is shown beside the original.
         if let Some(id) = self.original_message_id() {
             writeln!(out, "In-Reply-To: {id}\nReferences: {id}")?;
@@ -183,6 +183,11 @@ impl Report<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Its own Message-ID.
+    pub(crate) fn message_id(&self) -> String {
+        format!("<{}@{}>", self.queue_id, self.host_name)
     }
 
     /// The original's Message-ID, if it is one that can be repeated.

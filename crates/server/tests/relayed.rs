@@ -159,8 +159,10 @@ fn handed_on_by_lmtp_to_one_and_refused_for_another() {
           11-22 10:00:00  deliver       lists.example.org: <erin@lists.example.org> bounced: [127.0.0.1]:2424: 552 5.2.2 the mailbox is full (in answer to the end of the content)
           11-22 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-2
         QUEUE-ID-2
+          11-22 10:00:00  spool         1663 octets, Message-ID <QUEUE-ID-2@mx.example>
           11-22 10:00:00  enqueue       from <> to <bob@example.org>
           11-22 10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
+          11-22 10:00:00  end           made here, a report about the message QUEUE-ID-1
     "#]]);
     expect![[r#"
         Return-Path: <>
@@ -267,8 +269,10 @@ fn to_exchangers_among_which_we_are() {
           11-22 10:00:00  attempt       number 1 for example.net at mx1.example.net [192.0.2.1]:25: the connection was refused
           11-22 10:00:00  deliver       example.net: <carol@example.net> deferred, next try 2026-11-22 10:15:56.566: 4.4.1 mx1.example.net [192.0.2.1]:25: the connection was refused
         QUEUE-ID-2
+          11-22 10:00:00  spool         1662 octets, Message-ID <QUEUE-ID-2@mx.example>
           11-22 10:00:00  enqueue       from <> to <bob@example.org>
           11-22 10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
+          11-22 10:00:00  end           made here, a report about the message QUEUE-ID-1
     "#]]);
     assert_eq!(worse.heard(), [[""; 0]; 0]);
 }
@@ -466,8 +470,10 @@ fn to_exchangers_that_are_inside() {
           11-22 10:00:00  deliver       example.net: <carol@example.net> bounced: 5.4.4 none of the mail exchangers of example.net can be used: 192.168.0.1 of mx2.example.net is left out: it is an address of a private network
           11-22 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-2
         QUEUE-ID-2
+          11-22 10:00:00  spool         1859 octets, Message-ID <QUEUE-ID-2@mx.example>
           11-22 10:00:00  enqueue       from <> to <bob@example.org>
           11-22 10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
+          11-22 10:00:00  end           made here, a report about the message QUEUE-ID-1
     "#]]);
     assert!(inside.iter().all(|host| host.heard().is_empty()));
 }

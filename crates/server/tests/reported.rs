@@ -56,8 +56,10 @@ fn bounced() {
           11-22 10:00:00  deliver       example.net: <carol@example.net> bounced: mx1.example.net [192.0.2.1]:25: 550 5.1.1 no such user / see https://example.net/help (in answer to RCPT)
           11-22 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-2
         QUEUE-ID-2
+          11-22 10:00:00  spool         1701 octets, Message-ID <QUEUE-ID-2@mx.example>
           11-22 10:00:00  enqueue       from <> to <bob@example.org>
           11-22 10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
+          11-22 10:00:00  end           made here, a report about the message QUEUE-ID-1
     "#]]);
     expect![[r#"
         Return-Path: <>
@@ -270,11 +272,15 @@ fn expired() {
           11-27 10:00:00  deliver       example.net: <carol@example.net> expired: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
           11-27 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-3
         QUEUE-ID-2
+          11-22 14:02:04  spool         1703 octets, Message-ID <QUEUE-ID-2@mx.example>
           11-22 14:02:04  enqueue       from <> to <bob@example.org>
           11-22 14:02:04  file          in INBOX of bob@example.org for <bob@example.org>
+          11-22 14:02:04  end           made here, a report about the message QUEUE-ID-1
         QUEUE-ID-3
+          11-27 10:00:00  spool         1815 octets, Message-ID <QUEUE-ID-3@mx.example>
           11-27 10:00:00  enqueue       from <> to <bob@example.org>
           11-27 10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
+          11-27 10:00:00  end           made here, a report about the message QUEUE-ID-1
     "#]]);
     let all = world.maildrop(2);
     assert_eq!(all[0], notification);
@@ -362,8 +368,10 @@ fn to_a_domain_that_takes_no_mail() {
           11-22 10:00:00  deliver       example.net: <carol@example.net> bounced: 5.1.10 the domain example.net takes no mail (null MX)
           11-22 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-2
         QUEUE-ID-2
+          11-22 10:00:00  spool         1670 octets, Message-ID <QUEUE-ID-2@mx.example>
           11-22 10:00:00  enqueue       from <> to <bob@example.org>
           11-22 10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
+          11-22 10:00:00  end           made here, a report about the message QUEUE-ID-1
     "#]]);
     expect![[r#"
         Return-Path: <>
@@ -445,8 +453,10 @@ fn to_a_domain_that_does_not_exist() {
           11-22 10:00:00  deliver       exmaple.net: <carol@exmaple.net> bounced: 5.1.2 the domain exmaple.net does not exist
           11-22 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-2
         QUEUE-ID-2
+          11-22 10:00:00  spool         1650 octets, Message-ID <QUEUE-ID-2@mx.example>
           11-22 10:00:00  enqueue       from <> to <bob@example.org>
           11-22 10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
+          11-22 10:00:00  end           made here, a report about the message QUEUE-ID-1
     "#]]);
     expect![[r#"
         Return-Path: <>
@@ -551,7 +561,9 @@ fn a_report_that_cannot_be_delivered_ends_there() {
           11-22 10:00:00  deliver       example.net: <carol@example.net> bounced: mx.example.net [192.0.2.1]:25: 550 5.1.1 no such user (in answer to RCPT)
           11-22 10:00:00  end           reported to <eve@elsewhere.example> by the message QUEUE-ID-2
         QUEUE-ID-2
+          11-22 10:00:00  spool         1662 octets, Message-ID <QUEUE-ID-2@mx.example>
           11-22 10:00:00  enqueue       from <> to <eve@elsewhere.example>
+          11-22 10:00:00  end           made here, a report about the message QUEUE-ID-1
           11-22 10:00:00  route         elsewhere.example: mx.elsewhere.example [192.0.2.4]:25
           11-22 10:00:00                because elsewhere.example names one mail exchanger
           11-22 10:00:00  attempt       number 1 for elsewhere.example at mx.elsewhere.example [192.0.2.4]:25, no TLS: 550 5.1.1 nor here (in answer to RCPT)
@@ -608,8 +620,10 @@ fn what_a_next_hop_says_does_nothing_to_who_reads_it() {
           11-22 10:00:00  deliver       example.net: <carol@example.net> bounced: mx1.example.net [192.0.2.1]:25: 550 5.1.1 ?[2J?gone / ???b???? (in answer to RCPT)
           11-22 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-2
         QUEUE-ID-2
+          11-22 10:00:00  spool         1676 octets, Message-ID <QUEUE-ID-2@mx.example>
           11-22 10:00:00  enqueue       from <> to <bob@example.org>
           11-22 10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
+          11-22 10:00:00  end           made here, a report about the message QUEUE-ID-1
     "#]]);
     let report = world.maildrop(1).remove(0);
     assert!(report.contains("said: 550 5.1.1"), "{report}");

@@ -345,8 +345,10 @@ fn bounces_is_reported_to_its_sender() {
           10:00:00  deliver       local: <bounces@example.org> bounced: 5.2.1 this recipient always fails, as `waxseal try` promises
           10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-2
         QUEUE-ID-2
+          10:00:00  spool         1580 octets, Message-ID <QUEUE-ID-2@mx.example>
           10:00:00  enqueue       from <> to <bob@example.org>
           10:00:00  file          in INBOX of bob@example.org for <bob@example.org>
+          10:00:00  end           made here, a report about the message QUEUE-ID-1
     "#]].assert_eq(&comparable(&stage.trace("bob@example.org").unwrap()));
     check_report(&retrieved(&played.output[&2]));
 }

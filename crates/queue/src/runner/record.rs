@@ -125,13 +125,18 @@ impl Clerk {
             recipients,
             header: &header,
         };
-        let bytes = report.message().into();
+        let bytes = Bytes::from(report.message());
+        let mut story = Story::new(queue_id);
+        story.hop(at, What::Spool { size: bytes.len() as u64, message_id: Some(report.message_id()) });
         draft.commit.content.push(NewContent::Inline { label: Bytes::new(), bytes });
         let mut to = vec![sender];
         if let (Kind::Failed, Some(copy)) = (kind, &self.terms.copy_reports_to) {
             to.extend(Some(copy).filter(|copy| copy.canonical() != sender.canonical()));
         }
-        self.send(draft, queue_id, &to, at).await?;
+        self.send(draft, &mut story, &to, at).await?;
+        let how = format!("made here, a report about the message {}", entry.queue_id);
+        story.hop(at, What::End { how, misuses: Vec::new() });
+        draft.commit.changes.push(story.explanation(at));
         Ok(queue_id)
     }
 
@@ -170,12 +175,11 @@ impl Clerk {
     async fn send(
         &self,
         draft: &mut Draft,
-        queue_id: QueueId,
+        story: &mut Story,
         to: &[&Address],
         at: Timestamp,
     ) -> Result<(), Error> {
         let content = ContentRef::New(draft.commit.content.len() - 1);
-        let mut story = Story::new(queue_id);
         let recipients = to.iter().map(ToString::to_string).collect();
         story.hop(at, What::Enqueue { reverse_path: String::new(), recipients });
         for &recipient in to {
@@ -196,9 +200,8 @@ impl Clerk {
                 Resolution::Unattended => LOCAL.to_owned(),
                 Resolution::NotLocal | Resolution::HandedOn => self.terms.destinations.of(&recipient.host),
             };
-            draft.enqueue(self.entry(queue_id, destination, recipient, content, at));
+            draft.enqueue(self.entry(story.queue_id, destination, recipient, content, at));
         }
-        draft.commit.changes.push(story.explanation(at));
         Ok(())
     }
 
