@@ -70,7 +70,8 @@ fn nothing_tells_what_mail_goes_out_with() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), PASSWORD).unwrap();
     let delivery = format!(
-        "{}smart-host = \"127.0.0.1:{port}\"\nauthentication = {{ user = \"us\", password-file = {:?} }}\n",
+        "{}smart-host = \"127.0.0.1:{port}\"\nauthentication = {{ user = \"us\", password-file = {:?} }}\n\
+         connections = {{ messages = 1 }}\n",
         abroad.delivery(port),
         file.path()
     );
@@ -84,7 +85,6 @@ fn nothing_tells_what_mail_goes_out_with() {
     eventually("the message", || (!peer.taken().is_empty()).then_some(()));
     // The other one waits, because the smart host has changed its mind.
     peer.follow(script("another"));
-    peer.hang_up();
     send();
     let commands: [&[&str]; 7] = [
         &["trace", "ann@here.example"],
