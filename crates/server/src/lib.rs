@@ -7,6 +7,7 @@ mod connect;
 mod files;
 mod imap;
 mod limits;
+mod patience;
 mod pop3;
 mod protocol_log;
 mod replies;

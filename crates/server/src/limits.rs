@@ -30,3 +30,9 @@ pub(crate) const PROTOCOL_LOG_WAITING_MAX: usize = 8_192;
 
 /// Lines that are written at once.
 pub(crate) const PROTOCOL_LOG_BATCH_MAX: usize = 1_024;
+
+/// How long a command or a server waits for another process to let the data directory go.
+pub(crate) const LOCKED_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often it looks meanwhile.
+pub(crate) const LOCKED_PAUSE: Duration = Duration::from_millis(50);

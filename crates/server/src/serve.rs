@@ -23,6 +23,7 @@ use world::net::Listener;
 
 use crate::connect::Endpoint;
 use crate::limits::{HOUSEKEEPING_PAUSE, STOP_GRACE};
+use crate::patience::Patience;
 use crate::protocol_log::ProtocolLogs;
 use crate::running::Running;
 use crate::shared::Shared;
@@ -53,12 +54,15 @@ pub fn socket_path(data: &Path) -> PathBuf {
 /// Another process has it, or it cannot be read; the text says what to do.
 pub fn open_store(data: &Path, world: &World) -> Result<Store> {
     let options = store::Options { story_keys: policy::story::keys, ..store::Options::default() };
-    Store::open(data, world, options).map_err(|error| match error {
-        OpenError::Newer { .. } | OpenError::Database(_) => {
-            anyhow::anyhow!("cannot open the data in {}: {error}", data.display())
-        }
-        // The others name the directory themselves.
-        _ => anyhow::anyhow!("cannot open the data: {error}"),
+    Store::open(data, world, options).map_err(|error| {
+        let what = match &error {
+            OpenError::Newer { .. } | OpenError::Database(_) => {
+                format!("cannot open the data in {}", data.display())
+            }
+            // The others name the directory themselves.
+            _ => "cannot open the data".into(),
+        };
+        anyhow::Error::new(error).context(what)
     })
 }
 
@@ -68,7 +72,15 @@ impl Server {
     /// # Errors
     /// Whatever is in the way: the data directory, a certificate, a port. Nothing is left running then.
     pub async fn start(data: &Path, settings: Settings, world: World) -> Result<Self> {
-        let mut server = Self::open(data, &settings, world)?;
+        let patience = Patience::new(&world.clock);
+        let store = loop {
+            match open_store(data, &world) {
+                Err(error) if patience.helps(&error).await => {}
+                opened => break opened?,
+            }
+        };
+        let mut server = Self::with_store(store, data, &settings, world)?;
+        server.administer()?;
         server.explain_orphans().await?;
         server.listen(&settings)?;
         server.spawn_tasks(&settings)?;
@@ -79,8 +91,7 @@ impl Server {
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    fn open(data: &Path, settings: &Settings, world: World) -> Result<Self> {
-        let store = open_store(data, &world)?;
+    fn with_store(store: Store, data: &Path, settings: &Settings, world: World) -> Result<Self> {
         let certificates = Arc::new(certificates::load(data, settings)?);
         let handed_on = settings.local_domains.iter().flat_map(|local| local.domains.iter().cloned());
         let directory = Arc::new(Directory::new(store.clone(), world.clone()).handing_on(handed_on));
@@ -224,6 +235,16 @@ impl Server {
         self.tasks.push(self.shared.world.workers.spawn(task));
     }
 
+    /// Answers commands from now on. Before anything is served: who sees the server answer can ask it.
+    fn administer(&mut self) -> Result<()> {
+        let path = socket_path(&self.data);
+        let socket =
+            admin::socket::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
+        let serve = admin::socket::serve(socket, self.admin.clone(), self.stop.subscribe());
+        self.tasks.push(self.shared.world.workers.spawn(serve));
+        Ok(())
+    }
+
     fn spawn_tasks(&mut self, settings: &Settings) -> Result<()> {
         let shared = &self.shared;
         let magic = settings.virtual_servers.iter().any(|server| server.magic_recipients);
@@ -247,17 +268,9 @@ impl Server {
             terms: queue::runner::Terms::new(settings),
             handle: shared.queue.clone(),
         };
-        let path = socket_path(&self.data);
-        let socket =
-            admin::socket::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
         let workers = &shared.world.workers;
         self.tasks.push(workers.spawn(runner.run(self.stop.subscribe())));
         self.tasks.push(workers.spawn(keep_order(shared.clone(), settings.journal, self.stop.subscribe())));
-        self.tasks.push(workers.spawn(admin::socket::serve(
-            socket,
-            self.admin.clone(),
-            self.stop.subscribe(),
-        )));
         Ok(())
     }
 }

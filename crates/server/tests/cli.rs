@@ -454,6 +454,26 @@ fn a_second_server_is_told_why_it_cannot_start() {
 }
 
 #[test]
+fn who_finds_the_data_in_use_for_a_moment_waits_for_it() {
+    let place = Place::new();
+    place.run("domain add example.org", "");
+    let world = world::World::simulated(mail::Timestamp(0), 1);
+    for serves in [false, true] {
+        let moment = server::serve::open_store(&place.data(), &world).unwrap();
+        let let_go = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(500));
+            drop(moment);
+        });
+        if serves {
+            assert_ne!(place.serve().port, 0);
+        } else {
+            assert!(place.run("domain list", "").status.success());
+        }
+        let_go.join().unwrap();
+    }
+}
+
+#[test]
 fn every_mistake_of_the_settings_is_told_and_nothing_starts() {
     let place = Place::new();
     let file = place.directory.path().join("waxseal.toml");

@@ -7,6 +7,7 @@ use admin::socket::{CallError, call};
 use admin::{Admin, Down, QueueSelection, Request, Response};
 use anyhow::{Context, Result, bail};
 use directory::Directory;
+use world::Clock;
 
 use super::password;
 use super::show::{Answered, show};
@@ -14,6 +15,7 @@ use crate::cli::{
     Account, AccountAction, Alias, AliasAction, Command, Domain, DomainAction, Queue, QueueAction, Selection,
     Status, Store, StoreAction, Trace, Where,
 };
+use crate::patience::Patience;
 use crate::serve::{open_store, socket_path};
 
 pub(super) fn run(command: Command) -> Result<ExitCode> {
@@ -94,26 +96,33 @@ fn ask(request: &Request, place: &Where) -> Result<Answered> {
     if place.data.exists() && !place.data.is_dir() {
         bail!("{} is not a directory; name the data directory with --data DIR", place.data.display());
     }
-    match call(&socket_path(&place.data), request) {
-        Ok(response) => Ok(Answered { response, by_server: true }),
-        Err(CallError::NotRunning) => Ok(Answered { response: ask_here(request, place)?, by_server: false }),
-        Err(error) => {
-            Err(error).with_context(|| format!("cannot ask the server of {}", place.data.display()))
+    let runtime = super::runtime()?;
+    let patience = Patience::new(&Clock::Real);
+    loop {
+        match call(&socket_path(&place.data), request) {
+            Ok(response) => return Ok(Answered { response, by_server: true }),
+            Err(CallError::NotRunning) => {}
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot ask the server of {}", place.data.display()));
+            }
+        }
+        match runtime.block_on(ask_here(request, place)) {
+            Err(error) if runtime.block_on(patience.helps(&error)) => {}
+            answered => return Ok(Answered { response: answered?, by_server: false }),
         }
     }
 }
 
 /// The server is down: this process opens the data directory, which locks it, and does the work.
-fn ask_here(request: &Request, place: &Where) -> Result<Response> {
+async fn ask_here(request: &Request, place: &Where) -> Result<Response> {
     let makes = matches!(request, Request::DomainAdd { .. });
     if !makes && !place.data.is_dir() {
         bail!("there is no data directory {}; name it with --data DIR", place.data.display());
     }
     let world = super::real_world();
-    super::runtime()?.block_on(async {
-        let store = open_store(&place.data, &world)?;
-        let directory = Arc::new(Directory::new(store.clone(), world.clone()));
-        let admin = Admin::new(store, directory, world, Arc::new(Down));
-        Ok(admin.execute(request.clone()).await)
-    })
+    let store = open_store(&place.data, &world)?;
+    let directory = Arc::new(Directory::new(store.clone(), world.clone()));
+    let admin = Admin::new(store, directory, world, Arc::new(Down));
+    Ok(admin.execute(request.clone()).await)
 }
