@@ -454,6 +454,7 @@ fn a_second_server_is_told_why_it_cannot_start() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "another process is waited for, outside every world")]
 fn who_finds_the_data_in_use_for_a_moment_waits_for_it() {
     let place = Place::new();
     place.run("domain add example.org", "");

@@ -6,8 +6,11 @@ use std::time::Duration;
 pub const RECIPIENTS_MAX: usize = 100;
 
 /// So many connections to one set of hosts are made without asking whether those that are there would do. Most hosts take
-/// as many; beyond, there must be a message waiting for each, because a busy connection costs less than another.
+/// as many; beyond, a message must have waited, because a busy connection costs less than another.
 pub const SITE_CONNECTIONS_EAGER: usize = 20;
+
+/// How long a message may wait for one of them before another is made: about as long as making one takes.
+pub const WAIT_FOR_CONNECTION_MAX: Duration = Duration::from_millis(100);
 
 /// Connections that wait for a next message, over all sites; more than these are closed at once.
 pub const IDLE_CONNECTIONS_MAX: usize = 200;

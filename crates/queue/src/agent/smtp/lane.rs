@@ -11,11 +11,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::job::{Job, Told};
-use crate::agent::limits::{IDLE_CONNECTIONS_MAX, ROUTES_MAX, SITE_CONNECTIONS_EAGER};
+use crate::agent::limits::{
+    IDLE_CONNECTIONS_MAX, ROUTES_MAX, SITE_CONNECTIONS_EAGER, WAIT_FOR_CONNECTION_MAX,
+};
 use crate::schedule::Site;
 
 /// All lanes: one for each site and terms.
@@ -39,7 +42,8 @@ struct State {
     /// Connections, with those that are being made.
     open: usize,
     idle: Vec<oneshot::Sender<Job>>,
-    waiting: VecDeque<Job>,
+    /// In the order in which they came, and when.
+    waiting: VecDeque<(Instant, Job)>,
 }
 
 /// What became of a job.
@@ -90,7 +94,7 @@ impl Lanes {
 
 impl Lane {
     /// Finds a connection for a job.
-    pub(super) fn give(self: &Arc<Self>, mut job: Job) -> Given {
+    pub(super) fn give(self: &Arc<Self>, mut job: Job, now: Instant) -> Given {
         let mut state = self.state();
         // The one that was used last: the others may close when the load is low.
         while let Some(idle) = state.idle.pop() {
@@ -99,12 +103,13 @@ impl Lane {
                 Err(back) => job = back,
             }
         }
-        let wanted = state.open < SITE_CONNECTIONS_EAGER || state.waiting.len() >= state.open;
+        let wait = state.waiting.front().map_or(Duration::ZERO, |(since, _)| now.duration_since(*since));
+        let wanted = state.open < SITE_CONNECTIONS_EAGER || wait >= WAIT_FOR_CONNECTION_MAX;
         if state.open < self.most && wanted {
             state.open += 1;
             return Given::Seat(job, Seat(self.clone()));
         }
-        state.waiting.push_back(job);
+        state.waiting.push_back((now, job));
         Given::Taken
     }
 
@@ -117,7 +122,7 @@ impl Lane {
     /// What a free connection does next.
     pub(super) fn free(&self) -> Free {
         let mut state = self.state();
-        while let Some(job) = state.waiting.pop_front() {
+        while let Some((_, job)) = state.waiting.pop_front() {
             if !job.is_abandoned() {
                 return Free::Take(job);
             }
@@ -137,7 +142,7 @@ impl Lane {
         state.open -= 1;
         state.idle.retain(|idle| !idle.is_closed());
         while state.open < self.most {
-            let Some(job) = state.waiting.pop_front() else { return };
+            let Some((_, job)) = state.waiting.pop_front() else { return };
             if !job.is_abandoned() {
                 state.open += 1;
                 drop(state);

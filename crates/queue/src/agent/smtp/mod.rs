@@ -169,7 +169,7 @@ impl Courier {
         let mut stale = 0;
         while stale <= STALE_MAX {
             let (job, ticket) = journey.job();
-            let heard = match journey.line.lane.give(job) {
+            let heard = match journey.line.lane.give(job, self.world.clock.now()) {
                 Given::Seat(job, seat) => {
                     journey.trip.open = job.places;
                     return Some(seat);

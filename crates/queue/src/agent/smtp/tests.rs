@@ -416,7 +416,7 @@ async fn a_connection_that_is_closing_takes_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_shares_a_bounded_number_of_connections() {
-    for (burst, per_destination, most) in [(10, 100, 10), (32, 100, 20), (100, 100, 60), (100, 30, 30)] {
+    for (burst, per_destination, most) in [(10, 100, 10), (32, 100, 20), (100, 100, 20), (100, 5, 5)] {
         let mut scene = Scene::new();
         scene.settings.delivery.connections.per_destination = per_destination;
         let host = scene.host(MX1, Script::smtp());
@@ -436,6 +436,25 @@ async fn a_burst_shares_a_bounded_number_of_connections() {
         assert_eq!(host.taken().len(), burst);
         let connections = host.heard().len();
         assert!(connections <= most, "{connections} for {burst}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_site_gets_as_many_connections_as_the_settings_allow() {
+    let mut scene = Scene::new();
+    scene.settings.delivery.connections.per_destination = 40;
+    let slow = Do::Delay(Duration::from_secs(60));
+    let host = scene.host(MX1, Script::smtp().at(Stage::End, slow));
+    let agents = scene.agents();
+    let content = scene.keep(CONTENT).await;
+    for (burst, connections) in [(30, 20), (10, 30), (50, 40)] {
+        for _ in 0..burst {
+            let (agents, message) = (agents.clone(), attempt("example.net", &["bob@example.net"], content));
+            let work = async move { agents.attempt(message, Gate::open(), Cut::never()).await };
+            drop(scene.world.workers.spawn(work));
+        }
+        scene.world.clock.sleep(Duration::from_secs(1)).await;
+        assert_eq!(host.heard().len(), connections);
     }
 }
 
