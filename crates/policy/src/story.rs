@@ -121,6 +121,17 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         reasons: Vec<String>,
     },
+    /// The domain of the author has keys, so the message was signed for it on its way out (DKIM).
+    Sign {
+        /// The author's domain.
+        domain: String,
+        /// With the keys of these selectors; none where it could not be signed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        selectors: Vec<String>,
+        /// Why it could not be signed; it was sent all the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<String>,
+    },
     /// A next hop was spoken to, or could not be.
     Attempt {
         /// The destination.
@@ -351,6 +362,7 @@ fn names(what: &What) -> Vec<&str> {
         | What::Authenticate { .. }
         // Whom an attempt was for stands in the hop that says how it ended.
         | What::Route { .. }
+        | What::Sign { .. }
         | What::Attempt { .. }
         | What::Hold { .. }
         | What::End { .. }
@@ -447,6 +459,10 @@ mod tests {
         let what =
             What::Route { destination: destination.clone(), hops: vec![host, second.clone()], reasons };
         story.hop(at(0), what);
+        let selectors = vec!["rsa-1".into(), "ed25519-1".into()];
+        story.hop(at(0), What::Sign { domain: "example.org".into(), selectors, failure: None });
+        let failure = Some("the header is not well formed".into());
+        story.hop(at(0), What::Sign { domain: "example.org".into(), selectors: Vec::new(), failure });
         let line = |at_ms, by, text: &str| Line { at_ms, by, text: text.into() };
         let what = What::Attempt {
             destination: destination.clone(),
@@ -518,7 +534,7 @@ mod tests {
     fn an_attempt_survives_the_journal() {
         let json = relayed().to_json();
         assert_eq!(Story::from_json(&json), Ok(relayed()));
-        expect![[r#"{"version":1,"queue_id":"000000000002D","hops":[{"at":1763826174000,"hop":"route","destination":"example.net","hops":["mx1.example.net [192.0.2.1]:25","mx2.example.net [192.0.2.2]:25"],"reasons":["the MX records of example.net name 2 hosts"]},{"at":1763826235300,"hop":"attempt","destination":"example.net","number":2,"host":"mx2.example.net [192.0.2.2]:25","tls":"TLS1.3","dialogue":[{"at_ms":12,"by":"peer","text":"220 mx2.example.net ESMTP"},{"at_ms":13,"by":"we","text":"MAIL FROM:<alice@example.org>"},{"at_ms":61250,"by":"peer","text":"250 2.1.0 OK \u001b[31m"}],"left_out":3,"end":"relayed"},{"at":1763826235300,"hop":"deliver","destination":"example.net","recipients":["Carol@example.net"],"outcome":"relayed"},{"at":1763826235300,"hop":"deliver","destination":"example.net","recipients":["dan@example.net"],"outcome":"deferred","due":1763827135300},{"at":1763826235300,"hop":"notify","recipients":["Dan@example.net"],"report":"000000000002E"},{"at":1763826244000,"hop":"hold","destination":"example.net","held":true},{"at":1763826244000,"hop":"hold","destination":"example.net","held":false},{"at":1763827135300,"hop":"deliver","destination":"example.net","recipients":["dan@example.net"],"outcome":"deleted"}]}"#]].assert_eq(&json);
+        expect![[r#"{"version":1,"queue_id":"000000000002D","hops":[{"at":1763826174000,"hop":"route","destination":"example.net","hops":["mx1.example.net [192.0.2.1]:25","mx2.example.net [192.0.2.2]:25"],"reasons":["the MX records of example.net name 2 hosts"]},{"at":1763826174000,"hop":"sign","domain":"example.org","selectors":["rsa-1","ed25519-1"]},{"at":1763826174000,"hop":"sign","domain":"example.org","failure":"the header is not well formed"},{"at":1763826235300,"hop":"attempt","destination":"example.net","number":2,"host":"mx2.example.net [192.0.2.2]:25","tls":"TLS1.3","dialogue":[{"at_ms":12,"by":"peer","text":"220 mx2.example.net ESMTP"},{"at_ms":13,"by":"we","text":"MAIL FROM:<alice@example.org>"},{"at_ms":61250,"by":"peer","text":"250 2.1.0 OK \u001b[31m"}],"left_out":3,"end":"relayed"},{"at":1763826235300,"hop":"deliver","destination":"example.net","recipients":["Carol@example.net"],"outcome":"relayed"},{"at":1763826235300,"hop":"deliver","destination":"example.net","recipients":["dan@example.net"],"outcome":"deferred","due":1763827135300},{"at":1763826235300,"hop":"notify","recipients":["Dan@example.net"],"report":"000000000002E"},{"at":1763826244000,"hop":"hold","destination":"example.net","held":true},{"at":1763826244000,"hop":"hold","destination":"example.net","held":false},{"at":1763827135300,"hop":"deliver","destination":"example.net","recipients":["dan@example.net"],"outcome":"deleted"}]}"#]].assert_eq(&json);
     }
 
     #[test]
@@ -529,6 +545,8 @@ mod tests {
                 000000000002D
                   2025-11-22 15:42:54.000  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
                   2025-11-22 15:42:54.000                because the MX records of example.net name 2 hosts
+                  2025-11-22 15:42:54.000  sign          for example.org, by rsa-1, ed25519-1
+                  2025-11-22 15:42:54.000  sign          not signed for example.org: the header is not well formed; sent without
                   2025-11-22 15:43:55.300  attempt       number 2 for example.net at mx2.example.net [192.0.2.2]:25, TLS1.3: relayed
                                                 0.012  < 220 mx2.example.net ESMTP
                                                 0.013  > MAIL FROM:<alice@example.org>

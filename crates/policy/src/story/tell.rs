@@ -83,6 +83,7 @@ fn name(what: &What) -> &'static str {
         What::Authenticate { .. } => "authenticate",
         What::Enqueue { .. } => "enqueue",
         What::Route { .. } => "route",
+        What::Sign { .. } => "sign",
         What::Attempt { .. } => "attempt",
         What::Deliver { .. } => "deliver",
         What::Notify { .. } => "notify",
@@ -120,6 +121,10 @@ fn describe(at: Timestamp, what: &What) -> String {
             text
         }
         What::Route { destination, hops, .. } => describe_route(destination, hops),
+        What::Sign { domain, failure: Some(failure), .. } => {
+            format!("not signed for {domain}: {failure}; sent without")
+        }
+        What::Sign { domain, selectors, .. } => format!("for {domain}, by {}", selectors.join(", ")),
         What::Attempt { destination, number, host, tls, dialogue, end, .. } => {
             let tls = match tls {
                 Some(tls) => format!(", {tls}"),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::Timestamp;
-use message_auth::dkim::{Identity, Signer, Terms};
+use message_auth::dkim::{Identity, SignError, Signer, Terms};
+use policy::What;
 use protocol::smtp::client::{ContentFacts, Survey};
 use store::change::QueueEntry;
 use store::{ContentId, ContentRef, Error, Store};
@@ -23,6 +24,8 @@ pub(super) struct Letter {
     head: Bytes,
     body: Body,
     facts: ContentFacts,
+    /// What the story is told of its signatures, if there was a key for one.
+    signing: Option<What>,
 }
 
 #[derive(Debug)]
@@ -72,16 +75,25 @@ impl Letter {
             reading.rest(store, id).await?;
             Body::Stored(id)
         };
-        let signature = match (reading.signer.take(), identities, signing) {
-            (Some(signer), Some(identities), Some(signing)) => sign(signer, identities, signing).await,
-            _ => Vec::new(),
+        let (signature, told) = match (reading.signer.take(), identities, signing) {
+            (Some(signer), Some(identities), Some(signing)) => {
+                let signed = sign(signer, identities.clone(), signing).await;
+                let told = told(&identities, signed.as_ref().err());
+                (signed.unwrap_or_default(), Some(told))
+            }
+            _ => (Vec::new(), None),
         };
-        Ok(reading.letter(signature, &entry.prefix, body))
+        Ok(Self { signing: told, ..reading.letter(signature, &entry.prefix, body) })
     }
 
     /// What the transaction announces.
     pub(super) fn facts(&self) -> ContentFacts {
         self.facts
+    }
+
+    /// What the story is told of its signatures; once.
+    pub(super) fn take_signing(&mut self) -> Option<What> {
+        self.signing.take()
     }
 
     /// The piece that begins at this octet.
@@ -156,12 +168,26 @@ impl Reading {
             signature.extend_from_slice(prefix);
             signature.into()
         };
-        Letter { head, body, facts }
+        Letter { head, body, facts, signing: None }
     }
 }
 
 /// The signature fields. What cannot be signed, because others could read it differently, is sent without.
-async fn sign(signer: Signer, identities: Arc<[Identity]>, signing: Signing<'_>) -> Vec<u8> {
+async fn sign(
+    signer: Signer,
+    identities: Arc<[Identity]>,
+    signing: Signing<'_>,
+) -> Result<Vec<u8>, SignError> {
     let now = signing.now;
-    signing.workers.run(move || signer.finish(&identities, now)).await.unwrap_or_default()
+    signing.workers.run(move || signer.finish(&identities, now)).await
+}
+
+/// What the story is told. All identities are of the author's domain.
+fn told(identities: &[Identity], failure: Option<&SignError>) -> What {
+    let selectors = identities.iter().map(|identity| identity.name.selector.to_string());
+    What::Sign {
+        domain: identities.first().map(|identity| identity.name.domain.to_string()).unwrap_or_default(),
+        selectors: if failure.is_none() { selectors.collect() } else { Vec::new() },
+        failure: failure.map(ToString::to_string),
+    }
 }

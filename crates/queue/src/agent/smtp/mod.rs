@@ -127,8 +127,8 @@ impl Courier {
         let signing = signs.then_some(Signing { keys: &self.keys, workers: &self.world.workers, now });
         let count = attempt.recipients.len();
         let (peers, reasons) = self.order(&line);
-        let trip = Trip::new((destination, attempt.number), count, peers, reasons, now);
-        let letter = match Letter::read(&self.store, &attempt.entry, signing).await {
+        let mut trip = Trip::new((destination, attempt.number), count, peers, reasons, now);
+        let mut letter = match Letter::read(&self.store, &attempt.entry, signing).await {
             Ok(letter) => letter,
             Err(error) => {
                 let queue_id = attempt.entry.queue_id;
@@ -136,6 +136,7 @@ impl Courier {
                 return Ended::Attempted(trip.unread());
             }
         };
+        trip.signed(letter.take_signing(), now);
         let errand = Errand::new(attempt.reverse_path, attempt.recipients, letter);
         let mut journey = Journey { line: &line, errand, trip, cut };
         if let Some(seat) = self.by_lane(&mut journey).await {

@@ -64,6 +64,11 @@ impl<'a> Trip<'a> {
         }
     }
 
+    /// What became of its signatures.
+    pub(super) fn signed(&mut self, what: Option<What>, at: Timestamp) {
+        self.hops.extend(what.map(|what| Hop { at, what, because: Vec::new() }));
+    }
+
     /// The host that is tried next; it is tried once.
     pub(super) fn next_host(&mut self) -> Option<Arc<Peer>> {
         self.peers.pop_front()
