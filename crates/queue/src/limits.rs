@@ -29,6 +29,10 @@ pub const WINDOW_DELIVERIES_MAX: usize = 10_000;
 /// Deliveries of one destination in memory: some turns of work, so that a read serves many attempts.
 pub const SHARE_DELIVERIES_MAX: usize = 250;
 
+/// Of all attempts, those to destinations that seem not to answer may be one part in so many: such an attempt can last for
+/// minutes, and a list with dead domains would hold up everybody else's mail.
+pub const SILENT_ATTEMPTS_PART: usize = 2;
+
 /// Destinations known in memory, those due first; the store keeps the rest.
 pub const DESTINATIONS_MAX: usize = 100_000;
 

@@ -603,7 +603,8 @@ pub static KEYS: &[Key] = &[
         kind: "a number",
         default: "1000",
         example: "200",
-        doc: "In all.",
+        doc: "In all. Half of them at the most are for destinations that seem not to answer, so that these hold \
+         up no others.",
     },
     Key {
         section: Section::OutboundConnections,

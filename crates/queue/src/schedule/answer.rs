@@ -81,6 +81,8 @@ impl Schedule {
         jitter: Duration,
     ) {
         let Some(delivery) = self.stop(key) else { return };
+        let line = self.lines.get_mut(&key.destination).expect("what is in the window has a line");
+        line.silent = outcomes.values().all(|outcome| *outcome == Outcome::Deferred);
         let transitions = rules.transitions(&delivery, outcomes, now, jitter);
         self.settle(delivery, transitions);
         self.reindex(&key.destination, now);
@@ -196,15 +198,19 @@ impl Schedule {
     fn wait(&mut self, delivery: Delivery) {
         let line = self.lines.get_mut(&delivery.key.destination).expect("the caller has it");
         line.waiting.insert((delivery.due, delivery.key.queue_id));
+        line.silent |= delivery.attempts > 0;
         self.window.insert(delivery.key.clone(), Slot::Waiting(delivery));
     }
 
     /// Ends the running of an attempt; its place in the window is still counted.
     fn stop(&mut self, key: &Key) -> Option<Delivery> {
         let Some(Slot::Running { .. }) = self.window.get(key) else { return None };
-        let Some(Slot::Running { delivery, site, deadline }) = self.window.remove(key) else { return None };
+        let Some(Slot::Running { delivery, site, deadline, silent }) = self.window.remove(key) else {
+            return None;
+        };
         self.deadlines.remove(&(deadline, key.clone()));
         self.running -= 1;
+        self.running_silent -= usize::from(silent);
         self.lines.get_mut(&key.destination).expect("what is in the window has a line").running -= 1;
         self.leave(site);
         Some(delivery)

@@ -48,6 +48,8 @@ pub(super) struct Line {
     pub(super) slots: usize,
     /// Where its last attempt was routed.
     pub(super) site: Option<Site>,
+    /// Whether its last attempt brought nothing to an end, or what waits was tried before: it may not answer at all.
+    pub(super) silent: bool,
     /// When its last attempt began, counted in turns.
     pub(super) start_turn: u64,
     /// When it was last read, counted in turns. Apart from the other: a renewal must not cost the place in the row of those
@@ -61,7 +63,7 @@ pub(super) struct Line {
 pub(super) struct Place {
     pub(super) due: Option<(usize, u64)>,
     pub(super) future: Option<Timestamp>,
-    pub(super) startable: Option<u64>,
+    pub(super) startable: Option<(bool, u64)>,
     pub(super) crowded: Option<usize>,
     pub(super) lease: Option<Timestamp>,
 }
@@ -79,6 +81,7 @@ impl Line {
             running: 0,
             slots: 0,
             site: None,
+            silent: false,
             start_turn: turn,
             draw_turn: turn,
             place: Place::default(),
@@ -124,7 +127,7 @@ impl Line {
         Place {
             due: draws_at.filter(|at| *at <= now).map(|_| (self.slots, self.draw_turn)),
             future: draws_at.filter(|at| *at > now),
-            startable: startable.then_some(self.start_turn),
+            startable: startable.then_some((self.silent, self.start_turn)),
             crowded: (!self.waiting.is_empty()).then_some(self.waiting.len()),
             lease: self.lease_at(limits),
         }
@@ -154,8 +157,8 @@ pub(super) struct Index {
     pub(super) due: BTreeSet<(usize, u64, Destination)>,
     /// To be read then.
     pub(super) future: BTreeSet<(Timestamp, Destination)>,
-    /// With something to start and a place of their own: who was served longest ago first.
-    pub(super) startable: BTreeSet<(u64, Destination)>,
+    /// With something to start and a place of their own: the silent ones apart, who was served longest ago first.
+    pub(super) startable: BTreeSet<(bool, u64, Destination)>,
     /// With something waiting in the window, by how much.
     pub(super) crowded: BTreeSet<(usize, Destination)>,
     /// Leases by when they want attention.
@@ -171,7 +174,11 @@ impl Index {
             new.due.map(|(slots, turn)| (slots, turn, name())),
         );
         swap(&mut self.future, old.future.map(|at| (at, name())), new.future.map(|at| (at, name())));
-        swap(&mut self.startable, old.startable.map(|at| (at, name())), new.startable.map(|at| (at, name())));
+        swap(
+            &mut self.startable,
+            old.startable.map(|(silent, turn)| (silent, turn, name())),
+            new.startable.map(|(silent, turn)| (silent, turn, name())),
+        );
         swap(&mut self.crowded, old.crowded.map(|at| (at, name())), new.crowded.map(|at| (at, name())));
         swap(&mut self.leases, old.lease.map(|at| (at, name())), new.lease.map(|at| (at, name())));
     }

@@ -25,7 +25,8 @@
 //! **Fairness.** Destinations with least in the window are read first and start in turn; where the window is full, a
 //! destination that has nothing in it takes a place from the one that has most waiting, or from one that cannot start. Concurrency is limited in all, by
 //! destination and by site; a site is unknown until an attempt is routed, and an attempt that finds it full steps back. A later one
-//! counts at the site of the one before it.
+//! counts at the site of the one before it. Destinations that seem not to answer have a bounded share of the attempts: each may last
+//! until a time-out, and many of them would leave no room for the others.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -231,6 +232,8 @@ enum Slot {
         delivery: Delivery,
         site: Option<Site>,
         deadline: Timestamp,
+        /// Whether its destination was silent when it began.
+        silent: bool,
     },
     Settling {
         delivery: Delivery,
@@ -250,6 +253,8 @@ pub struct Schedule {
     /// Places of the window kept for answers.
     reserved: usize,
     running: usize,
+    /// Those of them that began at silent destinations.
+    running_silent: usize,
     sites: BTreeMap<Site, usize>,
     /// Destinations that could start if their site had room, in turn. One may be here that could not any more.
     parked: BTreeMap<Site, BTreeSet<(u64, Destination)>>,
@@ -273,6 +278,7 @@ impl Schedule {
             window: BTreeMap::new(),
             reserved: 0,
             running: 0,
+            running_silent: 0,
             sites: BTreeMap::new(),
             parked: BTreeMap::new(),
             deadlines: BTreeSet::new(),

@@ -7,6 +7,7 @@ use mail::Timestamp;
 use super::line::{Asked, Lease, Place};
 use super::value::{Destination, Key, Site};
 use super::{Schedule, Slot, Step, plus};
+use crate::limits;
 
 impl Schedule {
     /// The next step, if there is one now. To be called until there is none, after each answer and at
@@ -93,12 +94,14 @@ impl Schedule {
         line.running += 1;
         self.turn += 1;
         line.start_turn = self.turn;
+        let silent = line.silent;
         let key = Key { destination, queue_id };
         let Some(Slot::Waiting(delivery)) = self.window.remove(&key) else {
             unreachable!("what a line has waiting, waits in the window")
         };
         let deadline = plus(now, self.limits.attempt);
         self.running += 1;
+        self.running_silent += usize::from(silent);
         self.deadlines.insert((deadline, key.clone()));
         // It goes where the last one went, until it says otherwise: else all that wait for one place would start at once,
         // and all but one step back.
@@ -106,20 +109,32 @@ impl Schedule {
         if let Some(site) = &site {
             *self.sites.entry(site.clone()).or_default() += 1;
         }
-        self.window.insert(key.clone(), Slot::Running { delivery: delivery.clone(), site, deadline });
+        let slot = Slot::Running { delivery: delivery.clone(), site, deadline, silent };
+        self.window.insert(key.clone(), slot);
         self.reindex(&key.destination, now);
         Some(Step::Start(delivery))
     }
 
-    /// Whose turn it is. Those before it whose site is full are parked, so that they are not looked at again and again.
+    /// Whose turn it is; that of silent destinations only while there is room for them.
     fn next_to_start(&mut self, now: Timestamp) -> Option<Destination> {
+        let silent_max = self.limits.attempts_max.div_ceil(limits::SILENT_ATTEMPTS_PART);
+        let answering = self.next_of(false, now);
+        let silent = (self.running_silent < silent_max).then(|| self.next_of(true, now)).flatten();
+        answering.into_iter().chain(silent).min().map(|(_, destination)| destination)
+    }
+
+    /// Whose turn it is among those that are silent or are not. Those before it whose site is full are parked, so that they
+    /// are not looked at again and again.
+    fn next_of(&mut self, silent: bool, now: Timestamp) -> Option<(u64, Destination)> {
         let (mut found, mut full) = (None, Vec::new());
-        for (turn, destination) in &self.index.startable {
+        let from = (silent, 0, Destination::from(""));
+        let these = self.index.startable.range(from..).take_while(|(other, ..)| *other == silent);
+        for (_, turn, destination) in these {
             let line = &self.lines[destination];
             match &line.site {
                 Some(site) if !self.has_room(site) => full.push((site.clone(), *turn, destination.clone())),
                 _ if line.lease_is_fresh(&self.limits, now) => {
-                    found = Some(destination.clone());
+                    found = Some((*turn, destination.clone()));
                     break;
                 }
                 _ => {}

@@ -152,3 +152,41 @@ fn what_is_deleted_goes_at_once_if_it_waits_and_at_its_end_if_it_runs() {
     assert!(matches!(&next[..], [Step::Settle { delivery, transitions }]
         if delivery.key == both[0].key && *transitions == deleted));
 }
+
+#[test]
+fn destinations_that_do_not_answer_leave_room_for_the_others() {
+    let limits = Limits { attempts_max: 8, ..Limits::default() };
+    let silent = |id| Delivery { attempts: 1, ..delivery(&format!("silent{id}.example"), id) };
+    let dead: Vec<Delivery> = (1..=6).map(silent).collect();
+    let fresh: Vec<Delivery> = (7..=9).map(|id| delivery("good.example", id)).collect();
+    let (mut schedule, first) = drawn(limits, &[dead.clone(), fresh.clone()].concat());
+    // Half of the places are for those that were tried before; one of the others is left.
+    assert_eq!(started(&first), [7, 8, 9, 1, 2, 3, 4]);
+
+    let end = |schedule: &mut Schedule, delivery: &Delivery, outcome| {
+        let outcomes = BTreeMap::from([(RecipientId(0), outcome)]);
+        schedule.ended(at(1), &delivery.key, &outcomes, &Rules::default(), Duration::ZERO);
+        started(&steps(schedule, at(1)))
+    };
+    assert_eq!(end(&mut schedule, &fresh[0], Outcome::Delivered), [] as [u64; 0]);
+    assert_eq!(end(&mut schedule, &dead[0], Outcome::Deferred), [5]);
+    assert_eq!(end(&mut schedule, &dead[1], Outcome::Delivered), [6]);
+    assert_eq!(schedule.running_len(), 6);
+}
+
+#[test]
+fn a_destination_is_silent_until_something_comes_to_an_end_there() {
+    let limits = Limits { attempts_max: 2, destination_attempts_max: 1, ..Limits::default() };
+    let here: Vec<Delivery> = (1..=3).map(|id| delivery("a.example", id)).collect();
+    let there: Vec<Delivery> = (4..=6).map(|id| delivery("b.example", id)).collect();
+    let (mut schedule, first) = drawn(limits, &[here.clone(), there.clone()].concat());
+    assert_eq!(started(&first), [1, 4]);
+    let mut end = |delivery: &Delivery, outcome| {
+        let outcomes = BTreeMap::from([(RecipientId(0), outcome)]);
+        schedule.ended(at(1), &delivery.key, &outcomes, &Rules::default(), Duration::ZERO);
+        started(&steps(&mut schedule, at(1)))
+    };
+    assert_eq!(end(&here[0], Outcome::Deferred), [2]);
+    assert_eq!(end(&there[0], Outcome::Deferred), [] as [u64; 0], "one silent attempt is the most");
+    assert_eq!(end(&here[1], Outcome::Failed), [5, 3], "a refusal is an answer");
+}

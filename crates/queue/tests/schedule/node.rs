@@ -76,9 +76,9 @@ impl Node {
         Ok(())
     }
 
-    /// Whether it could begin an attempt at a destination of this site.
+    /// Whether it could begin an attempt at a destination of this site, even at one that seems not to answer.
     pub(crate) fn has_room(&self, site: &Site) -> bool {
-        self.attempts.len() < self.limits.attempts_max
+        self.attempts.len() < self.limits.attempts_max.div_ceil(queue::limits::SILENT_ATTEMPTS_PART)
             && self.running_at_site(site) < self.limits.site_attempts_max
     }
 }
