@@ -339,6 +339,49 @@ mod tests {
     }
 
     #[test]
+    fn what_is_handed_on_asks_for_no_way_of_its_own() {
+        let refused = |recipient: &str, relay: RelayFacts, account: Option<&str>| {
+            let hello = |account: &str| HelloFacts {
+                name: "client".into(),
+                extended: true,
+                tls: None,
+                account: Some(account.into()),
+            };
+            let standing = Standing::HandedOn;
+            let recipient = Some(RecipientFacts { recipient: recipient.into(), standing, magic: None });
+            let mut facts = Facts { recipient, hello: account.map(hello), ..facts() };
+            facts.connection.relay = relay;
+            judge(Stage::Recipient, &facts).reasons[0].check == "routing"
+        };
+        for (recipient, expected) in [
+            ("joe%elsewhere.example@lists.example", true),
+            ("elsewhere.example!joe@lists.example", true),
+            ("\"joe@elsewhere.example\"@lists.example", true),
+            ("joe+tag=one/two@lists.example", false),
+            ("\"joe cool\"@lists.example", false),
+        ] {
+            assert_eq!(refused(recipient, RelayFacts::default(), None), expected, "{recipient}");
+        }
+        let recipient = "joe%elsewhere.example@lists.example";
+        let network = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: false };
+        let authenticated = RelayFacts { network: None, authenticated: true };
+        assert!(!refused(recipient, network, None));
+        assert!(!refused(recipient, authenticated.clone(), Some("bob@example.org")));
+        assert!(refused(recipient, authenticated, None));
+        assert!(refused(recipient, RelayFacts::default(), Some("bob@example.org")));
+
+        let recipient =
+            Some(RecipientFacts { recipient: recipient.into(), standing: Standing::HandedOn, magic: None });
+        check(
+            Stage::Recipient,
+            &Facts { recipient, ..facts() },
+            expect![
+                "550 5.7.1 relaying denied: the local part asks for a way of its own; routing: the server behind this domain could send it on by %, ! or @ in the local part (local-part joe%elsewhere.example)"
+            ],
+        );
+    }
+
+    #[test]
     fn facts_of_before_relaying_was_possible_are_read_and_allow_nothing() {
         let stored = r#"{
             "connection":{"peer":"192.0.2.1","virtual_server":"submission","trusted":true},

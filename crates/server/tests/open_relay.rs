@@ -108,6 +108,26 @@ const PROBES: &[Probe] = &[
     before("after VRFY", &["EHLO client.example", "VRFY joe@elsewhere.example"]),
 ];
 
+/// What a program behind us could route by, at a domain whose mail is handed on to it.
+const HANDED_ON: &[Probe] = &[
+    recipient("handed on, percent hack", "<joe%elsewhere.example@lists.example>", Open::Relayed),
+    recipient(
+        "handed on, two percent hacks",
+        "<joe%other.example%elsewhere.example@lists.example>",
+        Open::Relayed,
+    ),
+    recipient("handed on, bang path", "<elsewhere.example!joe@lists.example>", Open::Relayed),
+    recipient("handed on, quoted at", "<\"joe@elsewhere.example\"@lists.example>", Open::Relayed),
+    recipient("handed on, quoted pair", "<\"joe\\@elsewhere.example\"@lists.example>", Open::Relayed),
+    recipient("handed on, quoted percent", "<\"joe%elsewhere.example\"@lists.example>", Open::Relayed),
+    recipient("handed on, upper case", "<joe%elsewhere.example@LISTS.EXAMPLE>", Open::Relayed),
+    recipient(
+        "handed on, source route and percent",
+        "<@elsewhere.example:joe%elsewhere.example@lists.example>",
+        Open::Relayed,
+    ),
+];
+
 const FIXTURE: &str =
     "# Probes\ngiven account bob@example.org secret\ngiven option authentication-without-tls on\n";
 const SIGN_IN: &str = "AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwBzZWNyZXQ=";
@@ -177,8 +197,12 @@ impl Probed {
     }
 
     /// Compares what is taken with what should be.
-    fn check(mut self, expected: impl Fn(&Probe) -> bool) {
-        for probe in PROBES {
+    fn check(self, expected: impl Fn(&Probe) -> bool) {
+        self.check_these(PROBES, expected);
+    }
+
+    fn check_these(mut self, probes: &[Probe], expected: impl Fn(&Probe) -> bool) {
+        for probe in probes {
             assert_eq!(self.takes(probe), expected(probe), "{} on {:?}", probe.name, self.protocol);
         }
     }
@@ -230,4 +254,17 @@ fn a_server_that_was_opened_on_purpose_is_found_open() {
 #[test]
 fn a_server_that_was_opened_for_others_is_closed() {
     Probed::new("given option relay-allow 192.0.2.0/24", Protocol::Smtp).check(|_| false);
+}
+
+/// The program that takes the mail of such a domain trusts us, and may not look for itself.
+#[test]
+fn nothing_is_relayed_through_who_takes_the_mail_of_a_domain_of_ours() {
+    let handed_on = "given option handed-on lists.example\n";
+    Probed::new(handed_on, Protocol::Smtp).check_these(HANDED_ON, |_| false);
+    Probed::new(handed_on, Protocol::Submission).check_these(HANDED_ON, |_| false);
+    Probed::new(handed_on, Protocol::Lmtp).check_these(HANDED_ON, |_| false);
+    let plain = [recipient("handed on", "<joe+tag=one@lists.example>", Open::Ours)];
+    Probed::new(handed_on, Protocol::Smtp).check_these(&plain, |_| true);
+    let submission = Probed { signs_in: true, ..Probed::new(handed_on, Protocol::Submission) };
+    submission.check_these(HANDED_ON, |probe| probe.open == Open::Relayed);
 }

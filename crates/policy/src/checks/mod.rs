@@ -7,6 +7,7 @@ mod neighbour;
 mod qualified;
 mod recipient;
 mod relay;
+mod routing;
 mod sender_size;
 mod submission;
 
@@ -23,6 +24,7 @@ pub const CHECKS: &[&dyn Check] = &[
     &sender_size::SenderSize,
     &qualified::QualifiedRecipient,
     &relay::Relay,
+    &routing::Routing,
     &magic::MagicRecipient,
     &recipient::Recipient,
     &content_size::ContentSize,
