@@ -1,6 +1,8 @@
 //! Reading TOML with the lines in mind: each value that does not fit becomes a mistake, and reading goes on.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -354,10 +356,24 @@ fn path(value: &Value) -> Result<PathBuf, Wrong> {
     }
 }
 
-/// Reads a domain name.
+/// Reads a domain name. An address has the form of one, and is none (RFC 1123 §2.1).
 pub(crate) fn domain(value: &Value) -> Result<Domain, Wrong> {
-    let text = value.as_str().unwrap_or_default();
+    let text = value.as_str().filter(|text| text.parse::<Ipv4Addr>().is_err()).unwrap_or_default();
     Domain::parse(text).map_err(|_| Wrong::new("is no domain name such as \"mail.example.org\""))
+}
+
+/// Reads the name of a host. An address is none: it would be a domain whose last label is all digits (RFC 1123 §2.1).
+pub(crate) fn host_name(value: &Value) -> Result<Domain, Wrong> {
+    let text = value.as_str().unwrap_or_default().trim_end_matches('.');
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = inner.strip_prefix("IPv6:").unwrap_or(inner);
+    let last = text.rsplit('.').next().unwrap_or_default();
+    if address.parse::<IpAddr>().is_ok() || !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()) {
+        let problem = "is an address and no name: write the name that the DNS has for this host, such as \
+                       \"mail.example.org\"";
+        return Err(Wrong::new(problem));
+    }
+    domain(value)
 }
 
 /// Reads a text that is not empty and has no control character.

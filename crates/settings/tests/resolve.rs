@@ -274,6 +274,16 @@ fn tables_and_values_are_told_apart() {
 }
 
 #[test]
+fn an_address_is_no_host_name() {
+    check_mistakes(
+        "host-name = \"192.0.2.1\"\n",
+        expect![[r#"
+            settings.toml:1: host-name = "192.0.2.1" is an address and no name: write the name that the DNS has for this host, such as "mail.example.org"
+        "#]],
+    );
+}
+
+#[test]
 fn what_is_no_toml_is_one_mistake() {
     check_mistakes(
         "host-name = \"a\"\nlog = [\n",
