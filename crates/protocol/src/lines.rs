@@ -83,6 +83,11 @@ impl Lines {
         !self.skipping
     }
 
+    /// What waits, at most so many octets of its beginning. It stays.
+    pub(crate) fn beginning(&self, octets_max: usize) -> &[u8] {
+        &self.buffer[..self.buffer.len().min(octets_max)]
+    }
+
     /// Forgets all input and its buffer.
     pub fn clear(&mut self) {
         *self = Self::new(self.line_max);

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(super) const REPLY_LINE_MAX: usize = 2_048;
 /// Lines of one reply. The longest in use are the answers to EHLO, of some twenty.
 pub(super) const REPLY_LINES_MAX: usize = 128;
+/// What is shown of a line beyond [`REPLY_LINE_MAX`]: enough to tell who speaks and of what.
+pub(super) const MISREAD_MAX: usize = 200;
 /// Text of one reply that is kept; what is beyond is dropped, not refused.
 pub(super) const REPLY_TEXT_MAX: usize = 8 * 1024;
 /// Commands that wait for their replies. With 512 octets a reply these fit into the socket buffers of both ends, so

@@ -5,6 +5,9 @@
 //! ```
 //!
 //! The first digit has the meaning; an enhanced code (RFC 2034) is taken off the text where there is one.
+//!
+//! Kinder than RFC 5321 §2.3.8: a bare LF ends a line, too, and a CR or NUL in the text is shown as `?`. A reply that was
+//! refused for its form would hold mail up for days, and what a server sends to us smuggles nothing: nobody reads it again.
 
 use mail::{EnhancedCode, Reply};
 
@@ -16,6 +19,8 @@ use crate::misuse::Misuse;
 #[derive(Debug)]
 pub(super) struct Replies {
     lines: Lines,
+    /// A CR came last, and what follows tells whether it belongs to a line end.
+    after_cr: bool,
     open: Option<Open>,
     /// The last line, if it was no part of a reply.
     misread: String,
@@ -45,24 +50,38 @@ struct Part {
 
 impl Replies {
     pub(super) fn new() -> Self {
-        Self { lines: Lines::new(limits::REPLY_LINE_MAX), open: None, misread: String::new() }
+        let lines = Lines::new(limits::REPLY_LINE_MAX);
+        Self { lines, after_cr: false, open: None, misread: String::new() }
     }
 
+    /// Takes bytes from the peer; what they mean does not depend on how they were cut.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.lines.push(bytes);
+        let mut mended = Vec::with_capacity(bytes.len() + 1);
+        for &octet in bytes {
+            if std::mem::take(&mut self.after_cr) && octet != b'\n' {
+                mended.push(b'?');
+            }
+            match octet {
+                b'\r' => self.after_cr = true,
+                b'\n' => mended.extend_from_slice(b"\r\n"),
+                0 => mended.push(b'?'),
+                _ => mended.push(octet),
+            }
+        }
+        self.lines.push(&mended);
     }
 
     /// Octets that wait.
     pub(super) fn waiting(&self) -> usize {
-        self.lines.waiting()
+        self.lines.waiting() + usize::from(self.after_cr)
     }
 
     /// Whether nothing of a further reply has come.
     pub(super) fn is_empty(&self) -> bool {
-        self.open.is_none() && self.lines.is_empty()
+        self.open.is_none() && self.lines.is_empty() && !self.after_cr
     }
 
-    /// What came instead of a reply, for the journal: the line, or in parentheses what is wrong with it.
+    /// What came instead of a reply, for the journal: the line, or its beginning and in parentheses what is wrong with it.
     pub(super) fn misread(&self) -> &str {
         &self.misread
     }
@@ -70,23 +89,24 @@ impl Replies {
     /// The next complete reply.
     pub(super) fn next(&mut self) -> Option<Result<Reply, Fault>> {
         loop {
+            let beginning = presented(self.lines.beginning(limits::MISREAD_MAX));
             let line = match self.lines.next_line()? {
-                Line::Bad(misuse) => return Some(Err(self.bad(misuse))),
+                Line::Bad(misuse) => return Some(Err(self.bad(misuse, &beginning))),
                 Line::Text(line) => line,
             };
             match part(&line).ok_or(Fault::NotAReply).and_then(|part| self.add(part)) {
                 Ok(None) => {}
                 Ok(Some(reply)) => return Some(Ok(reply)),
                 Err(fault) => {
-                    self.misread = line.iter().map(presentable).collect();
+                    self.misread = presented(&line);
                     return Some(Err(fault));
                 }
             }
         }
     }
 
-    fn bad(&mut self, misuse: Misuse) -> Fault {
-        self.misread = format!("({})", misuse.name());
+    fn bad(&mut self, misuse: Misuse, beginning: &str) -> Fault {
+        self.misread = format!("{beginning} ({})", misuse.name());
         if misuse == Misuse::LineTooLong { Fault::TooLong } else { Fault::NotAReply }
     }
 
@@ -135,12 +155,16 @@ fn part(line: &[u8]) -> Option<Part> {
         _ => return None,
     };
     let digit = |octet: &u8| u16::from(octet - b'0');
-    let text: String = text.iter().map(presentable).collect();
+    let text = presented(text);
     let (enhanced, text) = match enhanced(&text) {
         Some((enhanced, rest)) => (Some(enhanced), rest.to_owned()),
         None => (None, text),
     };
     Some(Part { code: digit(class) * 100 + digit(tens) * 10 + digit(units), last, enhanced, text })
+}
+
+fn presented(text: &[u8]) -> String {
+    text.iter().map(presentable).collect()
 }
 
 /// What a peer says reaches journals and reports: printable ASCII only.
@@ -168,6 +192,8 @@ fn enhanced(text: &str) -> Option<(EnhancedCode, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(input: &str) -> Vec<Result<String, Fault>> {
@@ -194,6 +220,28 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_line_feed_ends_a_line_and_other_controls_are_shown() {
+        let check = |input: &str, expected: &[&str]| {
+            let expected: Vec<_> = expected.iter().map(|&text| Ok(text.to_owned())).collect();
+            assert_eq!(read(input), expected, "{input:?}");
+        };
+        check("550 5.1.1 no\n", &["550 5.1.1 no"]);
+        check("250-a\n250-b\r\n250 c\n", &["250 a / b / c"]);
+        check("550 5.1.1 n\0o\r\n", &["550 5.1.1 n?o"]);
+        check("550 a\rb\r\r\n250 c\r\n", &["550 a?b?", "250 c"]);
+        check("250 a\r", &[]);
+    }
+
+    #[test]
+    fn a_carriage_return_that_waits_is_part_of_a_further_reply() {
+        let mut replies = Replies::new();
+        replies.push(b"220 go on\r\n\r");
+        assert!(replies.next().unwrap().is_ok());
+        assert!(!replies.is_empty());
+        assert_eq!(replies.waiting(), 1);
+    }
+
+    #[test]
     fn what_is_no_reply() {
         let long_line = format!("250 {}\r\n", "x".repeat(limits::REPLY_LINE_MAX));
         let many_lines = "250-x\r\n".repeat(limits::REPLY_LINES_MAX + 1);
@@ -206,9 +254,9 @@ mod tests {
             ("2500 x\r\n", Fault::NotAReply),
             ("250_x\r\n", Fault::NotAReply),
             ("250-a\r\n251 b\r\n", Fault::NotAReply),
-            ("250 a\n", Fault::NotAReply),
-            ("250 a\rb", Fault::NotAReply),
-            ("250 \0", Fault::NotAReply),
+            ("25\n0 x\r\n", Fault::NotAReply),
+            ("250\rx\r\n", Fault::NotAReply),
+            ("\x00250 x\r\n", Fault::NotAReply),
             (&long_line, Fault::TooLong),
             (&many_lines, Fault::TooLong),
         ] {
@@ -218,15 +266,19 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_is_kept_for_the_journal() {
+        let long_line = format!("250 a\0{}\r\n", "x".repeat(limits::REPLY_LINE_MAX));
+        let beginning = format!("250 a?{} (LineTooLong)", "x".repeat(limits::MISREAD_MAX - 6));
+        let many_lines = "250-x\r\n".repeat(limits::REPLY_LINES_MAX + 1);
         for (input, expected) in [
             ("O\u{1b}K\r\n", "O?K"),
             ("250-a\r\n251 b\r\n", "251 b"),
-            ("250 a\n", "(BareLineFeed)"),
-            ("250 \0\r\n", "(NulOctet)"),
+            ("\0what\r?\n", "?what??"),
+            (&long_line, &beginning),
+            (&many_lines, "250-x"),
         ] {
             let mut replies = Replies::new();
             replies.push(input.as_bytes());
-            assert_eq!(replies.next(), Some(Err(Fault::NotAReply)));
+            assert!(replies.next().is_some_and(|reply| reply.is_err()), "{input:?}");
             assert_eq!(replies.misread(), expected, "{input:?}");
         }
     }
@@ -239,5 +291,25 @@ mod tests {
         let reply = replies.next().unwrap().unwrap();
         assert!(reply.text.len() <= limits::REPLY_TEXT_MAX);
         assert!(replies.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn where_replies_are_cut_does_not_matter(
+            input in proptest::collection::vec(
+                proptest::sample::select(vec!["\r", "\n", "\0", "250", "-", " ", "\r\n250 a", "\n"]), 0..40,
+            ),
+            piece in 1..9_usize,
+        ) {
+            let input = input.concat();
+            let mut replies = Replies::new();
+            let mut found = Vec::new();
+            for piece in input.as_bytes().chunks(piece) {
+                replies.push(piece);
+                let next = std::iter::from_fn(|| replies.next());
+                found.extend(next.map(|reply| reply.map(|reply| reply.to_string())));
+            }
+            prop_assert_eq!(found, read(&input));
+        }
     }
 }

@@ -19,6 +19,7 @@ const SCRIPTS: &[&[(&str, &str)]] = &[
     &[(".", "what")],
     &[(".", "250-a\r\n251 b")],
     &[("RCPT", "25\n0")],
+    &[("EHLO", "250-mx\n250 PIPELINING\r"), ("RCPT TO:<eve", "550-5.1.1 n\0o\n550 5.1.1 such\rone")],
     &[("EHLO", "500 what"), (".", "close")],
 ];
 
@@ -67,7 +68,8 @@ fn script() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
         "550-5.0.0 no\r\n550 5.0.0 no",
         "250-a\r\n550 b",
         "what\r\n250 yes",
-        "250 a\n",
+        "250-mx\n250-PIPELINING\n250 SIZE 2000",
+        "250 a\rb\0",
         "close",
         "silence",
     ]);
