@@ -60,8 +60,19 @@ pub(super) fn then(failure: &Diagnostic, tls: OutboundTls) -> Then {
     match failure.cause {
         Cause::Stopped => Then::Stop,
         // RFC 7435 §3: opportunistic TLS that fails is no reason not to send.
-        Cause::TlsFailed if tls == OutboundTls::Offered => Then::WithoutTls,
+        _ if tls == OutboundTls::Offered && is_about_tls(failure) => Then::WithoutTls,
         _ => Then::NextHost,
+    }
+}
+
+/// Whether the host offers TLS and cannot do it. Clear text behind its consent is not that: somebody may have put it there.
+fn is_about_tls(failure: &Diagnostic) -> bool {
+    match failure.cause {
+        Cause::TlsFailed => true,
+        Cause::Closed | Cause::NotUnderstood | Cause::ReplyTooLong | Cause::TimedOut => {
+            failure.stage == Stage::StartTls
+        }
+        _ => false,
     }
 }
 
@@ -147,6 +158,24 @@ mod tests {
             (Cause::Stopped, OutboundTls::Offered, Then::Stop),
         ] {
             assert_eq!(then(&failed(cause), tls), expected, "{cause:?} {tls:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_breaks_off_at_starttls_may_do_without() {
+        for (stage, cause, tls, expected) in [
+            (Stage::StartTls, Cause::Closed, OutboundTls::Offered, Then::WithoutTls),
+            (Stage::StartTls, Cause::NotUnderstood, OutboundTls::Offered, Then::WithoutTls),
+            (Stage::StartTls, Cause::ReplyTooLong, OutboundTls::Offered, Then::WithoutTls),
+            (Stage::StartTls, Cause::TimedOut, OutboundTls::Offered, Then::WithoutTls),
+            (Stage::StartTls, Cause::Stopped, OutboundTls::Offered, Then::Stop),
+            (Stage::StartTls, Cause::Closed, OutboundTls::Required, Then::NextHost),
+            (Stage::StartTls, Cause::NotUnderstood, OutboundTls::Verified, Then::NextHost),
+            (Stage::Hello, Cause::Closed, OutboundTls::Offered, Then::NextHost),
+            (Stage::SignIn, Cause::NotUnderstood, OutboundTls::Offered, Then::NextHost),
+        ] {
+            let failure = outcome(stage, cause, None).diagnostic().clone();
+            assert_eq!(then(&failure, tls), expected, "{stage:?} {cause:?} {tls:?}");
         }
     }
 }

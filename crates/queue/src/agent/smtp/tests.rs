@@ -537,6 +537,7 @@ async fn one_who_waits_for_a_connection_can_be_cut() {
 #[tokio::test(start_paused = true)]
 async fn tls_is_used_where_it_is_offered_and_done_without_where_it_fails() {
     let identity = || Identity::self_signed(&["mx1.example.net"]);
+    let broken_off = |does| Script::smtp().starttls(identity()).at(Stage::StartTls, does);
     for (script, tls, expected, taken_with, tale) in [
         (Script::smtp().starttls(identity()), OutboundTls::Offered, "relayed", Some("TLS1.3"), "relayed\n"),
         (Script::smtp().starttls(identity()), OutboundTls::Off, "relayed", None, "relayed\n"),
@@ -562,6 +563,11 @@ async fn tls_is_used_where_it_is_offered_and_done_without_where_it_fails() {
             None,
             "handshake failed",
         ),
+        (broken_off(Do::Close), OutboundTls::Offered, "relayed", None, "tried again without TLS"),
+        (broken_off(Do::Reset), OutboundTls::Offered, "relayed", None, "tried again without TLS"),
+        (broken_off(Do::Garbage), OutboundTls::Offered, "relayed", None, "tried again without TLS"),
+        (broken_off(Do::Close), OutboundTls::Required, "deferred 4.4.2", None, "(at STARTTLS)"),
+        (broken_off(Do::Garbage), OutboundTls::Required, "deferred 4.5.0", None, "(at STARTTLS)"),
     ] {
         let mut scene = Scene::new();
         scene.settings.delivery.tls = tls;
