@@ -334,6 +334,10 @@ impl ClientSession {
         self.state = State::Talking;
         self.question = None;
         self.command(Waiting::Quit, "QUIT");
+        if self.clock.stops.is_some() {
+            // RFC 5321 §4.1.1.10: the answer should be waited for; a server that stops has no time for it.
+            self.state = State::Closing;
+        }
     }
 
     fn is_quitting(&self) -> bool {
@@ -454,8 +458,15 @@ impl Session for ClientSession {
     fn stopping(&mut self, now: Instant) {
         self.clock.now = now;
         self.clock.stops = Some(now + limits::STOPPING_GRACE);
-        if matches!(self.state, State::Idle) {
-            self.give_up(Diagnostic::ours(Stage::Ready, Cause::Stopped));
+        match self.state {
+            State::Closing => {}
+            State::Idle => self.give_up(Diagnostic::ours(Stage::Ready, Cause::Stopped)),
+            _ if self.is_quitting() => self.state = State::Closing,
+            // Before a transaction nothing is lost, however long the peer would take for its next reply.
+            _ if self.underway.is_none() && self.asked.is_none() => {
+                self.fail(Diagnostic::ours(self.stage(), Cause::Stopped));
+            }
+            _ => {}
         }
     }
 

@@ -21,8 +21,10 @@ impl ClientSession {
                 if idle {
                     self.begin();
                 } else {
-                    // It came too late: the connection is being closed, and the summary says so.
+                    // It came too late: the connection is being closed, and the summary says so. At once: the message
+                    // shall not wait for the answer to QUIT.
                     self.failure.get_or_insert(Diagnostic::ours(Stage::Ready, Cause::Stopped));
+                    self.state = State::Closing;
                 }
             }
             _ if idle => self.quit(),

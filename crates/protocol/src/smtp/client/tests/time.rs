@@ -140,8 +140,7 @@ fn a_transaction_that_comes_too_late_is_reported() {
     caller.session.answer(caller.now, Answer::Transaction(Box::new(late)));
     caller.run();
     assert_eq!(caller.sent, b"QUIT\r\n");
-    caller.hear(b"221 bye\r\n");
-    assert!(caller.closed);
+    assert!(caller.closed, "the message does not wait for the answer to QUIT");
     let text = caller.over(End::Closed).text();
     assert_eq!(text, "deferred 4.4.2 4.4.2 the connection was ended here (at the start of a transaction)");
 }
@@ -167,6 +166,33 @@ fn stopping_lets_a_transaction_end_and_begins_none() {
     assert!(slow.closed && slow.now - begun == limits::STOPPING_GRACE);
     let text = slow.over(End::Closed).text();
     assert!(text.ends_with("(at the end of the content); the message may have arrived"), "{text}");
+}
+
+/// Before MAIL, and after QUIT, there is nothing to wait for.
+#[test]
+fn stopping_waits_for_no_peer_without_a_transaction() {
+    let stopped = "4.4.2 the connection was ended here";
+    for (heard, seen) in [
+        (&[][..], format!("none: {stopped} (at connecting)")),
+        (&TO_CONTENT[..1], format!("none: {stopped} (at EHLO)")),
+        (&["220 mx", "250-mx\r\n250 STARTTLS"], format!("none: {stopped} (at STARTTLS)")),
+    ] {
+        let mut caller = after(heard);
+        caller.session.stopping(caller.now);
+        caller.run();
+        assert!(caller.closed, "{heard:?}");
+        assert_eq!(caller.over(End::Closed).text(), seen);
+    }
+    let mut idle = kept();
+    idle.session.stopping(idle.now);
+    idle.run();
+    assert!(idle.closed && idle.sent == b"QUIT\r\n");
+    let mut quitting = kept();
+    quitting.wait();
+    quitting.session.stopping(quitting.now);
+    quitting.run();
+    assert!(quitting.closed);
+    assert_eq!(quitting.over(End::Closed).text(), "none");
 }
 
 /// While the application decides, the time is its own.
