@@ -1,14 +1,15 @@
 //! The world as the settings have it: whom we ask about names, whom we believe, with what we sign in elsewhere.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use protocol::sasl::Password;
 use queue::Destinations;
-use settings::{Resolvers, Settings};
+use settings::limits::FILE_OCTETS_MAX;
+use settings::{Resolvers, Settings, Size};
 use wire::Trust;
 use wire::tls::Error as TlsError;
 use world::resolver::{Options, Validation};
@@ -63,6 +64,7 @@ fn options(settings: &Settings) -> Options {
 /// # Errors
 /// Why not, to follow the name of the file.
 pub(crate) fn anchors(path: &Path) -> Result<(), String> {
+    readable(path)?;
     // Nobody is asked: a server is named so that the system's are not looked up.
     let servers = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 53))];
     let options = Options { servers, validation: Validation::Anchors(path.to_owned()), ..Options::default() };
@@ -110,15 +112,29 @@ pub(crate) fn destinations(settings: &Settings) -> Result<Destinations> {
     Ok(Destinations::with_passwords(settings, |file| password(file).ok()))
 }
 
-/// What is in a file.
+/// What is in a file that the settings name. Nothing else is opened, for a device or a pipe may never end.
 ///
 /// # Errors
 /// Why it cannot be read, to follow its name.
 pub(crate) fn readable(file: &Path) -> Result<Vec<u8>, String> {
-    fs::read(file).map_err(|error| match error.kind() {
+    let problem = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => "is not there".to_owned(),
         _ => format!("cannot be read: {error}"),
-    })
+    };
+    let kind = fs::metadata(file).map_err(problem)?;
+    if kind.is_dir() {
+        return Err("is a directory".to_owned());
+    }
+    if !kind.is_file() {
+        return Err("is no file, but a device, pipe or socket".to_owned());
+    }
+    let mut content = Vec::new();
+    let open = fs::File::open(file).map_err(problem)?;
+    open.take(FILE_OCTETS_MAX + 1).read_to_end(&mut content).map_err(problem)?;
+    if content.len() as u64 > FILE_OCTETS_MAX {
+        return Err(format!("is longer than {}", Size(FILE_OCTETS_MAX)));
+    }
+    Ok(content)
 }
 
 /// The password in a file. The line end that an editor leaves is no part of it.
@@ -170,7 +186,15 @@ mod tests {
             let read = password(&file(&directory, content));
             assert_eq!(read.as_ref().map(|read| read.0.as_str()).map_err(String::as_str), expected);
         }
-        assert_eq!(password(Path::new("/nonexistent")), Err("is not there".to_owned()));
+        let long = vec![b'x'; usize::try_from(FILE_OCTETS_MAX).unwrap() + 1];
+        assert_eq!(password(&file(&directory, &long)), Err("is longer than 1 MiB".to_owned()));
+        for (path, expected) in [
+            ("/nonexistent", "is not there"),
+            ("/dev/zero", "is no file, but a device, pipe or socket"),
+            ("/", "is a directory"),
+        ] {
+            assert_eq!(password(Path::new(path)), Err(expected.to_owned()), "{path}");
+        }
     }
 
     fn settings(text: &str) -> Settings {

@@ -67,6 +67,30 @@ fn all_mistakes_are_told_and_the_exit_code_says_so() {
 }
 
 #[test]
+fn what_cannot_be_read_is_told_as_json_too() {
+    let place = Place::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_waxseal"));
+    let output = command.args(["settings", "check", "/nonexistent.toml", "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["answer"], "refused");
+    assert!(said["message"].as_str().unwrap().starts_with("cannot read /nonexistent.toml: "), "{said}");
+
+    // What never ends is read no further than any text may go.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_waxseal"));
+    let output = command.args(["settings", "check", "/dev/zero", "--json"]).output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["mistakes"][0]["message"], "longer than 1 MiB");
+
+    let devices = "[delivery]\nsmart-host = 'relay.example.net:587'\n\
+                   authentication = { user = 'us', password-file = '/dev/zero' }\n";
+    let output = place.check(devices, &[]);
+    let said = text(&output.stderr);
+    assert!(said.contains("password-file = '/dev/zero' is no file, but a device, pipe or socket"), "{said}");
+}
+
+#[test]
 fn serve_starts_nothing_with_mistakes() {
     let place = Place::new();
     let file = place.file("settings.toml", "[delivery]\nsmart-host = 'relay.example.net'\ntls = 'of'\n");

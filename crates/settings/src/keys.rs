@@ -96,7 +96,7 @@ pub static KEYS: &[Key] = &[
         default: r#""localhost""#,
         example: r#""mail.example.org""#,
         doc: "Our name in banners, in the answer to EHLO and in Received. It should resolve to this host, and \
-         back.",
+         back. An address is none.",
     },
     Key {
         section: Section::Top,
@@ -160,7 +160,7 @@ pub static KEYS: &[Key] = &[
         kind: "tables",
         default: "none",
         example: r#"[{ domain = "lists.example.org", lmtp = "127.0.0.1:2424" }]"#,
-        doc: "Domains of ours whose mail another program on our side takes, by LMTP.",
+        doc: "Domains of ours whose mail another program on our side takes, by LMTP. Recipients with %, ! or a quoted @ before the @ are refused from who may not relay, lest that program route by them.",
     },
     Key {
         section: Section::Top,
@@ -300,7 +300,7 @@ pub static KEYS: &[Key] = &[
         kind: "on or off",
         default: "off",
         example: r#""on""#,
-        doc: "Consent to an allow list that holds networks wider than /8 (IPv4) or /16 (IPv6). For smtp and submission that is an open relay, which is found, abused and listed within hours. For tests.",
+        doc: "Consent to an allow list that holds networks wider than /8 (IPv4) or /16 (IPv6), or many that are so together, private ones not counted. For smtp and submission that is an open relay, which is found, abused and listed within hours. For tests.",
     },
     Key {
         section: Section::Property,

@@ -30,6 +30,8 @@ pub const RETRY_MIN: Duration = Duration::from_secs(1);
 pub const CONNECT_TIME_OUT_MIN: Duration = Duration::from_secs(1);
 /// A protocol log turns to a new file no oftener than every few lines.
 pub const PROTOCOL_LOG_MIN: u64 = 4 * 1024;
+/// A file that the settings name is no longer than this: a chain, a bundle of authorities, a password.
+pub const FILE_OCTETS_MAX: u64 = 1024 * 1024;
 /// A text longer than this is no settings text.
 pub const TEXT_OCTETS_MAX: usize = 1024 * 1024;
 /// Mistakes beyond this many are not worth reading.

@@ -10,7 +10,7 @@ pub(crate) use server::{RawBinding, RawProperties, RawProtocolLog, RawServer, vi
 
 use crate::keys::Section;
 use crate::named_file::FileKind;
-use crate::read::{Found, Reader, Scope, domain, parsed, word};
+use crate::read::{Found, Reader, Scope, host_name, parsed, word};
 use crate::resolved::{CertificateFiles, Reports};
 use crate::values::{LogFormat, LogLevel, Network, Size, TimeSpan, Wrong};
 
@@ -39,7 +39,7 @@ pub(crate) fn settings(reader: &mut Reader<'_>, top: &Scope<'_>) -> Raw {
     let (journal_keep, journal_size_limit) = journal(reader, top);
     let (log_level, log_format) = log(reader, top);
     Raw {
-        host_name: reader.value(top, "host-name", domain),
+        host_name: reader.value(top, "host-name", host_name),
         certificates: certificates(reader, top),
         trusted_networks: reader.list(top, "trusted-networks", parsed),
         authentication_without_tls: reader.list(top, "authentication-without-tls", parsed),

@@ -397,6 +397,24 @@ lmtp = "/run/lists.sock"
     );
 }
 
+/// Whoever resolves it here gets an address of this machine, and often a loopback one.
+#[test]
+fn our_own_name_is_ourselves_wherever_we_listen() {
+    let mistakes = |host: &str| {
+        let text = format!(
+            "host-name = 'mail.example.org'\n[[virtual-server]]\nname = 'internet'\nprotocol = 'smtp'\n\
+             bind = '127.0.0.1:2525'\n[delivery]\nsmart-host = '{host}'"
+        );
+        let mistakes = settings::resolve(&text).err().unwrap_or_default();
+        mistakes.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let circle = "7: [delivery]: smart-host = 'Mail.Example.org:2525' is this server itself: mail would go in a circle";
+    assert_eq!(mistakes("Mail.Example.org:2525"), [circle]);
+    for other in ["mail.example.org:25", "relay.example.org:2525"] {
+        assert!(mistakes(other).is_empty(), "{other}");
+    }
+}
+
 #[test]
 fn mistakes_of_access_are_told_at_once() {
     check_mistakes(
@@ -414,6 +432,15 @@ name = "opened"
 protocol = "smtp"
 bind = "[::]:2525"
 relay = { allow = ["0.0.0.0/0", "::/0"], authenticated = "yes" }
+
+[[virtual-server]]
+name = "in pieces"
+protocol = "smtp"
+bind = "[::]:2526"
+relay = { allow = [
+    "198.0.0.0/8", "10.0.0.0/8",
+    "203.0.113.0/24",
+] }
 
 [[virtual-server]]
 name = "inherits"
@@ -434,18 +461,20 @@ protocol-log = { file = "/var/log/filter" }
 "#,
         expect![[r#"
             settings.toml:2: [defaults]: allow = "64.0.0.0/2" would make this an open relay, for strangers to send through; if that is meant, say so: relay = { allow = [...], open = "on" }; virtual-server "inherits" inherits it
+            settings.toml:3: [defaults]: file = "/var/log/all" is written by "internet" already (line 3); virtual-server "in pieces" inherits it
             settings.toml:3: [defaults]: file = "/var/log/all" is written by "internet" already (line 3); virtual-server "inherits" inherits it
             settings.toml:3: [defaults]: file = "/var/log/all" is written by "internet" already (line 3); virtual-server "opened" inherits it
             settings.toml:8: virtual-server "internet": unknown key `alow`; did you mean `allow`?
             settings.toml:14: virtual-server "opened": allow = "0.0.0.0/0" would make this an open relay, for strangers to send through; if that is meant, say so: relay = { allow = [...], open = "on" }
             settings.toml:14: virtual-server "opened": allow = "::/0" would make this an open relay, for strangers to send through; if that is meant, say so: relay = { allow = [...], open = "on" }
             settings.toml:14: virtual-server "opened": authenticated = "yes" is none of on, off
-            settings.toml:23: virtual-server "filter": bind = 127.0.0.1:25: LMTP must not be used on port 25 (RFC 2033 §5)
-            settings.toml:23: virtual-server "filter": bind = [::]:2424 is open to others than this machine, and LMTP delivers without authentication: it is not for wide area networks (RFC 2033 §5); bind a loopback address, or name the peers: relay = { allow = ["192.0.2.5"] }
-            settings.toml:25: virtual-server "filter": keep = 0 is no whole number from 1 on
-            settings.toml:25: virtual-server "filter": size-limit = "10 B" is below the 4 KiB that a protocol log has at least
-            settings.toml:26: virtual-server "filter": connection-time-out = "1 min" is below the 5 min that SMTP asks for (RFC 5321 §4.5.3.2.7)
-            settings.toml:31: virtual-server "mailboxes": file = "/var/log/filter" is written by "filter" already (line 25)
+            settings.toml:21: virtual-server "in pieces": allow = "198.0.0.0/8" and the other networks of this list together would make this an open relay, for strangers to send through; if that is meant, say so: relay = { allow = [...], open = "on" }
+            settings.toml:32: virtual-server "filter": bind = 127.0.0.1:25: LMTP must not be used on port 25 (RFC 2033 §5)
+            settings.toml:32: virtual-server "filter": bind = [::]:2424 is open to others than this machine, and LMTP delivers without authentication: it is not for wide area networks (RFC 2033 §5); bind a loopback address, or name the peers: relay = { allow = ["192.0.2.5"] }
+            settings.toml:34: virtual-server "filter": keep = 0 is no whole number from 1 on
+            settings.toml:34: virtual-server "filter": size-limit = "10 B" is below the 4 KiB that a protocol log has at least
+            settings.toml:35: virtual-server "filter": connection-time-out = "1 min" is below the 5 min that SMTP asks for (RFC 5321 §4.5.3.2.7)
+            settings.toml:40: virtual-server "mailboxes": file = "/var/log/filter" is written by "filter" already (line 34)
         "#]],
     );
     check_mistakes(

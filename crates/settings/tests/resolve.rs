@@ -275,12 +275,14 @@ fn tables_and_values_are_told_apart() {
 
 #[test]
 fn an_address_is_no_host_name() {
-    check_mistakes(
-        "host-name = \"192.0.2.1\"\n",
-        expect![[r#"
-            settings.toml:1: host-name = "192.0.2.1" is an address and no name: write the name that the DNS has for this host, such as "mail.example.org"
-        "#]],
-    );
+    for address in ["192.0.2.1", "[192.0.2.1]", "::1", "[IPv6:2001:db8::1]"] {
+        let mistakes = settings::resolve(&format!("host-name = '{address}'")).unwrap_err();
+        let expected = format!(
+            "1: host-name = '{address}' is an address and no name: write the name that the DNS has for this host, such as \
+             \"mail.example.org\""
+        );
+        assert_eq!(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+    }
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 mod meaning;
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
+use admin::{Refusal, Response};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use settings::limits::TEXT_OCTETS_MAX;
 use settings::{FileKind, Mistake, NamedFile, Settings};
 use wire::Trust;
 use wire::tls::{Certificates, Error as TlsError, Pem};
@@ -16,13 +19,21 @@ use super::show::print;
 use crate::cli::{SettingsAction, SettingsCommand};
 use crate::world;
 
-/// Runs it.
+/// Runs it. With `--json` every end of it is JSON.
 ///
 /// # Errors
 /// The file cannot be read.
 pub(super) fn run(command: SettingsCommand) -> Result<ExitCode> {
     let SettingsAction::Check { file, json } = command.action;
-    match read(&file)? {
+    let checked = match read(&file) {
+        Err(error) if json => {
+            let refusal = Refusal { message: format!("{error:#}"), remedy: String::new() };
+            print(&format!("{}\n", json!(Response::Refused(refusal))))?;
+            return Ok(ExitCode::FAILURE);
+        }
+        checked => checked?,
+    };
+    match checked {
         Ok(settings) if json => print(&format!("{}\n", meaning::json(&settings)))?,
         Ok(settings) => print(&format!("{} is good.\n\n{}", file.display(), meaning::text(&settings)))?,
         Err(mistakes) => {
@@ -61,7 +72,11 @@ pub(super) fn told(file: &Path, mistakes: &[Mistake]) -> String {
 /// # Errors
 /// The file itself cannot be read.
 pub(super) fn read(file: &Path) -> Result<Result<Settings, Vec<Mistake>>> {
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut bytes = Vec::new();
+    // One octet more than a settings text may have, so that a longer one is a mistake, and one without end has one.
+    let open = File::open(file).map(|open| open.take(TEXT_OCTETS_MAX as u64 + 1));
+    open.and_then(|mut open| open.read_to_end(&mut bytes))
+        .with_context(|| format!("cannot read {}", file.display()))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))?;
     let mut mistakes = mistakes_of_files(&settings::files(&text));
     Ok(match settings::resolve(&text) {

@@ -35,7 +35,7 @@ impl Ourselves<'_> {
             let ip = address.ip();
             Some(ip) == hop.address()
                 || hop.is_loopback() && (ip.is_unspecified() || ip.is_loopback() && hop.address().is_none())
-                || is_named && !ip.is_loopback()
+                || is_named
         })
     }
 }

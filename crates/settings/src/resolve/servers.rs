@@ -210,7 +210,13 @@ fn open_relay(reader: &mut Reader<'_>, server: &RawServer) {
         _ => "would make this an open relay, for strangers to send through",
     };
     let problem = format!("{what}; if that is meant, say so: relay = {{ allow = [...], open = \"on\" }}");
-    for network in relay.allow.iter().flatten().filter(|network| network.value.is_wide()) {
+    let allow = relay.allow.as_deref().unwrap_or_default();
+    let mut wide = allow.iter().filter(|network| network.value.is_wide()).peekable();
+    if wide.peek().is_none() && Networks(allow.iter().map(|network| network.value).collect()).are_wide() {
+        let problem = format!("and the other networks of this list together {problem}");
+        mistaken_at(reader, &server.place, &allow[0], &problem);
+    }
+    for network in wide {
         mistaken_at(reader, &server.place, network, &problem);
     }
 }

@@ -37,6 +37,21 @@ impl Network {
         }
     }
 
+    /// Its size, in the widest networks that are not wide: 1.0 for a /8 of IPv4 or a /16 of IPv6. Nothing of what no
+    /// stranger has (RFC 1918, loopback, link-local, unique local).
+    fn share(&self) -> f64 {
+        let is_strangers = match self.base {
+            IpAddr::V4(first) => {
+                let beyond = u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+                let last = Ipv4Addr::from_bits(first.to_bits() | beyond);
+                [first, last].iter().any(|v4| !(v4.is_private() || v4.is_loopback() || v4.is_link_local()))
+            }
+            IpAddr::V6(v6) => !(v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback()),
+        };
+        let widest = if self.base.is_ipv4() { WIDE_V4_PREFIX } else { WIDE_V6_PREFIX };
+        if is_strangers { 2f64.powi(i32::from(widest) - i32::from(self.prefix)) } else { 0.0 }
+    }
+
     /// The network of a base and a prefix; none if the base has bits beyond the prefix, or the prefix is too long.
     fn new(base: IpAddr, prefix: u8) -> Option<Self> {
         let (base, prefix) = match (base, base.to_canonical()) {
@@ -51,6 +66,15 @@ impl Networks {
     /// Whether the address lies in one of them.
     pub fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
+    }
+
+    /// Whether they hold more of the Internet than one organisation has: one of them does, or all of a family together.
+    /// Sizes are added up, also those of networks that overlap.
+    pub fn are_wide(&self) -> bool {
+        let share = |is_ipv4| -> f64 {
+            self.0.iter().filter(|network| network.base.is_ipv4() == is_ipv4).map(Network::share).sum()
+        };
+        self.0.iter().any(Network::is_wide) || share(true) > 1.0 || share(false) > 1.0
     }
 }
 
@@ -147,6 +171,40 @@ mod tests {
             ("8000::/1", true),
         ] {
             assert_eq!(network.parse::<Network>().unwrap().is_wide(), expected, "{network}");
+        }
+    }
+
+    #[test]
+    fn many_networks_are_as_wide_as_one() {
+        let halves =
+            |second: u8| (0..=255).map(|first| format!("{first}.{second}.0.0/16")).collect::<Vec<_>>();
+        for (networks, expected) in [
+            (vec!["0.0.0.0/0".to_owned()], true),
+            ((1..=223).map(|first| format!("{first}.0.0.0/8")).collect(), true),
+            (vec!["198.0.0.0/8".into(), "203.0.113.0/24".into()], true),
+            (vec!["198.0.0.0/8".into(), "2001::/16".into()], false),
+            (halves(1), false),
+            ([halves(1), halves(2)].concat(), true),
+            (vec!["2001::/16".into(), "2002::/16".into()], true),
+            // Everything that is private, and one network more.
+            (
+                [
+                    "10.0.0.0/8",
+                    "172.16.0.0/12",
+                    "192.168.0.0/16",
+                    "127.0.0.0/8",
+                    "169.254.0.0/16",
+                    "198.0.0.0/8",
+                ]
+                .map(str::to_owned)
+                .into(),
+                false,
+            ),
+            (vec!["fc00::/7".into(), "fe80::/10".into(), "::1".into(), "2001::/16".into()], false),
+            (vec![], false),
+        ] {
+            let read = Networks(networks.iter().map(|network| network.parse().unwrap()).collect());
+            assert_eq!(read.are_wide(), expected, "{networks:?}");
         }
     }
 

@@ -8,6 +8,9 @@ use settings::{
     RemoteDomain, Resolvers, Settings, TimeSpan, Tls, VirtualServer,
 };
 
+/// A whole line.
+const WIDTH: usize = 80;
+
 /// For people.
 pub(super) fn text(settings: &Settings) -> String {
     let mut text = String::new();
@@ -15,10 +18,10 @@ pub(super) fn text(settings: &Settings) -> String {
     for server in &settings.virtual_servers {
         let bindings =
             list(&server.bindings, ", ", |binding| format!("{} (TLS {})", binding.address, tls(binding)));
-        let _ =
-            writeln!(text, "  {}: {} on {bindings}", mail::printable(&server.name), server.protocol.name());
+        let name = mail::printable(&server.name);
+        write_line(&mut text, "  ", &format!("{name}: {} on {bindings}", server.protocol.name()));
         for line in access(server) {
-            let _ = writeln!(text, "    {line}");
+            write_line(&mut text, "    ", &line);
         }
     }
     let certificates = match settings.certificates.len() {
@@ -28,9 +31,27 @@ pub(super) fn text(settings: &Settings) -> String {
     };
     let _ = writeln!(text, "  with {certificates}\n\nMail leaves");
     for line in leaving(settings) {
-        let _ = writeln!(text, "  {line}");
+        write_line(&mut text, "  ", &line);
     }
     text
+}
+
+/// A line, or several where it gets too long for a terminal; those that go on stand further in.
+fn write_line(text: &mut String, indent: &str, line: &str) {
+    let mut width = 0;
+    for word in line.split(' ') {
+        let length = word.chars().count();
+        let before = match width {
+            0 => indent.to_owned(),
+            _ if width + 1 + length > WIDTH => format!("\n{indent}    "),
+            _ => " ".to_owned(),
+        };
+        let start = if before.starts_with('\n') { 0 } else { width };
+        width = start + before.trim_start_matches('\n').len() + length;
+        text.push_str(&before);
+        text.push_str(word);
+    }
+    text.push('\n');
 }
 
 fn list<T>(items: &[T], between: &str, show: impl Fn(&T) -> String) -> String {
@@ -75,8 +96,7 @@ fn neighbours(server: &VirtualServer) -> String {
 fn relays_for(server: &VirtualServer) -> String {
     let networks = list(&server.relay.allow.0, ", ", ToString::to_string);
     let signed_in = server.relay.authenticated && !server.authentication.is_empty();
-    let open =
-        if server.relay.allow.0.iter().any(settings::Network::is_wide) { ": an OPEN RELAY" } else { "" };
+    let open = if server.relay.allow.are_wide() { ": an OPEN RELAY" } else { "" };
     match (signed_in, networks.is_empty()) {
         (false, true) => "relays for nobody".to_owned(),
         (true, true) => "relays for who has signed in".to_owned(),

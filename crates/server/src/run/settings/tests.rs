@@ -91,7 +91,7 @@ protocol-log = { file = "DIR" }
             settings.toml:8: [tls] certificates: key = "DIR/none.key" is not there
             settings.toml:12: [delivery]: certificate-authorities = "DIR/mail.key" holds no authority's certificate in PEM form
             settings.toml:12: [delivery]: certificate-authorities = "DIR/none.pem" is not there
-            settings.toml:14: [delivery]: dns-trust-anchors = "DIR/none.zone" cannot be used: the trust anchors cannot be read: io error: No such file or directory (os error 2)
+            settings.toml:14: [delivery]: dns-trust-anchors = "DIR/none.zone" is not there
             settings.toml:16: [delivery]: password-file = "DIR/letter" has more than one line, or control characters
             settings.toml:21: remote-domain "partner.example": password-file = "DIR/none" is not there
             settings.toml:26: virtual-server "internet": file = "DIR/none/internet.log" cannot be written: there is no directory DIR/none
@@ -192,14 +192,17 @@ copy-to = "postmaster@example.org"
 
         Mail leaves
           for lists.example.org (ours) by LMTP to 127.0.0.1:2424, else 192.0.2.5:2424
-          for partner.example, *.partner.example to the exchangers of the domain, port 25; TLS offered
+          for partner.example, *.partner.example to the exchangers of the domain, port
+              25; TLS offered
           for archive.example by LMTP to 127.0.0.1:2400; TLS offered
-          for all others to relay1.example.net:587, else relay2.example.net:587; TLS verified; signed in as "example-org"
+          for all others to relay1.example.net:587, else relay2.example.net:587; TLS
+              verified; signed in as "example-org"
           from 198.51.100.7 and 2001:db8::7
           with names from 127.0.0.1:53, 192.0.2.53:5353, validated (DNSSEC)
           signed, where its author's domain has keys (DKIM)
           tried again after 15 min, 30 min, 1 h, then every 4 h; given up after 5 days
-          for mailboxes here tried again after 1 min, 5 min, 15 min, then every 1 h; given up after 2 days
+          for mailboxes here tried again after 1 min, 5 min, 15 min, then every 1 h;
+              given up after 2 days
           with a copy of each report of failure to postmaster@example.org
     "#]].assert_eq(&meaning::text(&settings));
     expect![[r#"{"copy_to":"postmaster@example.org","delivery":{"delay_notification_secs":null,"dkim":true,"dns_validation":true,"expiration_secs":432000.0,"local":{"expiration_secs":172800.0,"retry_secs":[60.0,300.0,900.0],"then_secs":3600.0},"outbound_port":25,"resolvers":["127.0.0.1:53","192.0.2.53:5353"],"retry_secs":[900.0,1800.0,3600.0],"smart_hosts":["relay1.example.net:587","relay2.example.net:587"],"source_addresses":["198.51.100.7","2001:db8::7"],"then_secs":14400.0,"tls":"verified","user":"example-org"},"host_name":"mail.example.org","local_domains":[{"domains":["lists.example.org"],"lmtp":["127.0.0.1:2424","192.0.2.5:2424"]}],"mistakes":[],"remote_domains":[{"domains":["partner.example","*.partner.example"],"protocol":"smtp","smart_hosts":[],"tls":"offered","user":null},{"domains":["archive.example"],"protocol":"lmtp","smart_hosts":["127.0.0.1:2400"],"tls":"offered","user":null}],"virtual_servers":[{"authentication":[],"bindings":[{"address":"[::]:25","tls":"offered"}],"message_size_limit":52428800,"name":"internet","protocol":"smtp","protocol_log":null,"relay":{"allow":[],"authenticated":false}},{"authentication":["plain","login"],"bindings":[{"address":"[::]:587","tls":"required"},{"address":"[::]:465","tls":"implicit"}],"message_size_limit":52428800,"name":"submission","protocol":"submission","protocol_log":null,"relay":{"allow":[],"authenticated":true}},{"authentication":[],"bindings":[{"address":"192.0.2.10:25","tls":"offered"}],"message_size_limit":52428800,"name":"printers","protocol":"smtp","protocol_log":{"file":"printers.log","keep":7,"size_limit":10485760},"relay":{"allow":["192.0.2.0/24","2001:db8::/32"],"authenticated":false}},{"authentication":["plain","login"],"bindings":[{"address":"127.0.0.1:2500","tls":"required"}],"message_size_limit":52428800,"name":"opened","protocol":"submission","protocol_log":null,"relay":{"allow":["0.0.0.0/0"],"authenticated":true}},{"authentication":[],"bindings":[{"address":"127.0.0.1:24","tls":"offered"}],"message_size_limit":52428800,"name":"filter","protocol":"lmtp","protocol_log":null,"relay":{"allow":[],"authenticated":false}},{"authentication":[],"bindings":[{"address":"192.0.2.10:2424","tls":"offered"}],"message_size_limit":52428800,"name":"lists","protocol":"lmtp","protocol_log":null,"relay":{"allow":["192.0.2.9"],"authenticated":false}},{"authentication":["plain","login"],"bindings":[{"address":"[::]:993","tls":"implicit"}],"message_size_limit":52428800,"name":"mailboxes","protocol":"imap","protocol_log":null,"relay":{"allow":[],"authenticated":false}}]}"#]].assert_eq(&meaning::json(&settings).to_string());
@@ -224,8 +227,10 @@ fn no_text_at_all_is_good() {
           for others to the exchangers of the domain, port 25; TLS offered
           with names from the system's name servers
           signed, where its author's domain has keys (DKIM)
-          tried again after 15 min, 30 min, 1 h, then every 4 h; the sender is told after 4 h, given up after 5 days
-          for mailboxes here tried again after 1 min, 5 min, 15 min, then every 1 h; given up after 2 days
+          tried again after 15 min, 30 min, 1 h, then every 4 h; the sender is told
+              after 4 h, given up after 5 days
+          for mailboxes here tried again after 1 min, 5 min, 15 min, then every 1 h;
+              given up after 2 days
     "#]]
     .assert_eq(&meaning::text(&Place::new().read("").unwrap()));
 }
@@ -236,4 +241,22 @@ fn what_is_no_text_is_said() {
     write_private(&place.path("binary"), b"\xff").unwrap();
     assert!(read(&place.path("binary")).unwrap_err().to_string().ends_with("is not UTF-8"));
     assert!(read(&place.path("none.toml")).unwrap_err().to_string().starts_with("cannot read "));
+}
+
+#[test]
+fn lines_fit_a_terminal() {
+    let smart_hosts = (0..9).map(|n| format!("'relay{n}.example.net:587'")).collect::<Vec<_>>().join(", ");
+    let long = "x".repeat(63);
+    let written = format!(
+        "host-name = 'mail.{long}.example'\n[delivery]\nsmart-host = [{smart_hosts}, '{long}.example']"
+    );
+    let told = meaning::text(&Place::new().read(&written).unwrap());
+    let too_long: Vec<&str> =
+        told.lines().skip(1).filter(|line| line.chars().count() > 80 && !line.contains(&long)).collect();
+    assert!(too_long.is_empty(), "{told}");
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert!(
+        words(&told).join(" ").contains("relay7.example.net:587, else relay8.example.net:587, else xxx"),
+        "{told}"
+    );
 }
