@@ -192,8 +192,12 @@ impl Registry {
 
     /// Ends one connection without a word. False if it is gone already.
     pub fn terminate(&self, id: ConnectionId) -> bool {
-        let found = self.lock().groups.values().find_map(|group| group.live.get(&id).cloned());
-        found.inspect(|live| live.order(Order::Terminate)).is_some()
+        self.order_one(id, Order::Terminate)
+    }
+
+    /// Tells the session of one connection that the server stops. False if it is gone already.
+    pub fn stop(&self, id: ConnectionId) -> bool {
+        self.order_one(id, Order::Stop)
     }
 
     /// Ends all, or all of one virtual server, without a word; says how many.
@@ -228,6 +232,11 @@ impl Registry {
 
     pub(crate) fn panicked(&self) {
         self.panics.fetch_add(1, Relaxed);
+    }
+
+    fn order_one(&self, id: ConnectionId, order: Order) -> bool {
+        let found = self.lock().groups.values().find_map(|group| group.live.get(&id).cloned());
+        found.inspect(|live| live.order(order)).is_some()
     }
 
     fn order_all(&self, virtual_server: Option<&str>, order: Order) -> usize {
