@@ -27,7 +27,7 @@ pub mod limits;
 pub mod local;
 mod smtp;
 
-pub use cut::Cut;
+pub use cut::{Cut, Word};
 
 use local::Magic;
 use smtp::Courier;
@@ -108,7 +108,7 @@ pub struct Attempted {
 pub enum Ended {
     /// It was made.
     Attempted(Attempted),
-    /// Its site was full, as the [`Gate`] said: it was none.
+    /// Its site was full, as the [`Gate`] said, or the server stops and nothing had begun: it was none.
     SteppedBack,
 }
 
@@ -148,7 +148,8 @@ impl Agents {
         Self { directory: parts.directory.clone(), magic: parts.magic, courier }
     }
 
-    /// Makes an attempt. `gate` is asked once the site is known, `cut` ends it early.
+    /// Makes an attempt. `gate` is asked once the site is known, `cut` ends it early: told to stop, it
+    /// steps back, or ends the transaction that it has begun.
     ///
     /// # Cancellation
     /// Dropped in the middle, what the next hop takes may arrive twice (RFC 1047): a connection goes on with what it has

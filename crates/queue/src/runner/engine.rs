@@ -18,7 +18,7 @@ use super::task::{self, Event, Lease, Teller};
 use super::window::{Running, Window};
 use super::{Attempts, Runner};
 use crate::Handle;
-use crate::agent::{Attempt, Attempted, Cut, Diagnostic, Ended, Outcome};
+use crate::agent::{Attempt, Attempted, Cut, Diagnostic, Ended, Outcome, Word};
 use crate::limits::{CUT_GRACE, EVENTS_MAX, SLEEP_MAX, STOP_CUT, STOP_GRACE};
 use crate::schedule::{
     self, Delivery, Destination, Drawn, Key, RecipientId, Recorded, Routed, Schedule, Step,
@@ -96,13 +96,14 @@ impl<A: Attempts> Engine<A> {
         self.stop().await;
     }
 
-    /// Nothing new begins; what is under way may end, then it is cut, then it is dropped.
+    /// Nothing new begins; a transaction under way may end, then it is cut, then it is dropped.
     async fn stop(mut self) {
         let clock = self.clerk.world.clock.clone();
         for (phase, grace) in [(Phase::Stopping, STOP_GRACE), (Phase::Cutting, STOP_CUT)] {
             self.phase = phase;
-            if phase == Phase::Cutting {
-                self.window.cut_all();
+            match phase {
+                Phase::Cutting => self.window.cut_all(),
+                Phase::Working | Phase::Stopping => self.window.stop_all(),
             }
             let until = clock.now() + grace;
             while !self.window.is_quiet() && clock.now() < until {
@@ -204,7 +205,7 @@ impl<A: Attempts> Engine<A> {
         self.attempts += 1;
         let (number, key) = (self.attempts, delivery.key);
         let unless = Event::Ended(key.clone(), number, None);
-        let (cutter, told) = watch::channel(false);
+        let (cutter, told) = watch::channel(Word::GoOn);
         let task = match addresses(&entry) {
             Ok((reverse_path, recipients)) => {
                 let made = entry.attempts.saturating_add(1);
@@ -323,6 +324,11 @@ impl<A: Attempts> Engine<A> {
             Some(Ended::Attempted(attempted)) => attempted,
             // It has stepped back already, when the gate said so.
             Some(Ended::SteppedBack) if !self.window.is_running(key, number) => return,
+            // The row stays as it is, and the next runner tries it at once.
+            Some(Ended::SteppedBack) if self.phase != Phase::Working => {
+                self.window.step_back(key, number);
+                return;
+            }
             Some(Ended::SteppedBack) | None => {
                 tracing::error!(delivery = %key, "an attempt has ended without an outcome");
                 Attempted { outcomes: Vec::new(), hops: Vec::new() }

@@ -86,7 +86,7 @@ impl<A> Clone for Runner<A> {
 }
 
 impl<A: Attempts> Runner<A> {
-    /// Works until told to stop. Then nothing new begins, what is under way has
+    /// Works until told to stop. Then nothing new begins, what has begun no transaction goes back, what is under way has
     /// [`STOP_GRACE`](crate::limits::STOP_GRACE) to end, and the leases are given up.
     ///
     /// # Cancellation

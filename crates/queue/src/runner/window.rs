@@ -7,7 +7,7 @@ use store::change::QueueEntry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::agent::Attempted;
+use crate::agent::{Attempted, Word};
 use crate::schedule::{Destination, Key};
 
 /// A delivery that is attempted or being settled.
@@ -25,14 +25,19 @@ pub(super) struct Work {
 pub(super) struct Running {
     /// Which attempt of this process.
     pub(super) number: u64,
-    cut: watch::Sender<bool>,
+    cut: watch::Sender<Word>,
     task: Option<JoinHandle<()>>,
 }
 
 impl Running {
     /// An attempt, which ends with this value.
-    pub(super) fn new(number: u64, cut: watch::Sender<bool>, task: JoinHandle<()>) -> Self {
+    pub(super) fn new(number: u64, cut: watch::Sender<Word>, task: JoinHandle<()>) -> Self {
         Self { number, cut, task: Some(task) }
+    }
+
+    /// What it was told before and is more counts. If nobody listens, it is ending by itself.
+    fn tell(&self, word: Word) {
+        self.cut.send_modify(|told| *told = word.max(*told));
     }
 
     /// The attempt ends by itself.
@@ -117,9 +122,14 @@ impl Window {
     /// Tells an attempt to end at once.
     pub(super) fn cut(&self, key: &Key) {
         if let Some(running) = self.under_way.get(key).and_then(|work| work.attempt.as_ref()) {
-            // If nobody listens, it is ending by itself.
-            let _ = running.cut.send(true);
+            running.tell(Word::End);
         }
+    }
+
+    /// Tells all attempts that the server stops.
+    pub(super) fn stop_all(&self) {
+        let running = self.under_way.values().filter_map(|work| work.attempt.as_ref());
+        running.for_each(|running| running.tell(Word::Stop));
     }
 
     /// Tells all attempts to end at once.
@@ -190,11 +200,11 @@ mod tests {
     }
 
     /// A window with one attempt under way, and the receiver of its cut.
-    async fn started(number: u64) -> (Window, watch::Receiver<bool>) {
+    async fn started(number: u64) -> (Window, watch::Receiver<Word>) {
         let mut window = Window::default();
         window.put(key("a", 1), entry(1));
         let row = window.take(&key("a", 1)).unwrap();
-        let (cut, told) = watch::channel(false);
+        let (cut, told) = watch::channel(Word::GoOn);
         let task = world::Workers::Inline.spawn(std::future::pending());
         window.start(key("a", 1), row, Running::new(number, cut, task));
         (window, told)
@@ -204,8 +214,11 @@ mod tests {
     async fn an_attempt_ends_once_and_only_the_one_under_way() {
         let (mut window, told) = started(7).await;
         assert!(window.take(&key("a", 1)).is_none() && !window.is_quiet());
+        window.stop_all();
+        assert_eq!(*told.borrow(), Word::Stop);
         window.cut(&key("a", 1));
-        assert!(*told.borrow());
+        window.stop_all();
+        assert_eq!(*told.borrow(), Word::End);
         assert!(window.ended(&key("a", 1), 6, attempted()).is_none());
         assert!(window.ended(&key("a", 1), 7, attempted()).is_some());
         assert!(window.ended(&key("a", 1), 7, attempted()).is_none());

@@ -64,6 +64,19 @@ async fn told_to_stop_it_cuts_what_does_not_end_and_gives_up_its_leases() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn told_to_stop_it_does_not_wait_for_what_has_begun_nothing() {
+    let mut place = Place::new(|_, _| Do::Dial).await;
+    place.start();
+    place.enqueue(1, "", &[("example.net", &["bob@example.net"])]).await;
+    place.pass(Duration::from_secs(1)).await;
+    let before = place.world.clock.now();
+    place.stop().await;
+    assert!(place.world.clock.now() - before < Duration::from_secs(1));
+    let left = place.store.queue_entries(QueueId(1)).await.unwrap();
+    assert_eq!((place.hops.tried().len(), left.len(), left[0].attempts, left[0].due), (1, 1, 0, START));
+}
+
 /// Each recipient ends once, or is tried again; twice it is tried only where a crash came before the outcome was written.
 async fn crash_at_random(seed: u64) {
     const MESSAGES: u64 = 200;

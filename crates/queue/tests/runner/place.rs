@@ -34,6 +34,8 @@ pub(crate) enum Do {
     Hang,
     /// Never ends by itself.
     IgnoreCuts,
+    /// Never comes to a transaction, and steps back when told to stop.
+    Dial,
     Panic,
 }
 
@@ -107,13 +109,18 @@ impl Attempts for Hops {
         };
         self.tried.lock().unwrap().push(tried);
         let ends = async {
-            if done.contains(&Do::Hang) || done.contains(&Do::IgnoreCuts) {
+            if done.contains(&Do::Hang) || done.contains(&Do::Dial) || done.contains(&Do::IgnoreCuts) {
                 std::future::pending::<()>().await;
             }
             self.world.clock.sleep(self.takes).await;
         };
+        let mut stop = cut.clone();
         let cut = tokio::select! {
             biased;
+            () = stop.wait_stop(), if done.contains(&Do::Dial) => {
+                self.leave();
+                return Ended::SteppedBack;
+            }
             () = cut.wait(), if !done.contains(&Do::IgnoreCuts) => true,
             () = ends => false,
         };
@@ -134,7 +141,7 @@ fn outcome(done: Do, to: &Address, inbox: i64, cut: bool) -> Outcome {
         _ if cut => Outcome::Deferred(Diagnostic::ours((4, 4, 2), "the attempt was cut")),
         Do::Take => Outcome::Relayed(said(mail::Reply::new(250, (2, 0, 0), "taken"))),
         Do::File => Outcome::Filed { mailboxes: vec![(inbox, to.clone())] },
-        Do::Defer | Do::Hang | Do::IgnoreCuts => {
+        Do::Defer | Do::Hang | Do::IgnoreCuts | Do::Dial => {
             Outcome::Deferred(said(mail::Reply::new(451, (4, 7, 1), "later")))
         }
         Do::Refuse => Outcome::Failed(said(mail::Reply::new(550, (5, 1, 1), "no such user"))),

@@ -12,6 +12,7 @@
 //! how it ended; the connection then serves other attempts of its lane, until it is idle too long or has done enough.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,11 +114,12 @@ impl Courier {
         }
     }
 
-    pub(super) async fn attempt(&self, attempt: Attempt, gate: Gate, cut: Cut) -> Ended {
+    pub(super) async fn attempt(&self, attempt: Attempt, gate: Gate, mut cut: Cut) -> Ended {
         let destination = attempt.entry.destination.as_str();
-        let line = match self.lines.line(destination).await {
-            Ok(line) => line,
-            Err(none) => return Ended::Attempted(self.no_line(&attempt, none)),
+        let line = match self.line(destination, &mut cut).await {
+            Some(Ok(line)) => line,
+            Some(Err(none)) => return Ended::Attempted(self.no_line(&attempt, none)),
+            None => return Ended::SteppedBack,
         };
         if gate.pass(line.site.clone()).await == Routed::StepBack {
             return Ended::SteppedBack;
@@ -142,7 +144,18 @@ impl Courier {
         if let Some(seat) = self.by_lane(&mut journey).await {
             self.by_dialling(&mut journey, destination, seat).await;
         }
-        Ended::Attempted(journey.trip.conclude())
+        journey.end()
+    }
+
+    /// The way; none if the server stops before it is found.
+    async fn line(&self, destination: &str, cut: &mut Cut) -> Option<Result<Arc<Line>, NoLine>> {
+        let mut line = pin!(self.lines.line(destination));
+        tokio::select! {
+            biased;
+            line = &mut line => return Some(line),
+            () = cut.wait_stop() => {}
+        }
+        if cut.is_stop() { None } else { Some(line.await) }
     }
 
     /// The hosts as they are tried now, and why so.
@@ -250,11 +263,11 @@ impl Courier {
         };
         let connected = tokio::select! {
             biased;
-            connected = self.world.dialer.connect(&self.world.clock, &call) => connected,
-            () = journey.cut.wait() => {
+            () = journey.cut.wait_stop() => {
                 journey.trip.cut();
                 return None;
             }
+            connected = self.world.dialer.connect(&self.world.clock, &call) => connected,
         };
         self.quiet.note(peer.address, connected.is_ok(), self.world.clock.now());
         let stream = match connected {
@@ -306,18 +319,34 @@ impl Courier {
         }
     }
 
-    /// Waits for the end of the job. When the attempt is cut, the job is taken back, or the connection ended that does it.
+    /// Waits for the end of the job. When the attempt is cut, the job is taken back, or the connection that does it is told
+    /// to stop, or ended.
     async fn hear(&self, journey: &mut Journey<'_>, mut ticket: Ticket) -> Heard {
+        tokio::select! {
+            biased;
+            told = &mut ticket.told => return Heard::of(told.ok()),
+            () = journey.cut.wait_stop() => {}
+        }
+        let held = match ticket.revoke() {
+            Revoked::InTime => {
+                journey.trip.cut();
+                return Heard::Cut;
+            }
+            Revoked::Held(connection) => Some(ConnectionId(connection)),
+            Revoked::Over => None,
+        };
+        // It ends at once unless a transaction is under way.
+        if let Some(connection) = held {
+            self.registry.stop(connection);
+        }
         tokio::select! {
             biased;
             told = &mut ticket.told => return Heard::of(told.ok()),
             () = journey.cut.wait() => {}
         }
         journey.trip.cut();
-        match ticket.revoke() {
-            Revoked::InTime => return Heard::Cut,
-            Revoked::Held(connection) => drop(self.registry.terminate(ConnectionId(connection))),
-            Revoked::Over => {}
+        if let Some(connection) = held {
+            self.registry.terminate(connection);
         }
         Heard::of(ticket.told.await.ok())
     }
@@ -327,6 +356,14 @@ impl Journey<'_> {
     /// A job for those who are open.
     fn job(&self) -> (Job, Ticket) {
         Job::new(self.errand.clone(), self.trip.open.clone())
+    }
+
+    /// What came of it. One that the server's stop broke off before anybody decided anything was none.
+    fn end(self) -> Ended {
+        if self.cut.is_stop() && self.trip.over && self.trip.has_told_nothing() {
+            return Ended::SteppedBack;
+        }
+        Ended::Attempted(self.trip.conclude())
     }
 }
 

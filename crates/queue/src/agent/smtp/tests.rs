@@ -19,7 +19,7 @@ use world::{Dialer, Resolver};
 
 use super::*;
 use crate::agent::local::Magic;
-use crate::agent::{Agents, Outcome};
+use crate::agent::{Agents, Outcome, Word};
 use crate::destinations::Destinations;
 use crate::route::{Families, Reach, Rules};
 
@@ -497,18 +497,56 @@ async fn an_attempt_can_be_cut_wherever_it_is() {
         let second = scene.host(MX2, Script::smtp());
         scene.harbour.set_mood(MX1.parse().unwrap(), mood);
         let (agents, message) = (scene.agents(), scene.message("example.net", &["bob@example.net"]).await);
-        let (tell, told) = watch::channel(false);
+        let (tell, told) = watch::channel(Word::GoOn);
         let began = scene.world.clock.now();
         let attempt = agents.attempt(message, Gate::open(), Cut::when(told));
         let cut = async {
             scene.world.clock.sleep(Duration::from_secs(10)).await;
-            tell.send(true).unwrap();
+            tell.send(Word::End).unwrap();
         };
         let (ended, ()) = tokio::join!(attempt, cut);
         assert_eq!((scene.world.clock.now() - began).as_secs(), 10);
         let shown = shown(ended);
         let Outcome::Deferred(said) = &shown.attempted.outcomes[0] else { panic!("{shown:?}") };
         assert!(said.to_string().contains(expected), "{script:?} {mood:?}: {said}");
+        assert_eq!(second.taken().len(), 0);
+    }
+}
+
+/// Told to stop, it steps back at once, or ends the transaction under way.
+#[tokio::test(start_paused = true)]
+async fn told_to_stop_an_attempt_waits_for_nothing_but_its_transaction() {
+    let at = |stage, does| Script::smtp().at(stage, does);
+    let late = Do::Delay(Duration::from_secs(15));
+    for (script, mood, expected, seconds) in [
+        (at(Stage::Banner, Do::Stall), Mood::Open, None, 10),
+        (at(Stage::Ehlo, Do::Stall), Mood::Open, None, 10),
+        (Script::smtp(), Mood::Silent, None, 10),
+        (at(Stage::Mail, late), Mood::Open, Some("relayed 2.0.0"), 15),
+        (at(Stage::End, late), Mood::Open, Some("relayed 2.0.0"), 15),
+        (at(Stage::Mail, Do::Stall), Mood::Open, Some("deferred 4.4.2"), 20),
+    ] {
+        let scene = Scene::new();
+        let _first = scene.host(MX1, script.clone());
+        let second = scene.host(MX2, Script::smtp());
+        scene.harbour.set_mood(MX1.parse().unwrap(), mood);
+        let (agents, message) = (scene.agents(), scene.message("example.net", &["bob@example.net"]).await);
+        let (tell, told) = watch::channel(Word::GoOn);
+        let began = scene.world.clock.now();
+        let attempt = async {
+            let ended = agents.attempt(message, Gate::open(), Cut::when(told)).await;
+            (ended, (scene.world.clock.now() - began).as_secs())
+        };
+        let cut = async {
+            for word in [Word::Stop, Word::End] {
+                scene.world.clock.sleep(Duration::from_secs(10)).await;
+                // It may have ended.
+                tell.send_replace(word);
+            }
+        };
+        let ((ended, took), ()) = tokio::join!(attempt, cut);
+        let outcome = (ended != Ended::SteppedBack).then(|| shown(ended).outcomes.remove(0));
+        assert_eq!((outcome.as_deref(), took), (expected, seconds), "{script:?} {mood:?}");
         assert_eq!(second.taken().len(), 0);
     }
 }
@@ -520,12 +558,12 @@ async fn one_who_waits_for_a_connection_can_be_cut() {
     let host = scene.host(MX1, Script::smtp().at(Stage::End, Do::Delay(Duration::from_secs(60))).first(1));
     let agents = scene.agents();
     let message = scene.message("example.net", &["bob@example.net"]).await;
-    let (tell, told) = watch::channel(false);
+    let (tell, told) = watch::channel(Word::GoOn);
     let first = agents.attempt(message.clone(), Gate::open(), Cut::never());
     let second = agents.attempt(message, Gate::open(), Cut::when(told));
     let cut = async {
         scene.world.clock.sleep(Duration::from_secs(10)).await;
-        tell.send(true).unwrap();
+        tell.send(Word::End).unwrap();
     };
     let (first, second, ()) = tokio::join!(first, second, cut);
     assert_eq!(shown(first).outcomes, ["relayed 2.0.0"]);
@@ -885,15 +923,20 @@ async fn nothing_is_sent_twice_and_nobody_waits_for_ever() {
             let recipient = format!("{number}@example.net");
             let message = attempt("example.net", &[&recipient], content);
             scene.world.workers.spawn(async move {
-                let (tell, told) = watch::channel(false);
+                let (tell, told) = watch::channel(Word::GoOn);
                 let cut = async {
                     clock.sleep(Duration::from_millis(number % 50)).await;
-                    // Every third is cut; the others hold their breath.
-                    let _ = tell.send(number % 3 == 0);
+                    // Every third is cut, some in good order; the others hold their breath.
+                    let word = match number % 6 {
+                        0 => Word::End,
+                        3 => Word::Stop,
+                        _ => Word::GoOn,
+                    };
+                    let _ = tell.send(word);
                     std::future::pending::<()>().await;
                 };
                 tokio::select! {
-                    ended = agents.attempt(message, Gate::open(), Cut::when(told)) => (recipient, shown(ended)),
+                    ended = agents.attempt(message, Gate::open(), Cut::when(told)) => (recipient, ended),
                     () = cut => unreachable!("it is pending"),
                 }
             })
@@ -901,8 +944,13 @@ async fn nothing_is_sent_twice_and_nobody_waits_for_ever() {
         .collect();
     let mut relayed = 0;
     for task in tasks {
-        let (recipient, shown) = task.await.unwrap();
+        let (recipient, ended) = task.await.unwrap();
         let times = host.taken().iter().filter(|taken| taken.to.contains(&recipient)).count();
+        if ended == Ended::SteppedBack {
+            assert_eq!(times, 0, "{recipient}");
+            continue;
+        }
+        let shown = shown(ended);
         match &shown.attempted.outcomes[0] {
             Outcome::Relayed(_) => assert_eq!(times, 1, "{shown:?}"),
             Outcome::Deferred(said) if said.because.contains("may have arrived") => assert!(times <= 1),

@@ -129,6 +129,11 @@ impl<'a> Trip<'a> {
         }
     }
 
+    /// Whether nobody has an outcome yet.
+    pub(super) fn has_told_nothing(&self) -> bool {
+        self.outcomes.iter().all(Option::is_none)
+    }
+
     /// The attempt is ended from outside.
     pub(super) fn cut(&mut self) {
         self.over = true;
