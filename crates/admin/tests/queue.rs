@@ -92,17 +92,17 @@ async fn what_waits_is_listed() {
         ],
         expect![[r#"
             {"do":"queue-list"}
-                {"answer":"destinations","at":1795348800000,"totals":{"destinations":2,"deliveries":3,"held":0,"oldest":1795343400000},"destinations":[{"destination":"example.com","state":"ready","held":false,"deliveries":1,"held_deliveries":0,"oldest":1795343400000,"next_try":1795348800000},{"destination":"example.net","state":"retry","held":false,"deliveries":2,"held_deliveries":0,"oldest":1795343400000,"next_try":1795349520000}],"next":null}
+                {"answer":"destinations","at":1795348800000,"totals":{"destinations":2,"deliveries":3,"held":0,"deleted":0,"oldest":1795343400000},"destinations":[{"destination":"example.com","state":"ready","held":false,"deliveries":1,"held_deliveries":0,"deleted_deliveries":0,"oldest":1795343400000,"next_try":1795348800000},{"destination":"example.net","state":"retry","held":false,"deliveries":2,"held_deliveries":0,"deleted_deliveries":0,"oldest":1795343400000,"next_try":1795349520000}],"next":null}
             {"do":"queue-list","limit":1}
-                {"answer":"destinations","at":1795348800000,"totals":{"destinations":2,"deliveries":3,"held":0,"oldest":1795343400000},"destinations":[{"destination":"example.com","state":"ready","held":false,"deliveries":1,"held_deliveries":0,"oldest":1795343400000,"next_try":1795348800000}],"next":"example.com"}
+                {"answer":"destinations","at":1795348800000,"totals":{"destinations":2,"deliveries":3,"held":0,"deleted":0,"oldest":1795343400000},"destinations":[{"destination":"example.com","state":"ready","held":false,"deliveries":1,"held_deliveries":0,"deleted_deliveries":0,"oldest":1795343400000,"next_try":1795348800000}],"next":"example.com"}
             {"do":"queue-list","limit":1,"after":"example.com"}
-                {"answer":"destinations","at":1795348800000,"totals":{"destinations":2,"deliveries":3,"held":0,"oldest":1795343400000},"destinations":[{"destination":"example.net","state":"retry","held":false,"deliveries":2,"held_deliveries":0,"oldest":1795343400000,"next_try":1795349520000}],"next":null}
+                {"answer":"destinations","at":1795348800000,"totals":{"destinations":2,"deliveries":3,"held":0,"deleted":0,"oldest":1795343400000},"destinations":[{"destination":"example.net","state":"retry","held":false,"deliveries":2,"held_deliveries":0,"deleted_deliveries":0,"oldest":1795343400000,"next_try":1795349520000}],"next":null}
             {"do":"queue-list","destination":"Example.NET"}
-                {"answer":"deliveries","at":1795348800000,"destination":{"destination":"example.net","state":"retry","held":false,"deliveries":2,"held_deliveries":0,"oldest":1795343400000,"next_try":1795349520000},"deliveries":[{"queue_id":"000000000002D","destination":"example.net","state":"retry","held":false,"destination_held":false,"reverse_path":"ann@example.org","recipients":["bob@example.net"],"accepted":1795343400000,"attempts":2,"next_try":1795349520000,"last":"mx1.example.net said: 451 4.7.1 later\u0007"},{"queue_id":"000000000002E","destination":"example.net","state":"retry","held":false,"destination_held":false,"reverse_path":"ann@example.org","recipients":["bob@example.net"],"accepted":1795343400000,"attempts":0,"next_try":1795350600000,"last":""}],"next":null}
+                {"answer":"deliveries","at":1795348800000,"destination":{"destination":"example.net","state":"retry","held":false,"deliveries":2,"held_deliveries":0,"deleted_deliveries":0,"oldest":1795343400000,"next_try":1795349520000},"deliveries":[{"queue_id":"000000000002D","destination":"example.net","state":"retry","held":false,"destination_held":false,"reverse_path":"ann@example.org","recipients":["bob@example.net"],"accepted":1795343400000,"attempts":2,"next_try":1795349520000,"last":"mx1.example.net said: 451 4.7.1 later\u0007"},{"queue_id":"000000000002E","destination":"example.net","state":"retry","held":false,"destination_held":false,"reverse_path":"ann@example.org","recipients":["bob@example.net"],"accepted":1795343400000,"attempts":0,"next_try":1795350600000,"last":""}],"next":null}
             {"do":"queue-list","destination":"example.net","limit":1}
-                {"answer":"deliveries","at":1795348800000,"destination":{"destination":"example.net","state":"retry","held":false,"deliveries":2,"held_deliveries":0,"oldest":1795343400000,"next_try":1795349520000},"deliveries":[{"queue_id":"000000000002D","destination":"example.net","state":"retry","held":false,"destination_held":false,"reverse_path":"ann@example.org","recipients":["bob@example.net"],"accepted":1795343400000,"attempts":2,"next_try":1795349520000,"last":"mx1.example.net said: 451 4.7.1 later\u0007"}],"next":"000000000002D"}
+                {"answer":"deliveries","at":1795348800000,"destination":{"destination":"example.net","state":"retry","held":false,"deliveries":2,"held_deliveries":0,"deleted_deliveries":0,"oldest":1795343400000,"next_try":1795349520000},"deliveries":[{"queue_id":"000000000002D","destination":"example.net","state":"retry","held":false,"destination_held":false,"reverse_path":"ann@example.org","recipients":["bob@example.net"],"accepted":1795343400000,"attempts":2,"next_try":1795349520000,"last":"mx1.example.net said: 451 4.7.1 later\u0007"}],"next":"000000000002D"}
             {"do":"queue-list","destination":"example.net","after":"000000000002d"}
-                {"answer":"deliveries","at":1795348800000,"destination":{"destination":"example.net","state":"retry","held":false,"deliveries":2,"held_deliveries":0,"oldest":1795343400000,"next_try":1795349520000},"deliveries":[{"queue_id":"000000000002E","destination":"example.net","state":"retry","held":false,"destination_held":false,"reverse_path":"ann@example.org","recipients":["bob@example.net"],"accepted":1795343400000,"attempts":0,"next_try":1795350600000,"last":""}],"next":null}
+                {"answer":"deliveries","at":1795348800000,"destination":{"destination":"example.net","state":"retry","held":false,"deliveries":2,"held_deliveries":0,"deleted_deliveries":0,"oldest":1795343400000,"next_try":1795349520000},"deliveries":[{"queue_id":"000000000002E","destination":"example.net","state":"retry","held":false,"destination_held":false,"reverse_path":"ann@example.org","recipients":["bob@example.net"],"accepted":1795343400000,"attempts":0,"next_try":1795350600000,"last":""}],"next":null}
             {"do":"queue-list","destination":"example.net","after":"x"}
                 {"answer":"refused","message":"\"x\" is no queue id","remedy":"it is 13 letters and digits, such as 000000000002D: waxseal queue list DESTINATION"}
             {"do":"queue-list","destination":"nowhere.example\u0007"}
@@ -172,7 +172,7 @@ async fn one_message_is_held_tried_released_and_deleted() {
         example.com 000000000002D doomed
         example.net 000000000002D doomed
         example.net 000000000002E 30
-        delete: {"answer":"done","said":"2 deliveries are deleted as soon as the server runs; nobody is told"}
+        delete: {"answer":"done","said":"2 deliveries are deleted already, and to be taken away as soon as the server runs"}
         example.com 000000000002D doomed
         example.net 000000000002D doomed
         example.net 000000000002E 30
@@ -207,6 +207,78 @@ async fn one_message_is_held_tried_released_and_deleted() {
                 {"answer":"refused","message":"nothing of 000000000002F waits in the queue","remedy":"what became of it: waxseal trace 000000000002F; what waits: waxseal queue list"}
             {"do":"queue-delete","what":{"queue_id":"nonsense"}}
                 {"answer":"refused","message":"\"nonsense\" is no queue id","remedy":"it is 13 letters and digits, such as 000000000002D: waxseal queue list DESTINATION"}
+        "#]],
+    )
+    .await;
+}
+
+/// Nobody can call an attempt back, and the administrator who sees the mail go after all must not wonder.
+#[tokio::test(start_paused = true)]
+async fn a_hold_tells_of_an_attempt_that_may_be_under_way() {
+    let here = Here::with_mail().await.with_runner();
+    let lease = |destination: &str| Change::Lease {
+        destination: destination.into(),
+        node: "main".into(),
+        until: minutes(5),
+        now: NOON,
+    };
+    let changes = vec![lease("example.com"), lease("example.net")];
+    here.store.commit(Commit { content: Vec::new(), changes }).await.unwrap();
+    here.check(
+        &[
+            r#"{"do":"queue-hold","what":{"queue_id":"000000000002E"}}"#,
+            r#"{"do":"queue-hold","what":{"queue_id":"000000000002D"}}"#,
+            r#"{"do":"queue-hold","what":{"queue_id":"000000000002D"}}"#,
+            r#"{"do":"queue-release","what":"all"}"#,
+            r#"{"do":"queue-hold","what":{"destination":"example.net"}}"#,
+            r#"{"do":"queue-hold","what":{"destination":"example.com"}}"#,
+        ],
+        expect![[r#"
+            {"do":"queue-hold","what":{"queue_id":"000000000002E"}}
+                {"answer":"done","said":"000000000002E is on hold; to let it go: waxseal queue release 000000000002E"}
+            {"do":"queue-hold","what":{"queue_id":"000000000002D"}}
+                {"answer":"done","said":"000000000002D is on hold, but an attempt that is under way goes on; to let it go: waxseal queue release 000000000002D"}
+            {"do":"queue-hold","what":{"queue_id":"000000000002D"}}
+                {"answer":"done","said":"000000000002D is on hold already; to let it go: waxseal queue release 000000000002D"}
+            {"do":"queue-release","what":"all"}
+                {"answer":"done","said":"released: 3 deliveries"}
+            {"do":"queue-hold","what":{"destination":"example.net"}}
+                {"answer":"done","said":"mail for example.net is on hold, with 2 deliveries waiting now; to let it go: waxseal queue release --destination example.net"}
+            {"do":"queue-hold","what":{"destination":"example.com"}}
+                {"answer":"done","said":"mail for example.com is on hold, with 1 delivery waiting now, but an attempt that is under way goes on; to let it go: waxseal queue release --destination example.com"}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_deleted_waits_no_more() {
+    let here = Here::with_mail().await;
+    here.check(
+        &[
+            r#"{"do":"queue-delete","what":{"queue_id":"000000000002D"}}"#,
+            r#"{"do":"queue-list"}"#,
+            r#"{"do":"queue-delete","what":"all"}"#,
+            r#"{"do":"queue-delete","what":{"destination":"example.net"}}"#,
+            r#"{"do":"queue-hold","what":"all"}"#,
+            r#"{"do":"queue-hold","what":{"destination":"example.com"}}"#,
+            r#"{"do":"queue-list"}"#,
+        ],
+        expect![[r#"
+            {"do":"queue-delete","what":{"queue_id":"000000000002D"}}
+                {"answer":"done","said":"2 deliveries are deleted as soon as the server runs; nobody is told"}
+            {"do":"queue-list"}
+                {"answer":"destinations","at":1795348800000,"totals":{"destinations":1,"deliveries":1,"held":0,"deleted":2,"oldest":1795343400000},"destinations":[{"destination":"example.com","state":"deleted","held":false,"deliveries":0,"held_deliveries":0,"deleted_deliveries":1,"oldest":null,"next_try":null},{"destination":"example.net","state":"retry","held":false,"deliveries":1,"held_deliveries":0,"deleted_deliveries":1,"oldest":1795343400000,"next_try":1795350600000}],"next":null}
+            {"do":"queue-delete","what":"all"}
+                {"answer":"done","said":"1 delivery is deleted as soon as the server runs; nobody is told"}
+            {"do":"queue-delete","what":{"destination":"example.net"}}
+                {"answer":"done","said":"2 deliveries are deleted already, and to be taken away as soon as the server runs"}
+            {"do":"queue-hold","what":"all"}
+                {"answer":"refused","message":"nothing waits in the queue","remedy":""}
+            {"do":"queue-hold","what":{"destination":"example.com"}}
+                {"answer":"done","said":"mail for example.com is on hold, with nothing waiting now; to let it go: waxseal queue release --destination example.com"}
+            {"do":"queue-list"}
+                {"answer":"destinations","at":1795348800000,"totals":{"destinations":0,"deliveries":0,"held":0,"deleted":3,"oldest":null},"destinations":[{"destination":"example.com","state":"deleted","held":true,"deliveries":0,"held_deliveries":0,"deleted_deliveries":1,"oldest":null,"next_try":null},{"destination":"example.net","state":"deleted","held":false,"deliveries":0,"held_deliveries":0,"deleted_deliveries":2,"oldest":null,"next_try":null}],"next":null}
         "#]],
     )
     .await;
@@ -263,7 +335,7 @@ async fn a_destination_is_held_tried_released_and_deleted() {
         "do":"queue-hold","what":{"destination":"later.example"}
             {"answer":"done","said":"mail for later.example is on hold, with nothing waiting now; to let it go: waxseal queue release --destination later.example"}
         "do":"queue-list","destination":"later.example"
-            {"answer":"deliveries","at":1795348800000,"destination":{"destination":"later.example","state":"held","held":true,"deliveries":0,"held_deliveries":0,"oldest":null,"next_try":null},"deliveries":[],"next":null}
+            {"answer":"deliveries","at":1795348800000,"destination":{"destination":"later.example","state":"held","held":true,"deliveries":0,"held_deliveries":0,"deleted_deliveries":0,"oldest":null,"next_try":null},"deliveries":[],"next":null}
         "do":"queue-release","what":{"destination":"later.example"}
             {"answer":"done","said":"mail for later.example is on hold no more"}
         "do":"queue-hold","what":{"destination":"no such thing"}
@@ -296,7 +368,7 @@ async fn everything_is_held_tried_released_and_deleted() {
         release: {"answer":"done","said":"released: 2 destinations, 1 delivery"}
         release: {"answer":"refused","message":"nothing is on hold","remedy":""}
         delete: {"answer":"done","said":"3 deliveries are deleted as soon as the server runs; nobody is told"}
-        delete: {"answer":"done","said":"3 deliveries are deleted as soon as the server runs; nobody is told"}
+        delete: {"answer":"done","said":"3 deliveries are deleted already, and to be taken away as soon as the server runs"}
     "#]].assert_eq(&all);
     expect![[r#"
         example.com 000000000002D doomed

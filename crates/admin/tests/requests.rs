@@ -259,7 +259,7 @@ async fn what_runs_is_shown() {
         ],
         expect![[r#"
             {"do":"status"}
-                {"answer":"status","version":"0.1.0","domains":1,"accounts":1,"at":1795348800000,"queue":{"destinations":0,"deliveries":0,"held":0,"oldest":null},"virtual_servers":[{"name":"internet","protocol":"smtp","bindings":["[::]:25"],"state":"running","connections":1}]}
+                {"answer":"status","version":"0.1.0","domains":1,"accounts":1,"at":1795348800000,"queue":{"destinations":0,"deliveries":0,"held":0,"deleted":0,"oldest":null},"virtual_servers":[{"name":"internet","protocol":"smtp","bindings":["[::]:25"],"state":"running","connections":1}]}
             {"do":"connection-list"}
                 {"answer":"connections","connections":[{"id":7,"virtual_server":"internet","peer":"192.0.2.1:4711","since":0,"account":"","tls":"","doing":"waits"}]}
             {"do":"connection-terminate","id":7}

@@ -377,13 +377,13 @@ fn what_waits_is_seen_held_tried_and_deleted() {
         [0]
         $ waxseal queue list
         destination  deliveries  held  oldest  next try  state
-        example.net  2           0     N s     -         ready
+        example.net  2           0     -       -         deleted
 
-        2 deliveries to 1 destination; the oldest has waited N s.
+        Nothing waits in the queue; 2 being deleted.
         [0]
         $ waxseal status
         waxseal 0.1.0: 0 domains, 0 accounts
-        2 deliveries to 1 destination; the oldest has waited N s.
+        Nothing waits in the queue; 2 being deleted.
         [0]
     "#]]
     .assert_eq(&tell(&down));
@@ -399,7 +399,7 @@ fn what_waits_is_seen_held_tried_and_deleted() {
 #[expect(clippy::disallowed_methods, reason = "the server works in real time here")]
 fn wait_for_nothing(place: &Place) {
     for _ in 0..200 {
-        if place.told("queue list", "").contains("Nothing waits") {
+        if place.told("queue list", "").contains("Nothing waits in the queue.") {
             return;
         }
         std::thread::sleep(Duration::from_millis(100));

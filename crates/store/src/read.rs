@@ -147,13 +147,15 @@ pub struct Draw {
 pub struct DestinationSummary {
     /// Which.
     pub destination: String,
-    /// Its entries, those on hold included.
+    /// Its entries, those on hold included. What is [`crate::DOOMED`] is counted apart from all others.
     pub deliveries: u64,
-    /// Its entries that are on hold.
+    /// Those of them that are on hold.
     pub held_deliveries: u64,
-    /// When the oldest of its messages was accepted; none if it has no entries.
+    /// Its entries that are to be removed: [`crate::DOOMED`].
+    pub doomed_deliveries: u64,
+    /// When the oldest of `deliveries` was accepted; none if there are none.
     pub oldest_accepted: Option<Timestamp>,
-    /// When its next entry is due that is not on hold; [`crate::DOOMED`] if one is to be removed.
+    /// When the next of `deliveries` is due that is not on hold.
     pub next_due: Option<Timestamp>,
     /// Whether the destination is on hold.
     pub held: bool,

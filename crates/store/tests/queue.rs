@@ -523,12 +523,16 @@ async fn pages_follow_each_other(store: Store) {
 
 async fn destinations_are_counted(store: Store) {
     let later = QueueEntry { accepted: at(700), ..entry(2, "b", 30) };
-    enqueue(&store, [entry(1, "a", 10), entry(1, "b", 20), later]).await;
+    let oldest = QueueEntry { accepted: at(300), ..entry(3, "b", 5) };
+    enqueue(&store, [entry(1, "a", 10), entry(1, "b", 20), later, oldest, entry(1, "bd", 5)]).await;
     change(
         &store,
         [
             Change::Hold { queue_id: id(1), destination: "b".into(), held: true, now: at(1) },
             Change::HoldDestination { destination: "c".into(), held: true },
+            Change::Hold { queue_id: id(3), destination: "b".into(), held: true, now: at(1) },
+            Change::Doom { queue_id: id(3), destination: "b".into() },
+            Change::Doom { queue_id: id(1), destination: "bd".into() },
             lease("a", "x", 100, 0),
         ],
     )
@@ -540,16 +544,17 @@ async fn destinations_are_counted(store: Store) {
         .map(|it| {
             let due = it.next_due.map(|due| due.0);
             let oldest = it.oldest_accepted.map(|at| at.0);
-            let counts = (it.deliveries, it.held_deliveries);
+            let counts = (it.deliveries, it.held_deliveries, it.doomed_deliveries);
             format!("{} {counts:?} {oldest:?} {due:?} {} {:?}", it.destination, it.held, it.leased_by)
         })
         .collect();
     assert_eq!(
         lines,
         [
-            "a (1, 0) Some(500) Some(10) false Some(\"x\")",
-            "b (2, 1) Some(500) Some(30) false None",
-            "c (0, 0) None None true None",
+            "a (1, 0, 0) Some(500) Some(10) false Some(\"x\")",
+            "b (2, 1, 1) Some(500) Some(30) false None",
+            "bd (0, 0, 1) None None false None",
+            "c (0, 0, 0) None None true None",
         ]
     );
     assert_eq!(store.queue_destination("b").await.unwrap().as_ref(), Some(&all[1]));

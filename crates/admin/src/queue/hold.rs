@@ -8,6 +8,7 @@ use queue::schedule::{Destination, News};
 use store::{Change, DestinationSummary};
 
 use super::order::Order;
+use super::rows::{DeliveryRow, State};
 use super::{counted, destination_name, is_destination, nothing_for, nothing_waits, queue_id};
 use crate::limits::{QUEUE_CHANGES_MAX, QUEUE_ROWS_MAX};
 use crate::request::QueueSelection;
@@ -34,6 +35,7 @@ impl Admin {
     }
 
     async fn hold_message(&self, id: QueueId, what: &QueueSelection) -> Result<String, Refusal> {
+        let goes_on = goes_on(self.is_active(id).await?);
         let tally = self.order(Order::Hold, what).await?;
         let already = match (tally.done, tally.held) {
             (0, 0) => {
@@ -42,21 +44,38 @@ impl Admin {
             (0, _) => " already",
             _ => "",
         };
-        Ok(format!("{id} is on hold{already}; to let it go: waxseal queue release {id}"))
+        Ok(format!("{id} is on hold{already}{goes_on}; to let it go: waxseal queue release {id}"))
+    }
+
+    /// Whether the server may be delivering something of a message now.
+    async fn is_active(&self, id: QueueId) -> Result<bool, Refusal> {
+        let at = self.world.clock.wall();
+        for entry in self.store.queue_entries(id).await? {
+            let summary = self.store.queue_destination(&entry.destination).await?;
+            let row = summary.map(|summary| self.destination_row(&summary, at));
+            if row.is_some_and(|row| DeliveryRow::new(&entry, &row, at).state == State::Active) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn hold_destination(&self, name: &str) -> Result<String, Refusal> {
         let summary = self.waiting(name).await?;
         let waiting = match &summary {
             Some(summary) if summary.held => return Ok(format!("mail for {name} is on hold already")),
+            Some(summary) if summary.deliveries == 0 => "nothing".to_owned(),
             Some(summary) => counted(summary.deliveries, "delivery"),
             // It may be held before there is mail for it; what no mail can go to is a slip of the hand.
             None if is_destination(name) => "nothing".to_owned(),
             None => return Err(nothing_for(name)),
         };
+        let at = self.world.clock.wall();
+        let is_active = |summary| self.destination_row(summary, at).state == State::Active;
+        let goes_on = goes_on(summary.as_ref().is_some_and(is_active));
         self.set_hold(&[name], true).await?;
         Ok(format!(
-            "mail for {name} is on hold, with {waiting} waiting now; to let it go: waxseal queue release --destination {name}"
+            "mail for {name} is on hold, with {waiting} waiting now{goes_on}; to let it go: waxseal queue release --destination {name}"
         ))
     }
 
@@ -156,4 +175,9 @@ impl Admin {
         }
         Ok(())
     }
+}
+
+/// What is said of an attempt that nobody can call back.
+fn goes_on(is_active: bool) -> &'static str {
+    if is_active { ", but an attempt that is under way goes on" } else { "" }
 }

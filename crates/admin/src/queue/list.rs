@@ -33,9 +33,9 @@ impl Admin {
         found.truncate(limit);
         let next = found.last().filter(|_| more).map(|last| last.destination.clone());
         // One for which nothing waits any more stays as long as the runner has it in hand.
-        let worth_telling = found.iter().filter(|summary| summary.deliveries > 0 || summary.held);
+        let told = found.iter().filter(|summary| is_worth_telling(summary));
         let destinations: Vec<DestinationRow> =
-            worth_telling.map(|summary| self.destination_row(summary, at)).collect();
+            told.map(|summary| self.destination_row(summary, at)).collect();
         Ok(Response::Destinations { at, totals: self.queue_totals().await?, destinations, next })
     }
 
@@ -62,10 +62,9 @@ impl Admin {
         DestinationRow::new(summary, self.queue.is_some(), now)
     }
 
-    /// A destination for which something waits, or that is on hold.
+    /// A destination for which something waits, or is to be taken away, or that is on hold.
     pub(super) async fn waiting(&self, name: &str) -> Result<Option<DestinationSummary>, Refusal> {
-        let found = self.store.queue_destination(name).await?;
-        Ok(found.filter(|summary| summary.deliveries > 0 || summary.held))
+        Ok(self.store.queue_destination(name).await?.filter(is_worth_telling))
     }
 
     /// Adds up the whole queue, destination by destination.
@@ -79,4 +78,8 @@ impl Admin {
             after = Some(last.destination.clone());
         }
     }
+}
+
+fn is_worth_telling(summary: &DestinationSummary) -> bool {
+    summary.deliveries > 0 || summary.doomed_deliveries > 0 || summary.held
 }

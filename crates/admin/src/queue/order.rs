@@ -31,6 +31,8 @@ pub(super) struct Tally {
     left: u64,
     /// Those of all that were on hold.
     pub(super) held: u64,
+    /// Those of all that were deleted before, and are still to be taken away.
+    doomed: u64,
 }
 
 impl Admin {
@@ -50,8 +52,15 @@ impl Admin {
     pub(crate) async fn queue_delete(&self, what: &QueueSelection) -> Result<Response, Refusal> {
         let tally = self.order(Order::Delete, what).await?;
         let when = if self.queue.is_some() { "" } else { " as soon as the server runs" };
-        let count = deliveries_are(tally.done + tally.left);
-        Ok(Response::Done { said: format!("{count} deleted{when}; nobody is told") })
+        let said = match (tally.done, tally.doomed) {
+            (0, 0) => return Err(Refusal::new("all of it went meanwhile, delivered or deleted", "")),
+            (0, doomed) => {
+                let count = deliveries_are(doomed);
+                format!("{count} deleted already, and to be taken away{when}")
+            }
+            (done, _) => format!("{} deleted{when}; nobody is told", deliveries_are(done)),
+        };
+        Ok(Response::Done { said })
     }
 
     /// Does it for every delivery that is selected. A selection without any is refused.
@@ -109,6 +118,7 @@ impl Admin {
         tally.held += living().filter(|entry| is_held(entry)).count() as u64;
         tally.done += done;
         tally.left += entries.len() as u64 - done;
+        tally.doomed += (entries.len() - living().count()) as u64;
         Ok(())
     }
 

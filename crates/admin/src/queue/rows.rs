@@ -33,6 +33,9 @@ pub struct DestinationRow {
     pub deliveries: u64,
     /// Those of them that are on hold by themselves.
     pub held_deliveries: u64,
+    /// Messages that an administrator deleted, and that are still to be taken away. They do not wait for it any more.
+    #[serde(default)]
+    pub deleted_deliveries: u64,
     /// When the oldest of them was accepted; none if nothing waits.
     pub oldest: Option<Timestamp>,
     /// When something of it is tried next; none if all is on hold.
@@ -101,6 +104,9 @@ pub struct QueueTotals {
     pub deliveries: u64,
     /// Those that wait until an administrator releases them or their destination.
     pub held: u64,
+    /// Deliveries that were deleted and are still to be taken away; they are in none of the other numbers.
+    #[serde(default)]
+    pub deleted: u64,
     /// When the oldest was accepted; none in an empty queue.
     pub oldest: Option<Timestamp>,
 }
@@ -110,6 +116,7 @@ impl DestinationRow {
     pub(crate) fn new(summary: &DestinationSummary, server_runs: bool, now: Timestamp) -> Self {
         let all_held = summary.deliveries > 0 && summary.deliveries == summary.held_deliveries;
         let state = match summary.next_due {
+            _ if summary.deliveries == 0 && summary.doomed_deliveries > 0 => State::Deleted,
             _ if summary.held => State::Held,
             None if all_held => State::Held,
             Some(due) if due > now => State::Retry,
@@ -122,8 +129,9 @@ impl DestinationRow {
             held: summary.held,
             deliveries: summary.deliveries,
             held_deliveries: summary.held_deliveries,
+            deleted_deliveries: summary.doomed_deliveries,
             oldest: summary.oldest_accepted,
-            next_try: summary.next_due.filter(|due| state != State::Held && *due != DOOMED),
+            next_try: summary.next_due.filter(|_| state != State::Held),
         }
     }
 }
@@ -157,6 +165,7 @@ impl DeliveryRow {
 impl QueueTotals {
     /// Adds a destination.
     pub(crate) fn add(&mut self, summary: &DestinationSummary) {
+        self.deleted += summary.doomed_deliveries;
         if summary.deliveries == 0 {
             return;
         }
@@ -181,11 +190,18 @@ mod tests {
             destination: "example.net".into(),
             deliveries: 2,
             held_deliveries,
+            doomed_deliveries: 0,
             oldest_accepted: Some(Timestamp(5)),
             next_due: next_due.map(Timestamp),
             held,
             leased_by: leased.then(|| "main".into()),
         }
+    }
+
+    /// So many wait, and three are to be taken away.
+    fn deleted(deliveries: u64) -> DestinationSummary {
+        let next_due = (deliveries > 0).then_some(1000);
+        DestinationSummary { deliveries, doomed_deliveries: 3, ..summary(false, 0, next_due, false) }
     }
 
     #[test]
@@ -198,7 +214,9 @@ mod tests {
             (summary(false, 1, Some(1001), false), true, State::Retry, Some(1001)),
             (summary(false, 2, None, true), true, State::Held, None),
             (summary(true, 0, Some(900), true), true, State::Held, None),
-            (summary(false, 1, Some(i64::MIN), false), true, State::Ready, None),
+            (deleted(2), true, State::Ready, Some(1000)),
+            (deleted(0), true, State::Deleted, None),
+            (DestinationSummary { held: true, ..deleted(0) }, false, State::Deleted, None),
         ] {
             let row = DestinationRow::new(&summary, server_runs, NOW);
             assert_eq!((row.state, row.next_try), (state, next_try.map(Timestamp)), "{summary:?}");
@@ -248,7 +266,10 @@ mod tests {
             oldest_accepted: None,
             ..summary(true, 0, None, false)
         });
-        let expected = QueueTotals { destinations: 2, deliveries: 4, held: 3, oldest: Some(Timestamp(5)) };
+        let oldest = Some(Timestamp(5));
+        let expected = QueueTotals { destinations: 2, deliveries: 4, held: 3, deleted: 0, oldest };
         assert_eq!(totals, expected);
+        totals.add(&DestinationSummary { oldest_accepted: None, ..deleted(0) });
+        assert_eq!(totals, QueueTotals { deleted: 3, ..expected });
     }
 }

@@ -90,6 +90,13 @@ impl Here {
         expected.assert_eq(&all);
     }
 
+    /// The same where a runner is told of changes, and never looks.
+    pub(crate) fn with_runner(self) -> Self {
+        let (store, directory, world) = (self.store.clone(), self.directory.clone(), self.world.clone());
+        let admin = Admin::new(store, directory, world, Arc::new(Fake)).with_queue(queue::Handle::default());
+        Self { admin: Arc::new(admin), ..self }
+    }
+
     pub(crate) async fn with_bob() -> Self {
         let here = here(Workers::Inline);
         here.ask(r#"{"do":"domain-add","domain":"example.org"}"#).await;

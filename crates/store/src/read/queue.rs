@@ -25,8 +25,10 @@ macro_rules! entries {
 macro_rules! summaries {
     ($some:literal) => {
         concat!(
-            "SELECT d.name, d.held, d.node, COUNT(q.queue_id), CAST(COALESCE(SUM(q.held), 0) AS BIGINT),
-                    MIN(q.accepted), MIN(CASE WHEN q.held = 0 OR q.due = ?1 THEN q.due END)
+            "SELECT d.name, d.held, d.node, COUNT(CASE WHEN q.due <> ?1 THEN 1 END),
+                    COUNT(CASE WHEN q.due <> ?1 AND q.held <> 0 THEN 1 END), COUNT(CASE WHEN q.due = ?1 THEN 1 END),
+                    MIN(CASE WHEN q.due <> ?1 THEN q.accepted END),
+                    MIN(CASE WHEN q.due <> ?1 AND q.held = 0 THEN q.due END)
              FROM (SELECT name, held, node FROM destinations ",
             $some,
             ") AS d LEFT JOIN queue q ON q.destination = d.name GROUP BY d.name, d.held, d.node ORDER BY d.name"
@@ -187,8 +189,9 @@ fn summary(row: &dyn Row) -> Result<DestinationSummary, Error> {
         leased_by: Some(row.text(2)?.to_owned()).filter(|node| !node.is_empty()),
         deliveries: narrow(row.int(3)?)?,
         held_deliveries: narrow(row.int(4)?)?,
-        oldest_accepted: row.int_or_null(5)?.map(Timestamp),
-        next_due: row.int_or_null(6)?.map(Timestamp),
+        doomed_deliveries: narrow(row.int(5)?)?,
+        oldest_accepted: row.int_or_null(6)?.map(Timestamp),
+        next_due: row.int_or_null(7)?.map(Timestamp),
     })
 }
 

@@ -29,7 +29,7 @@ pub(super) fn destinations(
     let mut text = table(&head, rows, |row| {
         vec![
             clipped(&row.destination, DESTINATION_WIDTH),
-            row.deliveries.to_string(),
+            if row.state == State::Deleted { row.deleted_deliveries } else { row.deliveries }.to_string(),
             if row.held { row.deliveries } else { row.held_deliveries }.to_string(),
             row.oldest.map_or_else(|| "-".into(), |oldest| age(oldest, at)),
             row.next_try.map_or_else(|| "-".into(), |due| until(due, at)),
@@ -45,14 +45,18 @@ pub(super) fn destinations(
 
 /// `12 deliveries to 3 destinations wait, 2 on hold; the oldest has waited 3 h`.
 pub(super) fn totals_text(totals: &QueueTotals, at: Timestamp) -> String {
-    let Some(oldest) = totals.oldest else { return "Nothing waits in the queue".into() };
+    let deleted = match totals.deleted {
+        0 => String::new(),
+        deleted => format!("; {deleted} being deleted"),
+    };
+    let Some(oldest) = totals.oldest else { return format!("Nothing waits in the queue{deleted}") };
     let deliveries = counted(totals.deliveries, "delivery", "deliveries");
     let destinations = counted(totals.destinations, "destination", "destinations");
     let held = match totals.held {
         0 => String::new(),
         held => format!(", {held} on hold"),
     };
-    format!("{deliveries} to {destinations}{held}; the oldest has waited {}", age(oldest, at))
+    format!("{deliveries} to {destinations}{held}; the oldest has waited {}{deleted}", age(oldest, at))
 }
 
 /// The deliveries of one destination.
@@ -100,6 +104,9 @@ pub(super) fn deliveries(
 fn destination_text(row: &DestinationRow, at: Timestamp) -> String {
     let name = printable(&row.destination);
     let mut text = format!("{name}: {}", counted(row.deliveries, "delivery", "deliveries"));
+    if row.deleted_deliveries > 0 {
+        let _ = write!(text, " and {} being deleted", row.deleted_deliveries);
+    }
     if row.held {
         let _ = write!(text, ", all on hold until: waxseal queue release --destination {name}");
         return text;
@@ -231,6 +238,7 @@ mod tests {
             held: state == State::Held,
             deliveries: 3,
             held_deliveries: 1,
+            deleted_deliveries: 0,
             oldest: Some(ago(10_800)),
             next_try: (state != State::Held).then(|| ago(-720)),
         }
@@ -254,7 +262,8 @@ mod tests {
 
     #[test]
     fn destinations_are_a_table() {
-        let totals = QueueTotals { destinations: 1, deliveries: 1, held: 0, oldest: Some(ago(59)) };
+        let totals =
+            QueueTotals { destinations: 1, deliveries: 1, held: 0, deleted: 0, oldest: Some(ago(59)) };
         check(
             &destinations(NOW, &QueueTotals::default(), &[], None),
             expect![[r#"
@@ -265,6 +274,14 @@ mod tests {
             DestinationRow { next_try: Some(ago(3)), ..destination("example.com", State::Active) },
             destination("example.net", State::Retry),
             destination("local", State::Held),
+            DestinationRow {
+                deliveries: 0,
+                held_deliveries: 0,
+                oldest: None,
+                deleted_deliveries: 2,
+                next_try: None,
+                ..destination("deleted.example", State::Deleted)
+            },
             destination("a-name-that-is-much-longer-than-the-table-is-wide.example", State::Ready),
         ];
         check(
@@ -276,7 +293,10 @@ mod tests {
             1 delivery to 1 destination; the oldest has waited 59 s.
         "#]],
         );
-        let totals = QueueTotals { destinations: 4, deliveries: 12, held: 6, oldest: Some(ago(200_000)) };
+        let none = QueueTotals { deleted: 2, ..QueueTotals::default() };
+        assert_eq!(totals_text(&none, NOW), "Nothing waits in the queue; 2 being deleted");
+        let totals =
+            QueueTotals { destinations: 4, deliveries: 9, held: 0, deleted: 2, oldest: Some(ago(200_000)) };
         check(
             &destinations(NOW, &totals, &rows, Some("example.net")),
             expect![[r#"
@@ -284,9 +304,10 @@ mod tests {
                 example.com                         3           1     3 h     now        active
                 example.net                         3           1     3 h     in 12 min  retry
                 local                               3           3     3 h     -          on hold
+                deleted.example                     2           0     -       -          deleted
                 a-name-that-is-much-longer-than-t…  3           1     3 h     in 12 min  ready
 
-                12 deliveries to 4 destinations, 6 on hold; the oldest has waited 2 d.
+                9 deliveries to 4 destinations; the oldest has waited 2 d; 2 being deleted.
                 There are more: waxseal queue list --after example.net
             "#]],
         );
@@ -306,21 +327,23 @@ mod tests {
             DeliveryRow { attempts: 1, ..delivery("000000000002F", State::Held) },
             delivery("000000000002G", State::Deleted),
         ];
+        let waits = destination("example.net", State::Retry);
+        let retry = DestinationRow { held_deliveries: 0, deleted_deliveries: 1, ..waits };
         check(
-            &deliveries(NOW, &destination("example.net", State::Retry), &rows, None),
+            &deliveries(NOW, &retry, &rows, None),
             expect![[r#"
-            example.net: 3 deliveries, 1 of them on hold, next try in 12 min
+                example.net: 3 deliveries and 1 being deleted, next try in 12 min
 
-            queue id       from               to                    age  next try
-            000000000002D  alice@example.org  bob@example.net       3 h  in 12 min
-            000000000002E  <>                 a.very.long.name… +2  3 h  active
-                3 attempts; the last: mx1.example.net [192.0.2.1] said: 451 4.7.1 Please tr…
-            000000000002F  alice@example.org  bob@example.net       3 h  on hold
-                1 attempt
-            000000000002G  alice@example.org  bob@example.net       3 h  deleted
+                queue id       from               to                    age  next try
+                000000000002D  alice@example.org  bob@example.net       3 h  in 12 min
+                000000000002E  <>                 a.very.long.name… +2  3 h  active
+                    3 attempts; the last: mx1.example.net [192.0.2.1] said: 451 4.7.1 Please tr…
+                000000000002F  alice@example.org  bob@example.net       3 h  on hold
+                    1 attempt
+                000000000002G  alice@example.org  bob@example.net       3 h  deleted
 
-            All about one of them: waxseal queue show 000000000002D
-        "#]],
+                All about one of them: waxseal queue show 000000000002D
+            "#]],
         );
         let held = destination("example.net", State::Held);
         check(
