@@ -15,6 +15,7 @@
 pub mod accept;
 pub mod agent;
 pub mod destinations;
+pub mod diagnostic;
 pub mod handle;
 pub mod limits;
 pub mod queue_ids;

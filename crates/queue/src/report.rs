@@ -9,7 +9,7 @@ use std::fmt::Write;
 use mail::message::Header;
 use mail::{Address, EnhancedCode, QueueId, Timestamp};
 
-use crate::agent::Diagnostic;
+use crate::diagnostic::Diagnostic;
 use crate::limits::{REPORT_DIAGNOSTIC_OCTETS_MAX, REPORT_HEADER_OCTETS_MAX};
 
 mod advice;

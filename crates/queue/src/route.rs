@@ -20,7 +20,7 @@ use mail::{AddressLiteral, Domain, Host};
 use settings::{Protocol, Settings};
 use world::resolver::{Answer, LookupError, Mx, Name, Security};
 
-use crate::agent::Diagnostic;
+use crate::diagnostic::Diagnostic;
 use crate::limits::{EXCHANGERS_MAX, HOPS_MAX, HOST_ADDRESSES_MAX};
 
 mod find;

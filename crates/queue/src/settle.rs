@@ -13,7 +13,8 @@ use store::change::{QueueEntry, Rest};
 
 use crate::NODE;
 use crate::accept::file;
-use crate::agent::{Attempted, Diagnostic, Outcome};
+use crate::agent::{Attempted, Outcome};
+use crate::diagnostic::Diagnostic;
 use crate::limits::SAID_OCTETS_MAX;
 use crate::report::Reported;
 use crate::schedule::{Bounce, RecipientId, Transition};
@@ -219,7 +220,7 @@ mod tests {
     use store::{ContentId, ContentRef};
 
     use super::*;
-    use crate::agent::Remote;
+    use crate::diagnostic::Remote;
 
     fn entry(recipients: usize) -> QueueEntry {
         QueueEntry {

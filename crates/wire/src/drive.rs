@@ -176,7 +176,10 @@ where
 }
 
 /// Turns a panic in `task` into an error. What was half changed then is not used again but to be told of its end.
-pub(crate) async fn contained<T>(task: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
+///
+/// # Errors
+/// What the task panicked with.
+pub async fn contained<T>(task: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
     let mut task = pin!(task);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
         Ok(progress) => progress.map(Ok),

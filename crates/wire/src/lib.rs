@@ -9,7 +9,7 @@ pub mod stream;
 pub mod tap;
 pub mod tls;
 
-pub use drive::{Context, Decision, Handler, Tls, drive};
+pub use drive::{Context, Decision, Handler, Tls, contained, drive};
 pub use registry::{Entry, Registry};
 pub use stream::Stream;
 pub use tap::Tap;

@@ -3,7 +3,8 @@
 use directory::Resolution;
 use mail::Address;
 
-use super::{Diagnostic, Outcome};
+use super::Outcome;
+use crate::diagnostic::Diagnostic;
 
 /// Whether the recipients that fail on purpose exist (`waxseal try`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

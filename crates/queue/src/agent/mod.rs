@@ -5,11 +5,10 @@
 //!                            '--> smtp         other hosts, by SMTP and LMTP
 //! ```
 
-use std::fmt;
 use std::sync::Arc;
 
 use directory::Directory;
-use mail::{Address, EnhancedCode, ForwardPath, Reply, ReversePath};
+use mail::{Address, ForwardPath, ReversePath};
 use settings::Settings;
 use store::Store;
 use store::change::QueueEntry;
@@ -17,6 +16,7 @@ use wire::{Registry, Trust};
 use world::World;
 
 use crate::destinations::{Destinations, is_local};
+use crate::diagnostic::Diagnostic;
 use crate::route::Rules;
 use crate::runner::gate::Gate;
 
@@ -31,39 +31,6 @@ pub use cut::{Cut, Word};
 
 use local::Magic;
 use smtp::Courier;
-
-/// Temporary or permanent, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnostic {
-    /// RFC 3463; its class agrees with the [`Outcome`] that it explains.
-    pub status: EnhancedCode,
-    /// In words, for the sender and the administrator: one line.
-    pub because: String,
-    /// Who said so, if it was a peer's reply that decided.
-    pub remote: Option<Remote>,
-}
-
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.status, self.because)
-    }
-}
-
-/// A peer's own words, for Remote-MTA and Diagnostic-Code of a report (RFC 3464 §2.3.5, §2.3.6).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remote {
-    /// Its name, or its address in brackets where it has none.
-    pub host: String,
-    /// What it said.
-    pub reply: Reply,
-}
-
-impl Diagnostic {
-    /// One that is ours.
-    pub fn ours(status: (u8, u16, u16), because: impl Into<String>) -> Self {
-        Self { status: EnhancedCode(status.0, status.1, status.2), because: because.into(), remote: None }
-    }
-}
 
 /// How an attempt for one recipient ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

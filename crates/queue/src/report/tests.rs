@@ -6,7 +6,7 @@ use mail::message::Header;
 use proptest::prelude::*;
 
 use super::*;
-use crate::agent::Remote;
+use crate::diagnostic::Remote;
 
 const HOUR: i64 = 3_600_000;
 const ARRIVED: Timestamp = Timestamp(1_763_800_000_000);

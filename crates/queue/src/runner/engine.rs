@@ -18,7 +18,8 @@ use super::task::{self, Event, Lease, Teller};
 use super::window::{Running, Window};
 use super::{Attempts, Runner};
 use crate::Handle;
-use crate::agent::{Attempt, Attempted, Cut, Diagnostic, Ended, Outcome, Word};
+use crate::agent::{Attempt, Attempted, Cut, Ended, Outcome, Word};
+use crate::diagnostic::Diagnostic;
 use crate::limits::{CUT_GRACE, EVENTS_MAX, SLEEP_MAX, STOP_CUT, STOP_GRACE};
 use crate::schedule::{
     self, Delivery, Destination, Drawn, Key, RecipientId, Recorded, Routed, Schedule, Step,

@@ -10,11 +10,8 @@
 //! a task of its own. The store holds the truth: dropped at any moment, the runner leaves the queue as it is written there, and
 //! a new one goes on from it. What an attempt did and nobody could write down is done again (RFC 1047).
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::future::Future;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use directory::Directory;
@@ -93,39 +90,14 @@ impl<A: Attempts> Runner<A> {
     /// Dropped in the middle, attempts under way are dropped, too, and nothing is lost.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         // A mistake of ours must not end all mail until somebody looks: begin anew with what the store says.
-        while unless_it_panics(Engine::new(&self).run(stop.clone())).await.is_none() {
+        while wire::contained(Engine::new(&self).run(stop.clone())).await.is_err() {
             tracing::error!("the queue's runner panicked and begins anew");
             self.world.clock.sleep(STORE_PAUSE).await;
         }
     }
 }
 
-/// Runs a task that takes its state along; none if it panics.
-async fn unless_it_panics<T>(task: impl Future<Output = T>) -> Option<T> {
-    let mut task = pin!(task);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
-        Ok(polled) => polled.map(Some),
-        Err(_) => Poll::Ready(None),
-    })
-    .await
-}
-
 /// A time span later; no further than time goes.
 fn later(time: Timestamp, by: Duration) -> Timestamp {
     Timestamp(time.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panic_is_told_from_an_end() {
-        assert_eq!(unless_it_panics(async { 7 }).await, Some(7));
-        let panics = async {
-            tokio::task::yield_now().await;
-            panic!("planted");
-        };
-        assert_eq!(unless_it_panics::<()>(panics).await, None);
-    }
 }

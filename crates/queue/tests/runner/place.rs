@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use directory::Directory;
 use mail::{Address, MailboxPath, QueueId, Timestamp};
-use queue::agent::{Attempt, Attempted, Cut, Diagnostic, Ended, Outcome};
+use queue::agent::{Attempt, Attempted, Cut, Ended, Outcome};
+use queue::diagnostic::Diagnostic;
 use queue::runner::{Attempts, Gate, Terms};
 use queue::schedule::{Routed, Site};
 use queue::{Handle, QueueIds, Runner};
@@ -135,7 +136,7 @@ fn outcome(done: Do, to: &Address, inbox: i64, cut: bool) -> Outcome {
     let said = |reply: mail::Reply| {
         let (host, status) = ("mx.example.net".to_owned(), reply.enhanced.unwrap());
         let because = format!("{host}: {reply}");
-        Diagnostic { status, because, remote: Some(queue::agent::Remote { host, reply }) }
+        Diagnostic { status, because, remote: Some(queue::diagnostic::Remote { host, reply }) }
     };
     match done {
         _ if cut => Outcome::Deferred(Diagnostic::ours((4, 4, 2), "the attempt was cut")),

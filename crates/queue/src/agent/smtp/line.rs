@@ -10,9 +10,9 @@ use world::resolver::Name;
 
 use super::job::Peer;
 use super::lane::{Lane, Lanes};
-use crate::agent::Diagnostic;
 use crate::agent::limits::{ROUTE_KEPT, ROUTES_MAX};
 use crate::destinations::{Destinations, Terms, Way};
+use crate::diagnostic::Diagnostic;
 use crate::route::{self, End, Hop, Route, Rules, SmartHost};
 use crate::schedule::Site;
 use world::World;

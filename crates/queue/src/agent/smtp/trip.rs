@@ -10,7 +10,8 @@ use protocol::smtp::client::{self, Said, Speaker};
 
 use super::job::{Done, Peer, Spoken};
 use super::judge::{self, Verdict};
-use crate::agent::{Attempted, Diagnostic, Outcome, Remote};
+use crate::agent::{Attempted, Outcome};
+use crate::diagnostic::{Diagnostic, Remote};
 
 /// An attempt on its way.
 #[derive(Debug)]
