@@ -477,7 +477,7 @@ pub static KEYS: &[Key] = &[
         kind: "a table",
         default: "{}",
         example: r#"{ expiration = "1 day" }"#,
-        doc: "Retry and expiration of mail for mailboxes here that could not be filed at once.",
+        doc: "Retry, delay notification and expiration of mail for mailboxes here that could not be filed at once.",
     },
     Key {
         section: Section::Delivery,
@@ -587,6 +587,14 @@ pub static KEYS: &[Key] = &[
         kind: "a list of spans of time",
         default: r#"["1 min", "5 min", "15 min", "then every 1 h"]"#,
         example: r#"["5 min", "then every 1 h"]"#,
+        doc: "As in [delivery].",
+    },
+    Key {
+        section: Section::LocalDelivery,
+        name: "delay-notification",
+        kind: "a span of time, or never",
+        default: r#""4 h"; never, if expiration is not later"#,
+        example: r#""1 h""#,
         doc: "As in [delivery].",
     },
     Key {

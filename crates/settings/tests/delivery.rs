@@ -259,7 +259,7 @@ fn mistakes_of_delivery_are_told_at_once() {
 retry = ["15 minutes", "then every 4 h", "0 s"]
 delay-notification = "nevr"
 expiration = "4 d"
-local = { retry = [], expiration = "30 s", delay-notification = "never" }
+local = { retry = [], expiration = "30 s", delay-notification = "1 h", notify = 1 }
 connections = { limit = 0, per-domain = 5, time-out = "0 s" }
 source-address = ["0.0.0.0", "198.51.100.7", "198.51.100.8:25", "198.51.100.9"]
 resolvers = ["system", "192.0.2.53", "dns.example.org"]
@@ -281,8 +281,9 @@ copy-to = "postmaster"
             settings.toml:2: [delivery]: retry = "then every 4 h" is not the last of the list, and nothing comes after it
             settings.toml:3: [delivery]: delay-notification = "nevr" is no span of time such as "4 h", nor never; did you mean `never`?
             settings.toml:4: [delivery]: expiration = "4 d" is no span of time such as "5 min"; did you mean `4 days`?
-            settings.toml:5: [delivery.local]: unknown key `delay-notification`
+            settings.toml:5: [delivery.local]: delay-notification = "1 h" is not before the expiration of 30 s, so that nobody would be told; if that is meant, say "never"
             settings.toml:5: [delivery.local]: expiration = "30 s" is before the first retry, after 1 min
+            settings.toml:5: [delivery.local]: unknown key `notify`
             settings.toml:5: [delivery.local]: retry = [] names none; such as retry = ["15 min", "then every 4 h"]
             settings.toml:6: [delivery]: limit = 0 is no whole number from 1 on
             settings.toml:6: [delivery]: unknown key `per-domain`

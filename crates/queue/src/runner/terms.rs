@@ -60,12 +60,11 @@ fn outbound(delivery: &Delivery) -> Rules {
     }
 }
 
-/// A mailbox here that cannot be reached is our own trouble: its sender is told when it is over.
 fn local(delivery: &Delivery) -> Rules {
     Rules {
         retry: spans(&delivery.local.retry),
         then: delivery.local.then.map(TimeSpan::duration),
-        notify_after: None,
+        notify_after: delivery.local.delay_notification.map(TimeSpan::duration),
         expire_after: delivery.local.expiration.duration(),
     }
 }
@@ -139,6 +138,6 @@ mod tests {
     fn without_a_word_about_it_senders_are_told_after_four_hours_and_mail_is_given_up_after_days() {
         let terms = terms("");
         assert_eq!(terms.outbound, Rules::default());
-        assert_eq!((terms.local.notify_after, terms.local.retry.is_empty()), (None, false));
+        assert_eq!((terms.local.notify_after, terms.local.retry.is_empty()), (Some(MINUTE * 240), false));
     }
 }

@@ -18,7 +18,6 @@ use crate::values::{
 #[derive(Debug, Default)]
 pub(crate) struct RawDelivery {
     pub(crate) retry: RawRetry,
-    pub(crate) delay_notification: Option<Found<Notification>>,
     pub(crate) local: RawRetry,
     pub(crate) connections_limit: Option<Found<u32>>,
     pub(crate) connections_per_destination: Option<Found<u32>>,
@@ -35,10 +34,11 @@ pub(crate) struct RawDelivery {
     pub(crate) dkim: Option<Found<Switch>>,
 }
 
-/// When something is tried again and when it is given up: `[delivery]`, `[delivery.local]`.
+/// When something is tried again, when its sender is told of a delay, and when it is given up: `[delivery]`, `[delivery.local]`.
 #[derive(Debug, Default)]
 pub(crate) struct RawRetry {
     pub(crate) pauses: Option<Vec<Found<Pause>>>,
+    pub(crate) delay_notification: Option<Found<Notification>>,
     pub(crate) expiration: Option<Found<TimeSpan>>,
 }
 
@@ -89,7 +89,6 @@ pub(super) fn delivery(reader: &mut Reader<'_>, top: &Scope<'_>) -> RawDelivery 
         connection_messages: number("messages"),
         connection_time_out: connections.as_ref().and_then(|table| reader.value(table, "time-out", parsed)),
         retry: retry(reader, &scope),
-        delay_notification: reader.value(&scope, "delay-notification", parsed),
         local: local.map(|local| retry(reader, &local)).unwrap_or_default(),
         source_addresses: reader.each(&scope, "source-address", parsed),
         resolvers: reader.some(&scope, "resolvers", parsed, "[\"system\"]"),
@@ -106,6 +105,7 @@ pub(super) fn delivery(reader: &mut Reader<'_>, top: &Scope<'_>) -> RawDelivery 
 fn retry(reader: &mut Reader<'_>, scope: &Scope<'_>) -> RawRetry {
     RawRetry {
         pauses: reader.some(scope, "retry", parsed, "[\"15 min\", \"then every 4 h\"]"),
+        delay_notification: reader.value(scope, "delay-notification", parsed),
         expiration: reader.value(scope, "expiration", parsed),
     }
 }

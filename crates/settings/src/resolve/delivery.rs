@@ -24,9 +24,9 @@ pub(super) fn resolve(reader: &mut Reader<'_>, raw: RawDelivery, ourselves: &Our
     let tls = raw.next.tls.clone();
     let Next { smart_hosts, sign_in, tls: secured } =
         next::resolve(reader, raw.next, NextProtocol::Smtp, port, None, ourselves);
-    let Retry { pauses: retry, then, expiration } = retry(reader, raw.retry, Retry::of_others());
+    let Retry { pauses: retry, then, delay_notification, expiration } =
+        retry(reader, raw.retry, Retry::of_others());
     let local = retry_of_local(reader, raw.local);
-    let delay_notification = delay_notification(reader, raw.delay_notification, expiration);
     if let Some(anchors) = raw.dns_trust_anchors.as_ref().filter(|_| !is_on(raw.dns_validation.as_ref())) {
         reader.mistaken(anchors, "is used with dns-validation = \"on\" only");
     }
@@ -70,10 +70,11 @@ const fn minutes(minutes: u64) -> TimeSpan {
     TimeSpan::from_secs(minutes * 60)
 }
 
-/// A retry list and its end.
+/// A retry list, when its sender is told, and its end.
 struct Retry {
     pauses: Vec<TimeSpan>,
     then: Option<TimeSpan>,
+    delay_notification: Option<TimeSpan>,
     expiration: TimeSpan,
 }
 
@@ -81,13 +82,17 @@ impl Retry {
     /// Mail for others. The first pause is shorter than RFC 5321 §4.5.4.1 asks for, because greylisting is usual.
     fn of_others() -> Self {
         let pauses = [15, 30, 60].map(minutes).into();
-        Self { pauses, then: Some(minutes(4 * 60)), expiration: minutes(5 * 24 * 60) }
+        Self::new(pauses, minutes(4 * 60), minutes(5 * 24 * 60))
     }
 
     /// Mail for mailboxes here: what is in the way is ours to mend, and no stranger is asked again and again.
     fn of_local() -> Self {
         let pauses = [1, 5, 15].map(minutes).into();
-        Self { pauses, then: Some(minutes(60)), expiration: minutes(2 * 24 * 60) }
+        Self::new(pauses, minutes(60), minutes(2 * 24 * 60))
+    }
+
+    fn new(pauses: Vec<TimeSpan>, then: TimeSpan, expiration: TimeSpan) -> Self {
+        Self { pauses, then: Some(then), delay_notification: None, expiration }
     }
 
     fn first(&self) -> Option<TimeSpan> {
@@ -96,8 +101,8 @@ impl Retry {
 }
 
 fn retry_of_local(reader: &mut Reader<'_>, raw: RawRetry) -> LocalDelivery {
-    let Retry { pauses: retry, then, expiration } = retry(reader, raw, Retry::of_local());
-    LocalDelivery { retry, then, expiration }
+    let Retry { pauses: retry, then, delay_notification, expiration } = retry(reader, raw, Retry::of_local());
+    LocalDelivery { retry, then, delay_notification, expiration }
 }
 
 fn retry(reader: &mut Reader<'_>, raw: RawRetry, default: Retry) -> Retry {
@@ -109,6 +114,7 @@ fn retry(reader: &mut Reader<'_>, raw: RawRetry, default: Retry) -> Retry {
     if let Some(expiration) = &raw.expiration {
         retry.expiration = expiration.value;
     }
+    retry.delay_notification = delay_notification(reader, raw.delay_notification, retry.expiration);
     let Some(pause) = retry.first().filter(|pause| *pause > retry.expiration) else { return retry };
     match (raw.expiration, first) {
         (Some(expiration), _) => {

@@ -54,6 +54,8 @@ pub struct LocalDelivery {
     pub retry: Vec<TimeSpan>,
     /// As [`Delivery::then`].
     pub then: Option<TimeSpan>,
+    /// As [`Delivery::delay_notification`].
+    pub delay_notification: Option<TimeSpan>,
     /// As [`Delivery::expiration`].
     pub expiration: TimeSpan,
 }

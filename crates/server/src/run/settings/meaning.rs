@@ -127,22 +127,22 @@ fn leaving(settings: &Settings) -> Vec<String> {
         next(smart_hosts, NextProtocol::Smtp, *port, sign_in.as_ref(), *tls)
     ));
     lines.extend(connections(delivery));
-    let told = delivery.delay_notification.map(|after| format!("the sender is told after {after}, "));
     let again = pauses(&delivery.retry, delivery.then);
-    lines.push(format!(
-        "tried again {again}; {}given up after {}",
-        told.unwrap_or_default(),
-        delivery.expiration
-    ));
-    let again = pauses(&delivery.local.retry, delivery.local.then);
-    lines.push(format!(
-        "for mailboxes here tried again {again}; given up after {}",
-        delivery.local.expiration
-    ));
+    lines.push(format!("tried again {again}; {}", ends(delivery.delay_notification, delivery.expiration)));
+    let local = &delivery.local;
+    let again = pauses(&local.retry, local.then);
+    let ends = ends(local.delay_notification, local.expiration);
+    lines.push(format!("for mailboxes here tried again {again}; {ends}"));
     lines.extend(
         settings.reports.copy_to.iter().map(|to| format!("with a copy of each report of failure to {to}")),
     );
     lines
+}
+
+/// What becomes of mail that waits.
+fn ends(delay_notification: Option<TimeSpan>, expiration: TimeSpan) -> String {
+    let told = delay_notification.map(|after| format!("the sender is told after {after}, "));
+    format!("{}given up after {expiration}", told.unwrap_or_default())
 }
 
 fn connections(delivery: &Delivery) -> Vec<String> {

@@ -201,8 +201,8 @@ copy-to = "postmaster@example.org"
           with names from 127.0.0.1:53, 192.0.2.53:5353, validated (DNSSEC)
           signed, where its author's domain has keys (DKIM)
           tried again after 15 min, 30 min, 1 h, then every 4 h; given up after 5 days
-          for mailboxes here tried again after 1 min, 5 min, 15 min, then every 1 h;
-              given up after 2 days
+          for mailboxes here tried again after 1 min, 5 min, 15 min, then every 1 h; the
+              sender is told after 4 h, given up after 2 days
           with a copy of each report of failure to postmaster@example.org
     "#]]
     .assert_eq(&meaning::text(&settings));
@@ -230,8 +230,8 @@ fn no_text_at_all_is_good() {
           signed, where its author's domain has keys (DKIM)
           tried again after 15 min, 30 min, 1 h, then every 4 h; the sender is told
               after 4 h, given up after 5 days
-          for mailboxes here tried again after 1 min, 5 min, 15 min, then every 1 h;
-              given up after 2 days
+          for mailboxes here tried again after 1 min, 5 min, 15 min, then every 1 h; the
+              sender is told after 4 h, given up after 2 days
     "#]]
     .assert_eq(&meaning::text(&Place::new().read("").unwrap()));
 }
