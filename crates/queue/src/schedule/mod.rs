@@ -14,8 +14,8 @@
 //! this is a plan over it that can be rebuilt at any moment, so a restart needs [`Schedule::new`] and nothing else.
 //!
 //! **What the store must do.** Steps take effect in the order in which they came out; answers may come in any order.
-//! - `Draw` grants the lease if it is free, ours, or over, and reads in the same transaction what is due and not on hold,
-//!   by due and queue id; of a destination on hold only what is [`DOOMED`].
+//! - `Draw` grants the lease if it is free, ours, or over, and then reads what is due and not on hold, by due and queue id;
+//!   of a destination on hold only what is [`DOOMED`]. One transaction is not needed: rows of a leased destination go by us alone.
 //! - `Settle` is guarded: the row is there, its destination is leased by this node, and its attempts are those of the
 //!   delivery in the step. Else nothing of it happens and the answer is [`Recorded::Lost`]. So a node that lost its lease
 //!   settles nothing, and a recipient ends once.
