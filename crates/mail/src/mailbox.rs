@@ -1,18 +1,18 @@
 //! Paths of mailboxes: what they may hold, their form in IMAP (modified UTF-7, RFC 3501 §5.1.3), and the patterns of LIST.
-//!
-//! Two spellings of one path that differ only in Unicode normalisation are two paths for now; NFC is to come.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
 use base64::alphabet::Alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::limits;
 
-/// A mailbox's path within its account: UTF-8, levels separated by `/`, `INBOX` in upper case however it was written
-/// (RFC 3501 §5.1).
+/// A mailbox's path within its account: UTF-8 in Unicode's form NFC (RFC 9051 §5.1, RFC 5198 §3), so that one name has
+/// one spelling; levels separated by `/`; `INBOX` in upper case however it was written (RFC 3501 §5.1).
 ///
 /// ```
 /// use mail::MailboxPath;
@@ -63,9 +63,14 @@ impl MailboxPath {
         Self("INBOX".into())
     }
 
-    /// Reads a path in UTF-8. A final separator, with which CREATE may announce levels below (RFC 3501 §6.3.3), is the
-    /// caller's to remove.
+    /// Reads a path in UTF-8, whatever its normalisation. A final separator, with which CREATE may announce levels below
+    /// (RFC 3501 §6.3.3), is the caller's to remove.
     pub fn parse(text: &str) -> Result<Self, MailboxPathError> {
+        // NFC takes a third of the octets of other forms at least, so nothing that fits is refused here.
+        if text.len() > limits::MAILBOX_PATH_OCTETS_MAX * 3 {
+            return Err(MailboxPathError::TooLong);
+        }
+        let text = &*nfc(text);
         if text.len() > limits::MAILBOX_PATH_OCTETS_MAX {
             return Err(MailboxPathError::TooLong);
         }
@@ -87,8 +92,8 @@ impl MailboxPath {
 
     /// Reads a path as IMAP4rev1 writes it: modified UTF-7.
     pub fn parse_utf7(text: &str) -> Result<Self, MailboxPathError> {
-        // No character takes more than eight octets of modified UTF-7 for each of UTF-8.
-        if text.len() > limits::MAILBOX_PATH_OCTETS_MAX * 8 {
+        // No character takes more than eight octets of modified UTF-7 for each of UTF-8, nor three times as many in NFD.
+        if text.len() > limits::MAILBOX_PATH_OCTETS_MAX * 24 {
             return Err(MailboxPathError::TooLong);
         }
         Self::parse(&utf7_decode(text).ok_or(MailboxPathError::Encoding)?)
@@ -124,6 +129,13 @@ impl MailboxPath {
         self.0.strip_prefix(&other.0).is_some_and(|rest| rest.starts_with(Self::SEPARATOR))
     }
 
+    /// Whether a mailbox may lie below this one: its path would not be too deep, and there is room for a name. A mailbox
+    /// that can have none is `\\Noinferiors` (RFC 3501 §7.2.2).
+    pub fn takes_levels(&self) -> bool {
+        self.0.len() + 2 <= limits::MAILBOX_PATH_OCTETS_MAX
+            && self.0.split(Self::SEPARATOR).count() < limits::MAILBOX_PATH_DEPTH_MAX
+    }
+
     /// This path after `from`, which it is or lies below, was renamed. An error if the new path is too long or too deep.
     pub fn renamed(&self, from: &Self, to: &Self) -> Result<Self, MailboxPathError> {
         match self.0.strip_prefix(&from.0) {
@@ -135,10 +147,11 @@ impl MailboxPath {
     }
 
     /// Whether a pattern of LIST means this path (RFC 3501 §6.3.8): `*` stands for anything, `%` for anything within one
-    /// level. The pattern is UTF-8, with the reference before it. Takes time by the product of both lengths at worst.
+    /// level. The pattern is UTF-8, with the reference before it, in any normalisation. Takes time by the product of both
+    /// lengths at worst.
     pub fn matches(&self, pattern: &str) -> bool {
         let folds = self.is_inbox() || self.0.starts_with("INBOX/");
-        let pattern: Vec<char> = pattern.chars().collect();
+        let pattern: Vec<char> = nfc(pattern).chars().collect();
         // All places in the pattern that may be reached with what was read of the path.
         let mut places = vec![false; pattern.len() + 1];
         places[0] = true;
@@ -156,6 +169,14 @@ impl MailboxPath {
             places = next;
         }
         places[pattern.len()]
+    }
+}
+
+/// Text in Unicode's form NFC.
+fn nfc(text: &str) -> Cow<'_, str> {
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(text),
+        _ => Cow::Owned(text.nfc().collect()),
     }
 }
 
@@ -287,6 +308,31 @@ mod tests {
     }
 
     #[test]
+    fn one_name_has_one_spelling() {
+        let composed = path("Entw\u{fc}rfe");
+        assert_eq!(path("Entwu\u{308}rfe"), composed);
+        assert_eq!(MailboxPath::parse_utf7("Entwu&Awg-rfe"), Ok(composed.clone()));
+        assert_eq!(path("\u{212b}/\u{1100}\u{1161}").as_str(), "\u{c5}/\u{ac00}");
+        assert!(composed.matches("Entwu\u{308}*") && composed.matches("%\u{fc}%"));
+        let long = "u\u{308}".repeat(500);
+        assert_eq!(path(&long).as_str().len(), 1_000);
+        assert_eq!(MailboxPath::parse(&"u\u{308}".repeat(501)), Err(MailboxPathError::TooLong));
+    }
+
+    #[test]
+    fn names_at_the_bound_take_no_levels() {
+        for (text, takes) in [
+            ("a", true),
+            (&["a"; 31].join("/"), true),
+            (&["a"; 32].join("/"), false),
+            (&"a".repeat(998), true),
+            (&"a".repeat(999), false),
+        ] {
+            assert_eq!(path(text).takes_levels(), takes, "{text}");
+        }
+    }
+
+    #[test]
     fn families_are_known() {
         assert_eq!(path("a/b/c").parent(), Some(path("a/b")));
         assert_eq!(path("a").parent(), None);
@@ -357,6 +403,16 @@ mod tests {
         #[test]
         fn utf7_survives(text: String) {
             prop_assert_eq!(utf7_decode(&utf7_encode(&text)), Some(text));
+        }
+
+        #[test]
+        fn what_was_read_reads_the_same_again(text: String) {
+            if let Ok(path) = MailboxPath::parse(&text) {
+                prop_assert_eq!(MailboxPath::parse(path.as_str()), Ok(path.clone()));
+                prop_assert_eq!(MailboxPath::parse_utf7(&path.to_utf7()), Ok(path.clone()));
+                let decomposed: String = path.as_str().nfd().collect();
+                prop_assert_eq!(MailboxPath::parse(&decomposed), Ok(path));
+            }
         }
 
         #[test]
