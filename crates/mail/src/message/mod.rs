@@ -9,8 +9,10 @@ mod envelope;
 mod field_syntax;
 mod header;
 mod structure;
+mod transfer;
 
 pub use envelope::{EnvelopeAddress, EnvelopeFields, envelope};
 pub use field_syntax::Parameters;
 pub use header::{Field, Header};
 pub use structure::{Budget, Part, Structure, structure};
+pub use transfer::TransferDecoder;
