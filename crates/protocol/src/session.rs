@@ -88,8 +88,13 @@ pub enum Step<Q> {
 /// A change of transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upgrade {
-    /// A TLS handshake: a server's session is the server, a client's the client.
+    /// A TLS handshake: a server's session is the server, a client's the client. [`Session::secured`] says when it is
+    /// done.
     Tls,
+    /// Raw DEFLATE in both directions (RFC 4978, RFC 1951), above TLS. Nothing says when it is done: whatever is sent
+    /// or received after this step is compressed. To be taken once a connection, and only where the application has
+    /// said that there is room for one more that compresses.
+    Deflate,
 }
 
 /// What is known of the TLS layer under a session.

@@ -37,7 +37,8 @@ impl Talk {
                     let answer = self.decide(&question);
                     self.session.answer(self.now, answer);
                 }
-                Step::Upgrade(Upgrade::Tls) => {
+                Step::Upgrade(upgrade) => {
+                    assert_eq!(upgrade, Upgrade::Tls);
                     self.upgrading = true;
                     return;
                 }

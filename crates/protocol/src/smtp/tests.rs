@@ -150,7 +150,8 @@ impl Dialogue {
                         self.answer();
                     }
                 }
-                Step::Upgrade(Upgrade::Tls) => {
+                Step::Upgrade(upgrade) => {
+                    assert_eq!(upgrade, Upgrade::Tls);
                     self.upgrading = true;
                     return;
                 }

@@ -78,6 +78,8 @@ impl<S: Session, A: Side<S>> Link<S, A> {
                     self.session.answer(now, answer);
                 }
                 Step::Upgrade(Upgrade::Tls) => self.phase = Phase::Handshake,
+                // Compression is the transport's affair, as records of TLS are: in memory there is none.
+                Step::Upgrade(Upgrade::Deflate) => {}
                 Step::Close => self.end(now, End::Closed),
                 Step::Await { until, read } => {
                     self.until = until;

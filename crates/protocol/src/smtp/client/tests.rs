@@ -100,7 +100,8 @@ impl Caller {
                     Some(answer) => self.session.answer(self.now, answer),
                     None => assert!(self.keeps),
                 },
-                Step::Upgrade(Upgrade::Tls) => {
+                Step::Upgrade(upgrade) => {
+                    assert_eq!(upgrade, Upgrade::Tls);
                     self.upgrading = true;
                     return;
                 }

@@ -49,7 +49,8 @@ impl Server {
                     let answer = self.decide(question);
                     self.session.answer(now, answer);
                 }
-                Step::Upgrade(Upgrade::Tls) => {
+                Step::Upgrade(upgrade) => {
+                    assert_eq!(upgrade, Upgrade::Tls);
                     self.upgrading = true;
                     return;
                 }
