@@ -212,6 +212,8 @@ enum Wants {
     Room,
     /// Everything written, then the handshake.
     Handshake,
+    /// Everything written, then compression.
+    Deflate,
     /// Everything written, then the end.
     Close,
 }
@@ -308,6 +310,7 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
             (Poll::Ready(Err(_)), _) => return over(End::Cut),
             (Poll::Ready(Ok(())), Wants::Close) => return over(End::Closed),
             (Poll::Ready(Ok(())), Wants::Handshake) => return Poll::Ready(Break(Pause::Handshake)),
+            (Poll::Ready(Ok(())), Wants::Deflate) => return self.deflate(),
             (_, Wants::Room) if !self.output.is_full() => return self.again(),
             _ => {}
         }
@@ -327,6 +330,15 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
             }
         }
         self.poll_deadline(cx)
+    }
+
+    /// Compression begins. One that was not reserved is a defect of the handler, and has no place.
+    fn deflate(&mut self) -> Poll<ControlFlow<Pause>> {
+        if !self.context.entry.live().reserve_compression() {
+            return over(End::Cut);
+        }
+        self.stream = self.stream.take().map(Stream::deflated);
+        self.again()
     }
 
     /// Gives the session the answer that has come, if one has.
@@ -394,7 +406,7 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
     fn poll_deadline(&mut self, cx: &mut task::Context<'_>) -> Poll<ControlFlow<Pause>> {
         let until = match self.wants {
             Wants::Input { until, .. } => Some(until),
-            Wants::Room | Wants::Handshake | Wants::Close => None,
+            Wants::Room | Wants::Handshake | Wants::Deflate | Wants::Close => None,
         };
         let write_due = self.output.due();
         let Some(first) = until.into_iter().chain(write_due).min() else { return Poll::Pending };
@@ -427,6 +439,7 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
                 Step::Send(bytes) => self.output.push(bytes),
                 Step::Ask(question) => self.ask(question),
                 Step::Upgrade(Upgrade::Tls) => break Wants::Handshake,
+                Step::Upgrade(Upgrade::Deflate) => break Wants::Deflate,
                 Step::Await { until, read } => break Wants::Input { until, read },
                 Step::Close => {
                     self.question = None;

@@ -1,6 +1,7 @@
-//! Protocol meets world: the one driver, TLS, the registry of live connections.
+//! Protocol meets world: the one driver, TLS, compression, the registry of live connections.
 
 pub mod accept;
+mod deflate;
 pub mod drive;
 pub mod limits;
 mod output;
@@ -9,6 +10,7 @@ pub mod stream;
 pub mod tap;
 pub mod tls;
 
+pub use deflate::Deflated;
 pub use drive::{Context, Decision, Handler, Tls, contained, drive};
 pub use registry::{Entry, Registry};
 pub use stream::Stream;

@@ -6,6 +6,21 @@ use std::time::Duration;
 /// arrives in few system calls, small enough to stay in a core's cache.
 pub const READ_CHUNK: usize = 32 * 1024;
 
+/// Compressed octets taken from a stream at once. What they hold is decompressed as its session takes it, so this
+/// much may have to be kept.
+pub const COMPRESSED_CHUNK: usize = 4 * 1024;
+
+/// Chunks read in turn that hold compressed blocks without content, before others run.
+pub const FRUITLESS_READS_MAX: usize = 16;
+
+/// Octets compressed at once. As much again, and some octets for each block, is what may wait for a slow peer.
+pub const WRITE_CHUNK: usize = 64 * 1024;
+
+/// Connections that may compress at the same time, in the whole process. Each may have to keep 32 KiB of what its peer
+/// sent (RFC 1951 §2), 11 KiB of tables in the middle of a block and a chunk in either direction: 450 MiB for all that
+/// do their worst. An idle one of an honest client keeps what it has sent last, some kilobytes.
+pub const COMPRESSING_MAX: usize = 4096;
+
 /// Output that may wait for a peer before its session rests. An answer holds at most 64 KiB, so at most about twice
 /// this is ever held.
 pub const PENDING_MAX: usize = 64 * 1024;

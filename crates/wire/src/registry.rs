@@ -19,7 +19,7 @@ use protocol::TlsFacts;
 use tokio::sync::Notify;
 use world::Clock;
 
-use crate::limits::{CANDIDATES_MAX, IDLE_MIN, LEAVING_MAX};
+use crate::limits::{CANDIDATES_MAX, COMPRESSING_MAX, IDLE_MIN, LEAVING_MAX};
 
 /// Names a connection of this process; counts up from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +112,8 @@ pub struct Counts {
     pub made_room: u64,
     /// Ended by a panic in their own task.
     pub panics: u64,
+    /// Connections that compress, now.
+    pub compressing: u64,
 }
 
 /// All live connections of the process.
@@ -120,6 +122,7 @@ pub struct Registry {
     clock: Clock,
     began: Instant,
     panics: AtomicU64,
+    compressing: Arc<AtomicU64>,
     emptied: Notify,
     inner: Mutex<Inner>,
 }
@@ -145,8 +148,14 @@ struct Group {
 impl Registry {
     /// An empty one.
     pub fn new(clock: Clock) -> Arc<Self> {
-        let (panics, emptied) = (AtomicU64::default(), Notify::new());
-        Arc::new(Self { began: clock.now(), clock, panics, emptied, inner: Mutex::default() })
+        Arc::new(Self {
+            began: clock.now(),
+            clock,
+            panics: AtomicU64::default(),
+            compressing: Arc::default(),
+            emptied: Notify::new(),
+            inner: Mutex::default(),
+        })
     }
 
     /// Takes a connection in, or says which limit it meets. At the limit of all, the connection that has been silent
@@ -176,7 +185,12 @@ impl Registry {
         }
         inner.last_id += 1;
         inner.counts.admitted += 1;
-        let live = Arc::new(Live::new(ConnectionId(inner.last_id), &arrival, since, now));
+        let live = Arc::new(Live::new(
+            ConnectionId(inner.last_id),
+            &arrival,
+            (since, now),
+            self.compressing.clone(),
+        ));
         group.live.insert(live.id, live.clone());
         *group.sources.entry(source(arrival.peer)).or_default() += 1;
         drop(guard);
@@ -227,7 +241,12 @@ impl Registry {
     pub fn counts(&self) -> Counts {
         let inner = self.lock();
         let live = inner.groups.values().map(|group| group.live.len() as u64).sum();
-        Counts { live, panics: self.panics.load(Relaxed), ..inner.counts }
+        Counts {
+            live,
+            panics: self.panics.load(Relaxed),
+            compressing: self.compressing.load(Relaxed),
+            ..inner.counts
+        }
     }
 
     pub(crate) fn panicked(&self) {
@@ -353,6 +372,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        self.live.release_compression();
         self.registry.remove(&self.live);
     }
 }
@@ -381,6 +401,10 @@ pub struct Live {
     signed_in: AtomicBool,
     /// Told to make room.
     leaving: AtomicBool,
+    /// Has a place among those that compress.
+    compresses: AtomicBool,
+    /// How many have one, in the whole registry.
+    all_compressing: Arc<AtomicU64>,
     received: AtomicU64,
     sent: AtomicU64,
     messages: AtomicU64,
@@ -397,7 +421,12 @@ struct Told {
 }
 
 impl Live {
-    fn new(id: ConnectionId, arrival: &Arrival, since: Timestamp, now: u64) -> Self {
+    fn new(
+        id: ConnectionId,
+        arrival: &Arrival,
+        (since, now): (Timestamp, u64),
+        all_compressing: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             id,
             peer: arrival.peer,
@@ -408,6 +437,8 @@ impl Live {
             busy: AtomicBool::default(),
             signed_in: AtomicBool::default(),
             leaving: AtomicBool::default(),
+            compresses: AtomicBool::default(),
+            all_compressing,
             received: AtomicU64::default(),
             sent: AtomicU64::default(),
             messages: AtomicU64::default(),
@@ -451,6 +482,24 @@ impl Live {
     /// One more message was taken or given.
     pub fn count_message(&self) {
         self.messages.fetch_add(1, Relaxed);
+    }
+
+    /// Takes a place among the connections that compress, to be had before [`Upgrade::Deflate`](protocol::Upgrade)
+    /// and kept until the connection ends. False: there are [`COMPRESSING_MAX`] already, and this one goes on as it is.
+    pub fn reserve_compression(&self) -> bool {
+        if self.compresses.swap(true, Relaxed) {
+            return true;
+        }
+        let grown = |count| (count < COMPRESSING_MAX as u64).then_some(count + 1);
+        let reserved = self.all_compressing.fetch_update(Relaxed, Relaxed, grown).is_ok();
+        self.compresses.store(reserved, Relaxed);
+        reserved
+    }
+
+    fn release_compression(&self) {
+        if self.compresses.swap(false, Relaxed) {
+            self.all_compressing.fetch_sub(1, Relaxed);
+        }
     }
 
     /// What an administrator is shown.

@@ -1,4 +1,4 @@
-//! The stream under a session: TCP or a pair in memory, in clear text or TLS.
+//! The stream under a session: TCP or a pair in memory, in clear text or TLS, compressed or not.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsStream, client, server};
 use world::dialer::Connected;
 
+use crate::deflate::Deflated;
 use crate::tls::{self, Certificates, Towards};
 
 /// A connection's transport.
@@ -23,19 +24,35 @@ pub enum Stream {
     Memory(DuplexStream),
     /// TLS over a pair in memory.
     MemoryTls(Box<TlsStream<DuplexStream>>),
+    /// Any of these, compressed.
+    Deflated(Box<Deflated>),
 }
 
 impl Stream {
     /// Whether what is sent is encrypted.
     pub fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_) | Self::MemoryTls(_))
+        match self {
+            Self::Plain(_) | Self::Memory(_) => false,
+            Self::Tls(_) | Self::MemoryTls(_) => true,
+            Self::Deflated(deflated) => deflated.stream().is_tls(),
+        }
+    }
+
+    /// From now on, in both directions, what it carries is compressed (RFC 4978). What is compressed already stays as
+    /// it is.
+    #[must_use]
+    pub fn deflated(self) -> Self {
+        match self {
+            Self::Deflated(_) => self,
+            _ => Self::Deflated(Box::new(Deflated::new(self))),
+        }
     }
 
     /// The server's side of a TLS handshake. It has no deadline of its own; dropping the future closes the connection.
     ///
     /// # Errors
-    /// The peer's mistakes, as rustls names them, and the transport's errors; the connection is over. TLS inside TLS is
-    /// refused as [`io::ErrorKind::Unsupported`].
+    /// The peer's mistakes, as rustls names them, and the transport's errors; the connection is over. TLS inside TLS or
+    /// compression is refused as [`io::ErrorKind::Unsupported`].
     pub async fn secure(self, certificates: &Certificates) -> io::Result<(Self, TlsFacts)> {
         match self {
             Self::Plain(stream) => {
@@ -46,7 +63,7 @@ impl Stream {
                 let (stream, facts) = accept(stream, certificates).await?;
                 Ok((Self::MemoryTls(stream), facts))
             }
-            Self::Tls(_) | Self::MemoryTls(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Tls(_) | Self::MemoryTls(_) | Self::Deflated(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -65,7 +82,7 @@ impl Stream {
                 let (stream, facts) = connect(stream, towards).await?;
                 Ok((Self::MemoryTls(stream), facts))
             }
-            Self::Tls(_) | Self::MemoryTls(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Tls(_) | Self::MemoryTls(_) | Self::Deflated(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -75,6 +92,7 @@ impl Stream {
             Self::Tls(stream) => Pin::new(stream.as_mut()),
             Self::Memory(stream) => Pin::new(stream),
             Self::MemoryTls(stream) => Pin::new(stream.as_mut()),
+            Self::Deflated(stream) => Pin::new(stream.as_mut()),
         }
     }
 }
