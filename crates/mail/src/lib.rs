@@ -8,11 +8,13 @@ pub mod ids;
 pub mod limits;
 pub mod mailbox;
 pub mod message;
+pub mod parameters;
 pub mod path;
 pub mod printable;
 pub mod reply;
 pub mod search;
 pub mod section;
+pub mod special_use;
 pub mod time;
 pub mod uid_set;
 
@@ -20,10 +22,12 @@ pub use address::{Address, AddressError, AddressLiteral, Domain, Host, LocalPart
 pub use flags::{Flag, FlagError};
 pub use ids::{ModSeq, QueueId, Uid};
 pub use mailbox::{MailboxPath, MailboxPathError};
+pub use parameters::{BodyType, MessageParameters, Notify, OriginalRecipient, RecipientParameters, Return};
 pub use path::{ForwardPath, PathError, ReversePath};
 pub use printable::printable;
 pub use reply::{EnhancedCode, Reply};
 pub use search::SearchKey;
 pub use section::{Section, SectionText};
+pub use special_use::SpecialUse;
 pub use time::{DateField, Timestamp};
 pub use uid_set::UidSet;

@@ -1,6 +1,6 @@
 //! What SEARCH looks for (RFC 3501 §6.4.4), after parsing.
 
-use crate::{Flag, Timestamp, UidSet};
+use crate::{Flag, ModSeq, Timestamp, UidSet};
 
 /// A search key; several at one place mean `And`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum SearchKey {
     Uids(UidSet),
     /// Has this flag.
     Flag(Flag),
+    /// Has this mod-sequence or a higher one (RFC 7162 §3.1.5).
+    ModSeq(ModSeq),
     /// Larger than this many octets.
     Larger(u64),
     /// Smaller than this many octets.

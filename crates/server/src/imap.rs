@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use mail::{Flag, MailboxPath, Timestamp, UidSet};
+use mail::{Flag, MailboxPath, ModSeq, SearchKey, Section, SpecialUse, Timestamp, Uid, UidSet};
 use mailboxes::{Append, Error, Mailboxes, Named, Open, Result, Row};
 use protocol::imap::ServerSession;
 use protocol::imap::{
-    Answer, Changes, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Selected, Status,
-    StoreMode,
+    Answer, Changes, Copied, FetchRow, FetchWants, Form, Mailbox, News, Outcome, Piece, Question, Selected,
+    Status, StoreMode,
 };
-use protocol::sasl::{Credentials, SignIn};
+use protocol::sasl::{Ask, Told};
 use store::Watch;
 use store::change::FlagMode;
 use wire::{Decision, Handler};
@@ -93,9 +93,9 @@ fn refusal(error: Error) -> Answer {
 impl Connection {
     async fn answer(&self, question: Question) -> Result<Answer> {
         match question {
-            Question::Authenticate(credentials) => Ok(Answer::SignIn(self.sign_in(credentials).await)),
+            Question::Authenticate(ask) => Ok(Answer::SignIn(self.sign_in(ask).await)),
             Question::Mailboxes => self.list().await,
-            Question::Create(path) => done(self.mailboxes.create(self.account()?, &path).await),
+            Question::Create { path, special_use } => self.create(&path, special_use).await,
             Question::Delete(path) => done(self.mailboxes.delete(self.account()?, &path).await),
             Question::Rename(from, to) => done(self.mailboxes.rename(self.account()?, &from, &to).await),
             Question::Subscribe(path, yes) => {
@@ -108,28 +108,30 @@ impl Connection {
                 Ok(Answer::Changes(changes(self.selected()?.changes(since).await?)))
             }
             Question::Fetch { uids, wants } => self.fetch(&uids, wants).await,
-            Question::Read { uid, section, offset } => {
-                Ok(Answer::Content(self.selected()?.read(uid, &section, offset).await?))
+            Question::Vanished { among, .. } => self.vanished(among.as_ref()).await,
+            Question::Read { uid, section, form, offset } => self.read(uid, (&section, form), offset).await,
+            Question::Search { key, modseq } => self.search(&key, modseq).await,
+            Question::Store { uids, mode, flags, unchanged_since } => {
+                self.store(&uids, (mode, &flags), unchanged_since).await
             }
-            Question::Search(key) => Ok(Answer::Found(self.selected()?.search(&key).await?)),
-            Question::Store { uids, mode, flags } => self.store(&uids, mode, &flags).await,
             Question::Copy { uids, to } => Ok(copied(self.selected()?.copy(&uids, &to).await?)),
             Question::Move { uids, to } => Ok(copied(self.selected()?.move_to(&uids, &to).await?)),
             Question::Expunge(among) => done(self.selected()?.expunge(among.as_ref()).await),
-            Question::AppendBegin { to, size } => self.append_begin(&to, size).await,
+            Question::AppendBegin { to, size, first, .. } => self.append_begin(&to, size, first).await,
             Question::AppendChunk(piece) => self.append_chunk(piece).await,
+            Question::AppendNext { .. } => Err(Error::Cannot("One message at a time")),
             Question::AppendFinish { last, flags, date } => self.append_finish(last, flags, date).await,
             Question::AppendAbandoned => Ok(self.append_abandoned()),
         }
     }
 
-    async fn sign_in(&self, credentials: Credentials) -> SignIn {
-        let signed_in = self.shared.directory.sign_in(replies::credentials(credentials)).await;
-        if let directory::SignIn::Accepted(principal) = &signed_in {
+    async fn sign_in(&self, ask: Ask) -> Told {
+        let (told, principal) = replies::sign_in(&self.shared.directory, ask).await;
+        if let Some(principal) = principal {
             self.live.live.signed_in(principal.address.to_string());
             self.state().account = Some(principal.account);
         }
-        replies::sign_in(signed_in)
+        told
     }
 
     async fn list(&self) -> Result<Answer> {
@@ -147,6 +149,7 @@ impl Connection {
             uid_validity: status.uid_validity,
             highest_modseq: status.highest_modseq,
             size: status.size,
+            deleted: 0,
         }))
     }
 
@@ -173,24 +176,71 @@ impl Connection {
         Answer::Done
     }
 
+    async fn create(&self, path: &MailboxPath, special_use: Option<SpecialUse>) -> Result<Answer> {
+        if special_use.is_some() {
+            return Err(Error::Cannot("No special use can be given here"));
+        }
+        done(self.mailboxes.create(self.account()?, path).await)
+    }
+
+    async fn vanished(&self, among: Option<&UidSet>) -> Result<Answer> {
+        // What is not there: more than went since then, which the question allows.
+        let present = self.selected()?.search(&SearchKey::All).await?;
+        let known = among.cloned().unwrap_or_else(|| UidSet::from_runs([(1, u32::MAX)]));
+        Ok(Answer::Found { uids: known.difference(&present), modseq: None })
+    }
+
+    async fn read(&self, uid: Uid, (section, form): (&Section, Form), offset: u64) -> Result<Answer> {
+        match form {
+            Form::Raw => Ok(Answer::Content(self.selected()?.read(uid, section, offset).await?)),
+            Form::Decoded => Err(Error::Cannot("Nothing is decoded here")),
+        }
+    }
+
+    async fn search(&self, key: &SearchKey, modseq: bool) -> Result<Answer> {
+        let open = self.selected()?;
+        let uids = open.search(key).await?;
+        let mut highest = None;
+        let mut rest = if modseq { uids.clone() } else { UidSet::new() };
+        while !rest.is_empty() {
+            let fetched = open.fetch(&rest, &mailboxes::Wants::default()).await?;
+            highest = fetched.rows.iter().map(|row| Some(row.modseq)).fold(highest, Option::max);
+            rest = fetched.rest;
+        }
+        Ok(Answer::Found { uids, modseq: highest })
+    }
+
     async fn fetch(&self, uids: &UidSet, wants: FetchWants) -> Result<Answer> {
-        let facts = wants.facts;
+        let (facts, since) = (wants.facts, wants.changed_since);
         let fetched = self.selected()?.fetch(uids, &wants_of(wants)).await?;
-        let rows = fetched.rows.into_iter().map(|row| fetch_row(row, facts)).collect();
+        let changed = |row: &Row| since.is_none_or(|since| row.modseq > since);
+        let rows = fetched.rows.into_iter().filter(changed).map(|row| fetch_row(row, facts)).collect();
         Ok(Answer::Rows { rows, rest: fetched.rest })
     }
 
-    async fn store(&self, uids: &UidSet, mode: StoreMode, flags: &[Flag]) -> Result<Answer> {
+    async fn store(
+        &self,
+        uids: &UidSet,
+        (mode, flags): (StoreMode, &[Flag]),
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<Answer> {
         let mode = match mode {
             StoreMode::Set => FlagMode::Set,
             StoreMode::Add => FlagMode::Add,
             StoreMode::Remove => FlagMode::Remove,
         };
+        if unchanged_since.is_some() {
+            return Err(Error::Cannot("Flags are not kept apart here"));
+        }
         let rows = self.selected()?.set_flags(uids, mode, flags).await?;
-        Ok(Answer::Stored(rows.into_iter().map(|row| fetch_row(row, false)).collect()))
+        let rows = rows.into_iter().map(|row| fetch_row(row, false)).collect();
+        Ok(Answer::Stored { rows, modified: UidSet::new() })
     }
 
-    async fn append_begin(&self, to: &MailboxPath, size: u64) -> Result<Answer> {
+    async fn append_begin(&self, to: &MailboxPath, size: u64, first: bool) -> Result<Answer> {
+        if !first {
+            return Err(Error::Cannot("One message at a time"));
+        }
         let append = self.mailboxes.append(self.account()?, to, size).await?;
         self.state().append = Some(append);
         Ok(Answer::Done)
@@ -207,7 +257,7 @@ impl Connection {
         let mut append = self.append_under_way()?;
         append.push(last).await?;
         let appended = append.finish(flags, date).await?;
-        Ok(Answer::Appended { validity: appended.validity, uid: appended.uid })
+        Ok(Answer::Appended { validity: appended.validity, uids: appended.uid.into() })
     }
 
     fn append_abandoned(&self) -> Answer {
@@ -241,14 +291,8 @@ fn done(result: Result<()>) -> Result<Answer> {
 }
 
 fn listed(name: Named) -> Mailbox {
-    let special_use = name.special_use.as_deref().and_then(special_use);
+    let special_use = name.special_use.as_deref().and_then(|word| word.parse().ok());
     Mailbox { path: name.path, subscribed: name.subscribed, special_use, no_select: name.no_select }
-}
-
-/// RFC 6154 §2.
-fn special_use(name: &str) -> Option<&'static str> {
-    const USES: [&str; 7] = ["\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash"];
-    USES.into_iter().find(|known| known[1..].eq_ignore_ascii_case(name))
 }
 
 fn changes(changes: mailboxes::Changes) -> Changes {
@@ -257,6 +301,7 @@ fn changes(changes: mailboxes::Changes) -> Changes {
         vanished: changes.vanished,
         arrived: changes.arrived,
         flags: changes.flags.into_iter().map(|row| fetch_row(row, false)).collect(),
+        rest: UidSet::new(),
     }
 }
 
@@ -272,8 +317,13 @@ fn fetch_row(row: Row, facts: bool) -> FetchRow {
         facts: facts.then_some((row.date, row.size)),
         envelope: row.envelope,
         structure: row.structure,
-        sections: row.sections,
+        sections: row.sections.into_iter().map(piece).collect(),
+        binary_sizes: Vec::new(),
     }
+}
+
+fn piece(found: Option<(u64, Bytes)>) -> Piece {
+    found.map_or(Piece::Missing, |(length, start)| Piece::Octets { length, start })
 }
 
 fn wants_of(wants: FetchWants) -> mailboxes::Wants {
@@ -290,7 +340,7 @@ pub(crate) mod tests {
     use std::task::Waker;
 
     use protocol::imap::Wanted;
-    use protocol::sasl::Password;
+    use protocol::sasl::{Credentials, Password, SignIn};
     use store::{AccountRef, Change, Commit, Options, Store};
     use wire::registry::{Arrival, Limits, Registry};
     use world::{Clock, Dice, Workers, World};
@@ -330,7 +380,13 @@ pub(crate) mod tests {
         let secret = directory::hash_password(&world.dice, &directory::Password("secret".into())).unwrap();
         vec![
             Change::AddDomain { name: "example.org".into(), at },
-            Change::AddAccount { address: "ann@example.org".into(), name: "Ann".into(), secret, at },
+            Change::AddAccount {
+                address: "ann@example.org".into(),
+                name: "Ann".into(),
+                secret,
+                scram: String::new(),
+                at,
+            },
             Change::AddMailbox {
                 account: AccountRef::New(1),
                 path: MailboxPath::inbox(),
@@ -368,13 +424,13 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn credentials(password: &str) -> Credentials {
-        Credentials {
+    pub(crate) fn credentials(password: &str) -> Ask {
+        Ask::Password(Credentials {
             mechanism: "PLAIN",
             authorization: String::new(),
             login: "ann@example.org".into(),
             password: Password(password.into()),
-        }
+        })
     }
 
     /// What a decision is in the end.
@@ -393,7 +449,7 @@ pub(crate) mod tests {
         async fn signed_in(&self) -> ImapHandler {
             let mut handler = self.handler();
             let answer = ask(&mut handler, Question::Authenticate(credentials("secret"))).await;
-            assert_eq!(answer, Answer::SignIn(SignIn::Accepted("ann@example.org".parse().unwrap())));
+            assert_eq!(answer, Answer::SignIn(SignIn::Accepted("ann@example.org".parse().unwrap()).into()));
             handler
         }
     }
@@ -404,7 +460,8 @@ pub(crate) mod tests {
 
     async fn append(handler: &mut ImapHandler, content: &'static str) -> Answer {
         let (to, size) = (MailboxPath::inbox(), content.len() as u64);
-        assert_eq!(ask(handler, Question::AppendBegin { to, size }).await, Answer::Done);
+        let begin = Question::AppendBegin { to, size, utf8: false, binary: false, first: true };
+        assert_eq!(ask(handler, begin).await, Answer::Done);
         let (first, last) = content.split_at(content.len() / 2);
         assert_eq!(ask(handler, Question::AppendChunk(first.into())).await, Answer::Done);
         ask(handler, Question::AppendFinish { last: last.into(), flags: vec![], date: None }).await
@@ -419,7 +476,7 @@ pub(crate) mod tests {
         run(async |place: Place| {
             let mut handler = place.handler();
             let refused = ask(&mut handler, Question::Authenticate(credentials("wrong"))).await;
-            assert_eq!(refused, Answer::SignIn(SignIn::Refused));
+            assert_eq!(refused, Answer::SignIn(SignIn::Refused.into()));
             for question in
                 [Question::Mailboxes, Question::Select(MailboxPath::inbox()), Question::Expunge(None)]
             {
@@ -440,23 +497,24 @@ pub(crate) mod tests {
             };
             assert!(!news(&mut reader));
             let appended = append(&mut writer, "Subject: news\r\n\r\nHello\r\n").await;
-            assert_eq!(appended, Answer::Appended { validity: 7, uid: mail::Uid(1) });
+            assert_eq!(appended, Answer::Appended { validity: 7, uids: Uid(1).into() });
             assert!(news(&mut reader) && !news(&mut reader) && !news(&mut writer));
             let since = selected.highest_modseq;
             let Answer::Changes(changes) = ask(&mut reader, Question::Changes { since }).await else {
                 panic!("changes can be asked for");
             };
-            assert_eq!(changes.arrived, UidSet::from(mail::Uid(1)));
+            assert_eq!(changes.arrived, UidSet::from(Uid(1)));
 
             let wanted = Wanted {
                 section: mail::Section { part: vec![], text: mail::SectionText::Text },
                 partial: None,
+                form: Form::Raw,
             };
             let wants = FetchWants { facts: true, sections: vec![wanted], ..FetchWants::default() };
             let fetched = ask(&mut reader, Question::Fetch { uids: changes.arrived, wants }).await;
             let Answer::Rows { rows, rest } = fetched else { panic!("{fetched:?}") };
             assert!(rest.is_empty());
-            assert_eq!(rows[0].sections, [Some((7, "Hello\r\n".into()))]);
+            assert_eq!(rows[0].sections, [Piece::Octets { length: 7, start: "Hello\r\n".into() }]);
             assert_eq!(rows[0].facts.map(|(_, size)| size), Some(24));
 
             assert_eq!(ask(&mut reader, Question::Unselect).await, Answer::Done);
@@ -470,7 +528,10 @@ pub(crate) mod tests {
         run(async |place: Place| {
             let (mut reader, mut writer) = (place.signed_in().await, place.signed_in().await);
             let other = MailboxPath::parse("other").unwrap();
-            assert_eq!(ask(&mut writer, Question::Create(other.clone())).await, Answer::Done);
+            assert_eq!(
+                ask(&mut writer, Question::Create { path: other.clone(), special_use: None }).await,
+                Answer::Done
+            );
             assert!(matches!(ask(&mut reader, Question::Select(other)).await, Answer::Selected(_)));
             append(&mut writer, "Subject: news\r\n\r\n").await;
             assert!(!news(&mut reader));
@@ -495,7 +556,13 @@ pub(crate) mod tests {
     fn an_append_that_was_abandoned_leaves_nothing() {
         run(async |place: Place| {
             let mut handler = place.signed_in().await;
-            let begin = Question::AppendBegin { to: MailboxPath::inbox(), size: 4 };
+            let begin = Question::AppendBegin {
+                to: MailboxPath::inbox(),
+                size: 4,
+                utf8: false,
+                binary: false,
+                first: true,
+            };
             assert_eq!(ask(&mut handler, begin).await, Answer::Done);
             assert_eq!(ask(&mut handler, Question::AppendAbandoned).await, Answer::Done);
             let finish = Question::AppendFinish { last: "abcd".into(), flags: vec![], date: None };
@@ -514,11 +581,5 @@ pub(crate) mod tests {
         }
         assert_eq!(refusal(store::Error::Full(detail()).into()), Answer::TooBig);
         assert_eq!(refusal(Error::Cannot("why")), Answer::Cannot("why"));
-    }
-
-    #[test]
-    fn special_uses_become_attributes() {
-        assert_eq!(special_use("sent"), Some("\\Sent"));
-        assert_eq!(special_use("Own"), None);
     }
 }

@@ -8,7 +8,7 @@ use mail::Uid;
 
 use super::limits::{HEADER_FIELDS_MAX, PART_DEPTH_MAX, SECTIONS_MAX};
 use super::responses::Writer;
-use super::server::{FetchRow, FetchWants, Wanted};
+use super::server::{self, FetchRow, FetchWants, Form, Wanted};
 use super::structure;
 use super::syntax::{Cursor, Parsed};
 use crate::misuse::Misuse;
@@ -51,6 +51,7 @@ pub(super) enum Piece {
 pub(super) struct Stretch {
     pub(super) uid: Uid,
     pub(super) section: Section,
+    pub(super) form: Form,
     /// Octets of the section before it.
     pub(super) offset: u64,
     /// Octets to send.
@@ -151,7 +152,7 @@ impl Request {
         if self.wants.sections.len() == SECTIONS_MAX {
             return Err(Misuse::TooManyItems);
         }
-        self.wants.sections.push(Wanted { section, partial });
+        self.wants.sections.push(Wanted { section, partial, form: Form::Raw });
         self.wants.mark_seen |= marks;
         self.items.push(Item::Section(label));
         Ok(())
@@ -252,8 +253,8 @@ pub(super) fn pieces(request: &Request, sequence: u32, row: FetchRow, flags_too:
                 row_pieces.text.extend_from_slice(name.as_bytes());
                 row_pieces.text.push(b' ');
                 match sections.next() {
-                    Some((Some((octets, content)), wanted)) => {
-                        row_pieces.section(row.uid, wanted, *octets, content);
+                    Some((server::Piece::Octets { length, start }, wanted)) => {
+                        row_pieces.section(row.uid, wanted, *length, start);
                     }
                     _ => row_pieces.text.extend_from_slice(b"NIL"),
                 }
@@ -314,6 +315,7 @@ impl RowPieces {
             self.pieces.push(Piece::Stretch(Stretch {
                 uid,
                 section: wanted.section.clone(),
+                form: wanted.form,
                 offset: wanted.partial.map_or(0, |(origin, _)| origin) + held,
                 left: octets - held,
             }));
@@ -404,7 +406,7 @@ mod tests {
         }
     }
 
-    fn row(sections: Vec<Option<(u64, Bytes)>>) -> FetchRow {
+    fn row(sections: Vec<server::Piece>) -> FetchRow {
         FetchRow {
             uid: Uid(7),
             flags: vec![Flag::Seen],
@@ -413,13 +415,22 @@ mod tests {
             envelope: None,
             structure: None,
             sections,
+            binary_sizes: Vec::new(),
         }
+    }
+
+    fn octets(length: u64, start: &'static [u8]) -> server::Piece {
+        server::Piece::Octets { length, start: Bytes::from_static(start) }
     }
 
     #[test]
     fn rows() {
         let check = |input: &str, sections: &[Option<(u64, &'static [u8])>], expected: &str| {
-            let sections = sections.iter().map(|s| s.map(|(n, b)| (n, Bytes::from_static(b)))).collect();
+            let piece = |found: &Option<(u64, &'static [u8])>| match found {
+                Some((length, start)) => octets(*length, start),
+                None => server::Piece::Missing,
+            };
+            let sections = sections.iter().map(piece).collect();
             let pieces = pieces(&request(input).unwrap(), 3, row(sections), false);
             assert_eq!(pieces, [Piece::Text(expected.as_bytes().to_vec())], "{input}");
         };
@@ -439,12 +450,18 @@ mod tests {
     #[test]
     fn long_sections_are_stretches() {
         let request = request("(BODY[]<100.5000> UID)").unwrap();
-        let pieces = pieces(&request, 3, row(vec![Some((3000, Bytes::from_static(b"begin")))]), true);
+        let pieces = pieces(&request, 3, row(vec![octets(3000, b"begin")]), true);
         assert_eq!(
             pieces,
             [
                 Piece::Text(b"* 3 FETCH (BODY[]<100> {3000}\r\nbegin".to_vec()),
-                Piece::Stretch(Stretch { uid: Uid(7), section: Section::default(), offset: 105, left: 2995 }),
+                Piece::Stretch(Stretch {
+                    uid: Uid(7),
+                    section: Section::default(),
+                    form: Form::Raw,
+                    offset: 105,
+                    left: 2995,
+                }),
                 Piece::Text(b" UID 7 FLAGS (\\Seen))\r\n".to_vec()),
             ]
         );

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mail::MailboxPath;
+use mail::{MailboxPath, SpecialUse};
 
 use super::responses::Writer;
 use super::server::Mailbox;
@@ -72,7 +72,7 @@ fn attributes(mailbox: &Mailbox, all: &[Mailbox]) -> Vec<&'static str> {
     } else {
         r"\HasNoChildren"
     });
-    attributes.extend(mailbox.special_use);
+    attributes.extend(mailbox.special_use.map(SpecialUse::attribute));
     attributes
 }
 
@@ -92,7 +92,7 @@ mod tests {
         let mut mailboxes =
             [mailbox("INBOX", true), mailbox("a", false), mailbox("a/b c", true), mailbox("S", false)];
         mailboxes[1].no_select = true;
-        mailboxes[3].special_use = Some(r"\Sent");
+        mailboxes[3].special_use = Some(SpecialUse::Sent);
         let mut out = Vec::new();
         write(&Listing { subscribed, pattern: pattern.map(str::to_owned) }, &mailboxes, &mut out);
         String::from_utf8(out).unwrap()

@@ -28,7 +28,7 @@ mod syntax;
 mod view;
 
 pub use server::{
-    Answer, Changes, Config, Copied, FetchRow, FetchWants, Mailbox, News, Outcome, Question, Selected,
-    Status, StoreMode, Wanted,
+    Answer, Changes, Config, Copied, FetchRow, FetchWants, Form, Mailbox, News, Outcome, Piece, Question,
+    Selected, Status, StoreMode, Wanted,
 };
 pub use session::ServerSession;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::{Flag, MailboxPath, ModSeq, SearchKey, Section, Timestamp, Uid, UidSet};
+use mail::{Flag, MailboxPath, ModSeq, SearchKey, Section, SpecialUse, Timestamp, Uid, UidSet};
 
-use crate::sasl::{Credentials, Offer, SignIn};
+use crate::sasl::{Ask, Offer, Told};
 
 /// What a virtual server lets this session do. Shared by its connections.
 #[derive(Debug, Clone)]
@@ -36,11 +36,16 @@ pub struct News;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Question {
     /// LOGIN or AUTHENTICATE. Answered by [`Answer::SignIn`].
-    Authenticate(Credentials),
+    Authenticate(Ask),
     /// LIST or LSUB: every mailbox of the account, sorted; the session matches the pattern. [`Answer::Mailboxes`].
     Mailboxes,
-    /// CREATE. [`Answer::Done`], [`Answer::Exists`].
-    Create(MailboxPath),
+    /// CREATE. [`Answer::Done`], [`Answer::Exists`]; [`Answer::Cannot`] also if another mailbox has the special use.
+    Create {
+        /// Its path.
+        path: MailboxPath,
+        /// CREATE-SPECIAL-USE (RFC 6154 §3).
+        special_use: Option<SpecialUse>,
+    },
     /// DELETE. [`Answer::Done`], [`Answer::NoSuchMailbox`].
     Delete(MailboxPath),
     /// RENAME; of INBOX it moves the emails (RFC 3501 §6.3.5). [`Answer::Done`] and errors.
@@ -58,6 +63,14 @@ pub enum Question {
         /// What the session has seen.
         since: ModSeq,
     },
+    /// Which emails of the selected mailbox are gone since? [`Answer::Found`]: perhaps more than those, for whom the
+    /// server does not remember when they went, but never fewer (RFC 7162 §3.2.5.1, §3.2.6).
+    Vanished {
+        /// What the client has seen.
+        since: ModSeq,
+        /// Only among these.
+        among: Option<UidSet>,
+    },
     /// FETCH of these, in ascending order; an answer holds at most 64 KiB or 256 rows, the session asks for the rest.
     /// [`Answer::Rows`].
     Fetch {
@@ -72,11 +85,18 @@ pub enum Question {
         uid: Uid,
         /// Which section.
         section: Section,
-        /// Octets of the section to skip.
+        /// In which form.
+        form: Form,
+        /// Octets of the section, in this form, to skip.
         offset: u64,
     },
     /// SEARCH among the emails of the selected mailbox; sequence sets were made UIDs. [`Answer::Found`].
-    Search(SearchKey),
+    Search {
+        /// Which emails.
+        key: SearchKey,
+        /// Whether the highest mod-sequence among the found is asked for (RFC 7162 §3.1.5).
+        modseq: bool,
+    },
     /// STORE. [`Answer::Stored`]: flags as they are afterwards.
     Store {
         /// Which emails.
@@ -85,6 +105,8 @@ pub enum Question {
         mode: StoreMode,
         /// Which flags.
         flags: Vec<Flag>,
+        /// UNCHANGEDSINCE (RFC 7162 §3.1.3): emails whose mod-sequence is higher are left as they are.
+        unchanged_since: Option<ModSeq>,
     },
     /// COPY into a mailbox. [`Answer::Copied`].
     Copy {
@@ -110,10 +132,26 @@ pub enum Question {
         to: MailboxPath,
         /// The literal's announced size, octets.
         size: u64,
+        /// Sent as `UTF8 (~{n}`: the header may hold UTF-8 (RFC 6855 §4).
+        utf8: bool,
+        /// A literal8 (RFC 3516 §4.4): the content may hold NUL.
+        binary: bool,
+        /// The command's first message; else one more of the same command (RFC 3502).
+        first: bool,
     },
     /// A piece of the literal, at most 64 KiB. [`Answer::Done`].
     AppendChunk(Bytes),
-    /// The literal is complete; file it, durably. [`Answer::Appended`].
+    /// The literal is complete, and another message of the same command follows: it will begin with
+    /// [`Question::AppendBegin`], not `first`. [`Answer::Done`].
+    AppendNext {
+        /// The last piece; the whole content if it is small.
+        last: Bytes,
+        /// Flags to set.
+        flags: Vec<Flag>,
+        /// INTERNALDATE; now if none.
+        date: Option<Timestamp>,
+    },
+    /// The command's last literal is complete; file all of its messages durably, in one step. [`Answer::Appended`].
     AppendFinish {
         /// The last piece; the whole content if it is small.
         last: Bytes,
@@ -130,7 +168,7 @@ pub enum Question {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// The answer to [`Question::Authenticate`].
-    SignIn(SignIn),
+    SignIn(Told),
     /// Done, durably.
     Done,
     /// Every mailbox of the account.
@@ -151,18 +189,29 @@ pub enum Answer {
     },
     /// A piece of a section; empty at and after its end.
     Content(Bytes),
-    /// What SEARCH found.
-    Found(UidSet),
-    /// Flags after STORE, and the mod-sequence of the change.
-    Stored(Vec<FetchRow>),
+    /// What SEARCH found, or what vanished.
+    Found {
+        /// Which emails.
+        uids: UidSet,
+        /// The highest mod-sequence among them, if it was asked for and any was found.
+        modseq: Option<ModSeq>,
+    },
+    /// What STORE did.
+    Stored {
+        /// Flags as they are now, and the mod-sequence of the change, of those that were asked for and are there, but
+        /// for `modified`.
+        rows: Vec<FetchRow>,
+        /// Those that were left as they are, because they changed after `unchanged_since`.
+        modified: UidSet,
+    },
     /// COPYUID (RFC 4315).
     Copied(Copied),
     /// APPENDUID (RFC 4315).
     Appended {
         /// The mailbox's UIDVALIDITY.
         validity: u32,
-        /// The new email.
-        uid: Uid,
+        /// The new emails, in the order of the command.
+        uids: UidSet,
     },
     /// There is no such mailbox (`[NONEXISTENT]`, `[TRYCREATE]` where the RFC asks for it).
     NoSuchMailbox,
@@ -183,8 +232,8 @@ pub struct Mailbox {
     pub path: MailboxPath,
     /// Whether it is subscribed.
     pub subscribed: bool,
-    /// Its special use (RFC 6154), as an attribute: `\Sent`.
-    pub special_use: Option<&'static str>,
+    /// Its special use (RFC 6154).
+    pub special_use: Option<SpecialUse>,
     /// A name only, because mailboxes lie below it: `\Noselect`.
     pub no_select: bool,
 }
@@ -206,6 +255,8 @@ pub struct Status {
     pub highest_modseq: ModSeq,
     /// SIZE, octets.
     pub size: u64,
+    /// Emails with `\Deleted` (RFC 9051 §6.3.11).
+    pub deleted: u32,
 }
 
 /// What SELECT opens.
@@ -234,8 +285,10 @@ pub struct Changes {
     pub vanished: UidSet,
     /// Emails new.
     pub arrived: UidSet,
-    /// Emails whose flags changed (new ones are not among them).
+    /// Emails whose flags changed (new ones are not among them), at most 256.
     pub flags: Vec<FetchRow>,
+    /// More emails whose flags changed: the session asks for them by [`Question::Fetch`].
+    pub rest: UidSet,
 }
 
 /// Set, add or remove flags.
@@ -273,15 +326,47 @@ pub struct FetchWants {
     pub sections: Vec<Wanted>,
     /// Some section is not a PEEK: `\Seen` is set in the same step and the row shows it.
     pub mark_seen: bool,
+    /// CHANGEDSINCE (RFC 7162 §3.1.4.1): only emails with a higher mod-sequence, for the rest of the wishes as well.
+    pub changed_since: Option<ModSeq>,
+    /// `BINARY.SIZE[part]` (RFC 3516 §4.3), in the order of the command.
+    pub binary_sizes: Vec<Vec<u32>>,
 }
 
-/// One `BODY[section]<partial>`.
+/// One `BODY[section]<partial>` or `BINARY[part]<partial>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Which section.
     pub section: Section,
-    /// `<offset.length>`, octets.
+    /// `<offset.length>`, octets of the form.
     pub partial: Option<(u64, u64)>,
+    /// In which form.
+    pub form: Form,
+}
+
+/// How a section is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// As it stands in the message: BODY.
+    #[default]
+    Raw,
+    /// Its content transfer encoding undone: BINARY (RFC 3516 §4.2).
+    Decoded,
+}
+
+/// What there is of a wanted section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// There is no such part.
+    Missing,
+    /// Its content transfer encoding is unknown or broken: `[UNKNOWN-CTE]` (RFC 3516 §4.3).
+    Undecodable,
+    /// Its octets.
+    Octets {
+        /// All of them, after `partial`.
+        length: u64,
+        /// As many as fit; the rest is asked for by [`Question::Read`].
+        start: Bytes,
+    },
 }
 
 /// One email's answer to FETCH.
@@ -299,8 +384,10 @@ pub struct FetchRow {
     pub envelope: Option<Box<mail::message::EnvelopeFields>>,
     /// BODY or BODYSTRUCTURE.
     pub structure: Option<Box<mail::message::Part>>,
-    /// For each wanted section: its whole length (after `partial`) and as much of it as fits. `None`: no such part.
-    pub sections: Vec<Option<(u64, Bytes)>>,
+    /// For each wanted section what there is of it.
+    pub sections: Vec<Piece>,
+    /// For each of `binary_sizes` the decoded size, octets. `None`: no such part, or it cannot be decoded.
+    pub binary_sizes: Vec<Option<u64>>,
 }
 
 /// What is known when the connection is over.

@@ -147,6 +147,7 @@ mod tests {
             envelope: None,
             structure: None,
             sections: Vec::new(),
+            binary_sizes: Vec::new(),
         }
     }
 
@@ -156,6 +157,7 @@ mod tests {
             vanished: set(vanished),
             arrived: set(arrived),
             flags: flags.iter().map(|&(uid, modseq)| row(uid, modseq)).collect(),
+            rest: UidSet::new(),
         }
     }
 

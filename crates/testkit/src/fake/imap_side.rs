@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use mail::message::Part;
-use mail::{Address, Flag, MailboxPath, ModSeq, Section, SectionText, Uid, UidSet};
-use protocol::imap::{Answer, Copied, FetchWants, Mailbox as Listed, News, Question, StoreMode};
-use protocol::sasl::SignIn;
+use mail::{Address, Flag, MailboxPath, ModSeq, Section, SectionText, SpecialUse, Timestamp, Uid, UidSet};
+use protocol::imap::{
+    Answer, Copied, FetchWants, Mailbox as Listed, News, Piece, Question, StoreMode, Wanted,
+};
+use protocol::sasl::{SignIn, Told};
 
 use super::mailbox::{ARRIVAL, Email, Mailbox, VALIDITY};
 use super::{Account, Shared};
@@ -18,6 +20,8 @@ pub struct ImapSide {
     selected: Option<(MailboxPath, ModSeq)>,
     appending: Option<MailboxPath>,
     content: Vec<u8>,
+    /// Messages of an APPEND that are complete.
+    waiting: Vec<Email>,
 }
 
 /// Rows and octets of an answer: few, so that what happens between answers is played.
@@ -27,7 +31,14 @@ const PIECE_MAX: usize = 50;
 impl ImapSide {
     /// For a new connection.
     pub fn new(fake: Shared) -> Self {
-        Self { fake, account: None, selected: None, appending: None, content: Vec::new() }
+        Self {
+            fake,
+            account: None,
+            selected: None,
+            appending: None,
+            content: Vec::new(),
+            waiting: Vec::new(),
+        }
     }
 
     /// Whether the selected mailbox has changed since this was asked last.
@@ -46,19 +57,19 @@ impl ImapSide {
     pub fn decide(&mut self, question: Question) -> Answer {
         let shared = self.fake.clone();
         let mut fake = shared.borrow_mut();
-        if let Question::Authenticate(credentials) = &question {
-            let sign_in = fake.sign_in(credentials);
-            if let SignIn::Accepted(address) = &sign_in {
+        if let Question::Authenticate(ask) = &question {
+            let told = fake.told(ask);
+            if let Told::SignIn(SignIn::Accepted(address)) = &told {
                 self.account = Some(address.clone());
             }
-            return Answer::SignIn(sign_in);
+            return Answer::SignIn(told);
         }
         let account = self.account.as_ref().and_then(|address| fake.accounts.get_mut(address));
         let Some(account) = account else { return Answer::Unavailable };
         match question {
             Question::Authenticate(_) => unreachable!("decided above"),
             Question::Mailboxes => Answer::Mailboxes(account.listing()),
-            Question::Create(path) => account.create(path),
+            Question::Create { path, special_use } => account.create(path, special_use),
             Question::Delete(path) => account.delete(&path),
             Question::Rename(from, to) => account.rename(&from, to),
             Question::Subscribe(path, subscribed) => account.with(&path, |mailbox| {
@@ -71,21 +82,27 @@ impl ImapSide {
                 self.selected = None;
                 Answer::Done
             }
-            Question::AppendBegin { to, .. } => self.append(account, to),
+            Question::AppendBegin { to, first, .. } => self.append(account, to, first),
             Question::AppendChunk(piece) => {
                 self.content.extend_from_slice(&piece);
                 Answer::Done
             }
+            Question::AppendNext { last, flags, date } => {
+                self.message_ends(&last, flags, date);
+                Answer::Done
+            }
             Question::AppendFinish { last, flags, date } => {
-                self.content.extend_from_slice(&last);
-                let email =
-                    Email::new(std::mem::take(&mut self.content).into(), flags, date.unwrap_or(ARRIVAL));
+                self.message_ends(&last, flags, date);
                 let Some(path) = self.appending.take() else { return Answer::Unavailable };
-                account
-                    .with(&path, |mailbox| Answer::Appended { validity: VALIDITY, uid: mailbox.file(email) })
+                let emails = std::mem::take(&mut self.waiting);
+                account.with(&path, |mailbox| Answer::Appended {
+                    validity: VALIDITY,
+                    uids: emails.into_iter().map(|email| mailbox.file(email)).collect(),
+                })
             }
             Question::AppendAbandoned => {
                 self.appending = None;
+                self.waiting.clear();
                 self.content.clear();
                 Answer::Done
             }
@@ -102,13 +119,23 @@ impl ImapSide {
         Answer::Selected(mailbox.selected())
     }
 
-    fn append(&mut self, account: &mut Account, to: MailboxPath) -> Answer {
+    fn append(&mut self, account: &mut Account, to: MailboxPath, first: bool) -> Answer {
         self.content.clear();
+        if first {
+            self.waiting.clear();
+        }
         if !account.mailboxes.contains_key(&to) {
             return Answer::NoSuchMailbox;
         }
         self.appending = Some(to);
         Answer::Done
+    }
+
+    /// A message of APPEND is complete.
+    fn message_ends(&mut self, last: &[u8], flags: Vec<Flag>, date: Option<Timestamp>) {
+        self.content.extend_from_slice(last);
+        let content = std::mem::take(&mut self.content).into();
+        self.waiting.push(Email::new(content, flags, date.unwrap_or(ARRIVAL)));
     }
 
     fn copy(&self, account: &mut Account, uids: &UidSet, to: &MailboxPath, and_remove: bool) -> Answer {
@@ -130,12 +157,20 @@ impl ImapSide {
         match question {
             Question::Changes { since } => Answer::Changes(mailbox.changes(since)),
             Question::Fetch { uids, wants } => fetch(mailbox, &uids, &wants),
-            Question::Read { uid, section, offset } => Answer::Content(read(mailbox, uid, &section, offset)),
-            Question::Search(key) => Answer::Found(mailbox.search(&key)),
-            Question::Store { uids, mode, flags } => {
-                let chosen = mailbox.among(&uids);
-                chosen.iter().for_each(|uid| mailbox.flag(*uid, mode, &flags));
-                Answer::Stored(chosen.iter().map(|uid| mailbox.emails[uid].row(*uid)).collect())
+            Question::Vanished { since, among } => {
+                Answer::Found { uids: mailbox.vanished(since, among.as_ref()), modseq: None }
+            }
+            Question::Read { uid, section, offset, .. } => {
+                Answer::Content(read(mailbox, uid, &section, offset))
+            }
+            Question::Search { key, modseq } => {
+                let uids = mailbox.search(&key);
+                let found = uids.iter().map(|uid| mailbox.emails[&uid].modseq);
+                let modseq = if modseq { found.max() } else { None };
+                Answer::Found { uids, modseq }
+            }
+            Question::Store { uids, mode, flags, unchanged_since } => {
+                store(mailbox, &uids, (mode, &flags), unchanged_since)
             }
             Question::Expunge(among) => {
                 let deleted = mailbox.emails.iter().filter(|(_, email)| email.flags.contains(&Flag::Deleted));
@@ -156,7 +191,7 @@ impl Account {
         let listed = |(path, mailbox): (&MailboxPath, &Mailbox)| Listed {
             path: path.clone(),
             subscribed: mailbox.subscribed,
-            special_use: None,
+            special_use: mailbox.special_use,
             no_select: false,
         };
         self.mailboxes.iter().map(listed).collect()
@@ -167,10 +202,14 @@ impl Account {
     }
 
     /// RFC 3501 §6.3.3: the levels above are made too.
-    fn create(&mut self, path: MailboxPath) -> Answer {
+    fn create(&mut self, path: MailboxPath, special_use: Option<SpecialUse>) -> Answer {
         if self.mailboxes.contains_key(&path) {
             return Answer::Exists;
         }
+        if special_use.is_some() && self.mailboxes.values().any(|other| other.special_use == special_use) {
+            return Answer::Cannot("Another mailbox has this use");
+        }
+        self.mailboxes.entry(path.clone()).or_default().special_use = special_use;
         let mut next = Some(path);
         while let Some(path) = next {
             next = path.parent();
@@ -192,7 +231,7 @@ impl Account {
         }
         match self.mailboxes.remove(from) {
             Some(mailbox) => {
-                self.create(to.clone());
+                self.create(to.clone(), None);
                 self.mailboxes.insert(to, mailbox);
                 Answer::Done
             }
@@ -201,9 +240,25 @@ impl Account {
     }
 }
 
+fn store(
+    mailbox: &mut Mailbox,
+    uids: &UidSet,
+    (mode, flags): (StoreMode, &[Flag]),
+    unchanged_since: Option<ModSeq>,
+) -> Answer {
+    let changed = |uid: &Uid| unchanged_since.is_some_and(|since| mailbox.emails[uid].modseq > since);
+    let (modified, chosen): (Vec<Uid>, Vec<Uid>) = mailbox.among(uids).into_iter().partition(changed);
+    chosen.iter().for_each(|uid| mailbox.flag(*uid, mode, flags));
+    Answer::Stored {
+        rows: chosen.iter().map(|uid| mailbox.emails[uid].row(*uid)).collect(),
+        modified: modified.into_iter().collect(),
+    }
+}
+
 fn fetch(mailbox: &mut Mailbox, uids: &UidSet, wants: &FetchWants) -> Answer {
     let (now, rest) = uids.split_at(ROWS_MAX);
-    let chosen = mailbox.among(&now);
+    let mut chosen = mailbox.among(&now);
+    chosen.retain(|uid| wants.changed_since.is_none_or(|since| mailbox.emails[uid].modseq > since));
     if wants.mark_seen {
         for uid in chosen
             .iter()
@@ -220,27 +275,23 @@ fn fetch(mailbox: &mut Mailbox, uids: &UidSet, wants: &FetchWants) -> Answer {
         row.facts = wants.facts.then_some((email.date, email.content.len() as u64));
         row.envelope = wants.envelope.then(|| Box::new(mail::message::envelope(&email.content)));
         row.structure = wants.structure.then(|| Box::new(mail::message::structure(&email.content)));
-        row.sections = wants
-            .sections
-            .iter()
-            .map(|wanted| partial(&email.content, &wanted.section, wanted.partial))
-            .collect();
+        row.sections = wants.sections.iter().map(|wanted| piece(&email.content, wanted)).collect();
         row
     });
     Answer::Rows { rows: rows.collect(), rest }
 }
 
-/// The length of a section after `<offset.length>`, and its first octets.
-fn partial(content: &Bytes, section: &Section, partial: Option<(u64, u64)>) -> Option<(u64, Bytes)> {
-    let mut bytes = octets(content, section)?;
-    if let Some((offset, length)) = partial {
+/// A section after `<offset.length>`, with its first octets.
+fn piece(content: &Bytes, wanted: &Wanted) -> Piece {
+    let Some(mut bytes) = octets(content, &wanted.section) else { return Piece::Missing };
+    if let Some((offset, length)) = wanted.partial {
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len() - start);
         bytes = bytes.slice(start..start + length);
     }
     let length = bytes.len() as u64;
     bytes.truncate(PIECE_MAX);
-    Some((length, bytes))
+    Piece::Octets { length, start: bytes }
 }
 
 fn read(mailbox: &Mailbox, uid: Uid, section: &Section, offset: u64) -> Bytes {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use mail::{Flag, ModSeq, SearchKey, Timestamp, Uid, UidSet};
+use mail::{Flag, ModSeq, SearchKey, SpecialUse, Timestamp, Uid, UidSet};
 use protocol::imap::{Changes, FetchRow, Selected, Status, StoreMode};
 
 /// UIDVALIDITY of every mailbox here.
@@ -20,6 +20,7 @@ pub(super) struct Mailbox {
     last_uid: u32,
     pub(super) modseq: ModSeq,
     pub(super) subscribed: bool,
+    pub(super) special_use: Option<SpecialUse>,
 }
 
 #[derive(Debug, Clone)]
@@ -28,7 +29,7 @@ pub(super) struct Email {
     pub(super) flags: Vec<Flag>,
     pub(super) date: Timestamp,
     arrived: ModSeq,
-    modseq: ModSeq,
+    pub(super) modseq: ModSeq,
 }
 
 impl Email {
@@ -50,6 +51,7 @@ impl Email {
             envelope: None,
             structure: None,
             sections: Vec::new(),
+            binary_sizes: Vec::new(),
         }
     }
 }
@@ -121,6 +123,7 @@ impl Mailbox {
             uid_validity: VALIDITY,
             highest_modseq: self.modseq,
             size: self.emails.values().map(|email| email.content.len() as u64).sum(),
+            deleted: count(self.emails.values().filter(|email| email.has(&Flag::Deleted)).count()),
         }
     }
 
@@ -132,7 +135,14 @@ impl Mailbox {
             vanished: self.vanished.iter().filter(|(_, at)| *at > since).map(|(uid, _)| *uid).collect(),
             arrived: self.emails.iter().filter(|(_, email)| new(email)).map(|(uid, _)| *uid).collect(),
             flags: flags.map(|(uid, email)| email.row(*uid)).collect(),
+            rest: UidSet::new(),
         }
+    }
+
+    /// Those that went after `since`.
+    pub(super) fn vanished(&self, since: ModSeq, among: Option<&UidSet>) -> UidSet {
+        let gone = self.vanished.iter().filter(|(_, at)| *at > since).map(|(uid, _)| *uid);
+        gone.filter(|uid| among.is_none_or(|among| among.contains(*uid))).collect()
     }
 
     pub(super) fn search(&self, key: &SearchKey) -> UidSet {
@@ -152,6 +162,7 @@ fn matches(key: &SearchKey, uid: Uid, email: &Email) -> bool {
         SearchKey::Not(key) => !matches(key, uid, email),
         SearchKey::Uids(uids) => uids.contains(uid),
         SearchKey::Flag(flag) => email.has(flag),
+        SearchKey::ModSeq(least) => email.modseq >= *least,
         SearchKey::Larger(octets) => size > *octets,
         SearchKey::Smaller(octets) => size < *octets,
         // Every sample was sent and came on one day.

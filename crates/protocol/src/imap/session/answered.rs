@@ -13,7 +13,7 @@ use crate::imap::view::{self, View};
 impl ServerSession {
     pub(super) fn answered(&mut self, job: Job, then: Then, answer: Answer) {
         match then {
-            Then::SignIn => self.signed_in(job, answer),
+            Then::SignIn(exchange) => self.sign_in_told(job, exchange, answer),
             Then::Changed(text) => self.changed(job, text, answer),
             Then::IdleChanged => self.idle_changed(job, answer),
             Then::Fetch(fetching) => self.fetched(job, fetching, answer),
@@ -60,11 +60,11 @@ impl ServerSession {
                 write_status(&path, &items, &status, &mut self.out);
                 self.complete(job, Text::ok("STATUS completed"), Poll::IfNews);
             }
-            (Then::Found(numbers), Answer::Found(found)) => {
-                self.write_found(numbers, &found);
+            (Then::Found(numbers), Answer::Found { uids, .. }) => {
+                self.write_found(numbers, &uids);
                 self.complete(job, Text::ok("SEARCH completed"), Poll::IfNews);
             }
-            (Then::Stored { silent, numbers, asked }, Answer::Stored(rows)) => {
+            (Then::Stored { silent, numbers, asked }, Answer::Stored { rows, .. }) => {
                 let missing = asked.saturating_sub(rows.len() as u64);
                 self.write_stored(silent, numbers, &rows);
                 self.complete(job, done_but_for("STORE completed", missing, numbers), Poll::IfNews);
@@ -191,8 +191,8 @@ impl ServerSession {
 
     pub(super) fn append_finished(&mut self, job: Job, answer: Answer) {
         match answer {
-            Answer::Appended { validity, uid } => {
-                let text = Text::ok("APPEND completed").with_code(format!("APPENDUID {validity} {uid}"));
+            Answer::Appended { validity, uids } => {
+                let text = Text::ok("APPEND completed").with_code(format!("APPENDUID {validity} {uids}"));
                 self.complete(job, text, Poll::Always);
             }
             other => self.failed(job, &other, Missing::TryCreate),

@@ -55,7 +55,13 @@ impl ServerSession {
             return self.append_refused(announced, Misuse::ContentTooLarge);
         }
         let job = Job { moves_numbers: true, ..self.job() };
-        let question = Question::AppendBegin { to: head.to.clone(), size: announced.octets };
+        let question = Question::AppendBegin {
+            to: head.to.clone(),
+            size: announced.octets,
+            utf8: false,
+            binary: false,
+            first: true,
+        };
         let size = announced.octets;
         let append = Append { job, head, size, left: size, buffer: BytesMut::new(), failed: None };
         let job = self.job();

@@ -63,9 +63,10 @@ impl ServerSession {
                 Piece::Text(text) => self.out.extend_from_slice(&text),
                 Piece::Stretch(Stretch { left: 0, .. }) => {}
                 Piece::Stretch(stretch) => {
-                    let Stretch { uid, section, offset, .. } = stretch.clone();
+                    let Stretch { uid, section, form, offset, .. } = stretch.clone();
                     fetching.pieces.push_front(Piece::Stretch(stretch));
-                    return self.ask(job, Then::Fetch(fetching), Question::Read { uid, section, offset });
+                    let question = Question::Read { uid, section, form, offset };
+                    return self.ask(job, Then::Fetch(fetching), question);
                 }
             }
         }

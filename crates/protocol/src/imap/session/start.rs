@@ -95,7 +95,7 @@ impl ServerSession {
     /// CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.
     fn start_naming(&mut self, job: Job, command: Command) {
         let (done, question) = match command {
-            Command::Create(path) => ("CREATE completed", Question::Create(path)),
+            Command::Create(path) => ("CREATE completed", Question::Create { path, special_use: None }),
             // RFC 3501 §6.3.4: INBOX may not be deleted.
             Command::Delete(path) if path.is_inbox() => {
                 return self.complete(job, Text::no("CANNOT", "INBOX stays"), Poll::IfNews);
@@ -118,7 +118,9 @@ impl ServerSession {
         match command {
             Command::Check => self.complete(job, Text::ok("CHECK completed"), Poll::Always),
             Command::Expunge(uids) => self.ask(job, Then::Expunged, Question::Expunge(uids)),
-            Command::Search(key, numbers) => self.ask(job, Then::Found(numbers), Question::Search(key)),
+            Command::Search(key, numbers) => {
+                self.ask(job, Then::Found(numbers), Question::Search { key, modseq: false });
+            }
             Command::Fetch { uids, request, numbers } => self.fetch(job, uids, *request, numbers),
             Command::Store { uids, mode, silent, flags, numbers } => {
                 self.store(job, uids, (mode, flags), silent, numbers);
@@ -153,6 +155,6 @@ impl ServerSession {
         }
         let (mode, flags) = how;
         let then = Then::Stored { silent, numbers, asked: uids.len() };
-        self.ask(job, then, Question::Store { uids, mode, flags });
+        self.ask(job, then, Question::Store { uids, mode, flags, unchanged_since: None });
     }
 }

@@ -7,8 +7,8 @@ use mail::{Flag, MailboxPath, ModSeq, SearchKey, Timestamp, Uid};
 use proptest::prelude::*;
 
 use super::*;
-use crate::imap::server::{self, Changes, Copied, FetchRow, Mailbox, Status, StoreMode};
-use crate::sasl::SignIn;
+use crate::imap::server::{self, Changes, Copied, FetchRow, Mailbox, Piece, Status, StoreMode};
+use crate::sasl::{Ask, SignIn};
 
 /// INBOX of bob, and an empty mailbox beside it.
 #[derive(Default)]
@@ -80,6 +80,7 @@ impl Application {
             envelope: None,
             structure: None,
             sections: Vec::new(),
+            binary_sizes: Vec::new(),
         })
     }
 
@@ -95,6 +96,7 @@ impl Application {
                 .filter(|(_, email)| email.modseq > since && !new(email))
                 .filter_map(|(uid, _)| self.row(*uid))
                 .collect(),
+            rest: UidSet::new(),
         }
     }
 
@@ -110,8 +112,11 @@ impl Application {
         for row in &mut rows {
             let content = &self.emails[&row.uid].content;
             let piece = Bytes::copy_from_slice(&content[..content.len().min(10)]);
-            row.sections =
-                wants.sections.iter().map(|_| Some((content.len() as u64, piece.clone()))).collect();
+            row.sections = wants
+                .sections
+                .iter()
+                .map(|_| Piece::Octets { length: content.len() as u64, start: piece.clone() })
+                .collect();
         }
         Answer::Rows { rows, rest }
     }
@@ -128,10 +133,10 @@ impl Application {
     fn decide(&mut self, question: Question) -> Answer {
         self.asked.push(format!("{question:?}").split([' ', '(', '{']).next().unwrap_or_default().to_owned());
         match question {
-            Question::Authenticate(credentials) if credentials.password.0 == "secret" => {
-                Answer::SignIn(SignIn::Accepted(mail::Address::parse("bob@example.org").unwrap()))
+            Question::Authenticate(Ask::Password(credentials)) if credentials.password.0 == "secret" => {
+                Answer::SignIn(SignIn::Accepted(mail::Address::parse("bob@example.org").unwrap()).into())
             }
-            Question::Authenticate(_) => Answer::SignIn(SignIn::Refused),
+            Question::Authenticate(_) => Answer::SignIn(SignIn::Refused.into()),
             Question::Mailboxes => Answer::Mailboxes(vec![Mailbox {
                 path: MailboxPath::inbox(),
                 subscribed: true,
@@ -157,7 +162,7 @@ impl Application {
                 highest_modseq: ModSeq(self.modseq),
                 keywords: Vec::new(),
             }),
-            Question::Create(path) if path.is_inbox() => Answer::Exists,
+            Question::Create { path, .. } if path.is_inbox() => Answer::Exists,
             question => self.decide_in_mailbox(question),
         }
     }
@@ -171,10 +176,11 @@ impl Application {
                 let content = content.unwrap_or_default();
                 Answer::Content(Bytes::copy_from_slice(&content[..content.len().min(10)]))
             }
-            Question::Search(key) => Answer::Found(self.search(&key)),
-            Question::Store { uids, mode, flags } => {
+            Question::Search { key, .. } => Answer::Found { uids: self.search(&key), modseq: None },
+            Question::Store { uids, mode, flags, .. } => {
                 uids.iter().for_each(|uid| self.flag(uid, mode, &flags));
-                Answer::Stored(uids.iter().filter_map(|uid| self.row(uid)).collect())
+                let rows = uids.iter().filter_map(|uid| self.row(uid)).collect();
+                Answer::Stored { rows, modified: UidSet::new() }
             }
             Question::Copy { to, .. } | Question::Move { to, .. } if to.as_str() == "gone" => {
                 Answer::NoSuchMailbox
@@ -199,7 +205,7 @@ impl Application {
             }
             Question::AppendFinish { last, flags, .. } => {
                 let content = [std::mem::take(&mut self.appending), last.to_vec()].concat();
-                Answer::Appended { validity: 7, uid: self.deliver(&content, flags) }
+                Answer::Appended { validity: 7, uids: self.deliver(&content, flags).into() }
             }
             Question::AppendAbandoned => {
                 self.appending.clear();
@@ -239,7 +245,12 @@ impl Client {
         change(&mut config);
         #[allow(clippy::disallowed_methods)] // any moment will do
         let now = Instant::now();
-        Self { session: ServerSession::new(Arc::new(config), now), heard: Vec::new(), now, closed: false }
+        Self {
+            session: ServerSession::new(Arc::new(config), now, crate::sasl::Seed([0; 32])),
+            heard: Vec::new(),
+            now,
+            closed: false,
+        }
     }
 
     fn run(&mut self, application: &mut Application) {
