@@ -9,6 +9,7 @@
 //! | `ASKBIG n k` | asks n times in a row, answered later but ready; each answer is k octets |
 //! | `HOLD n` | takes no input for n seconds |
 //! | `STARTTLS` | refuses if there is input beyond it |
+//! | `DEFLATE` | compresses from then on |
 //! | `PANIC` | the handler panics |
 //! | `QUIT` | says bye |
 //!
@@ -116,6 +117,10 @@ impl Toy {
             "STARTTLS" => {
                 self.send("refused");
                 self.steps.push_back(Step::Close);
+            }
+            "DEFLATE" => {
+                self.send("go");
+                self.steps.push_back(Step::Upgrade(Upgrade::Deflate));
             }
             "PANIC" => self.ask(Question::Panic),
             "QUIT" => {
