@@ -71,7 +71,7 @@ impl Admin {
         let address = crate::service::address(&account.address)?;
         let (secret, told) = self.secret(password).await?;
         let at = self.world.clock.wall();
-        self.commit(vec![Change::SetSecret { account: account.id, secret, at }]).await?;
+        self.commit(vec![Change::SetSecret { account: account.id, secret, scram: String::new(), at }]).await?;
         Ok(answer(&address, told, format!("{address} has a new password")))
     }
 
@@ -87,7 +87,7 @@ impl Admin {
         let at = self.world.clock.wall();
         // RFC 3501 §2.3.1.1 proposes the time; it must only never go back for a path.
         let uid_validity = u32::try_from(at.0 / 1000).unwrap_or(u32::MAX).max(1);
-        let account = Change::AddAccount { address: address.to_string(), name, secret, at };
+        let account = Change::AddAccount { address: address.to_string(), name, secret, scram: String::new(), at };
         let mailbox = |(path, special_use): (&str, Option<&str>)| Change::AddMailbox {
             account: AccountRef::New(0),
             path: MailboxPath::parse(path).expect("the names of MAILBOXES are paths"),

@@ -11,6 +11,11 @@ pub const ADDRESS_OCTETS_MAX: usize = PATH_OCTETS_MAX - 2;
 /// RFC 5321 §4.5.3.1.5, with CRLF.
 pub const REPLY_LINE_OCTETS_MAX: usize = 512;
 
+/// RFC 3461 §4.4, in xtext.
+pub const ENVELOPE_ID_OCTETS_MAX: usize = 100;
+/// RFC 3461 §4.2, in xtext, with its type.
+pub const ORIGINAL_RECIPIENT_OCTETS_MAX: usize = 500;
+
 /// A keyword. RFC 3501 names no limit; each is kept in a row for each email and mailbox, and no client makes longer ones.
 pub const KEYWORD_OCTETS_MAX: usize = 64;
 /// A mailbox's path in UTF-8. Fits an IMAP line in modified UTF-7 even where each character takes four times its octets.

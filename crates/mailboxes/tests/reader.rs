@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use mail::{Flag, MailboxPath, ModSeq, SearchKey, Section, SectionText, Timestamp, Uid, UidSet};
-use mailboxes::{Error, Mailboxes, Open, Wants, limits};
+use mailboxes::{Error, Form, Mailboxes, Open, Piece, Wanted, Wants, limits};
 use store::change::{Applied, FlagMode};
 use store::{Change, Commit, ContentRef, MailboxRef, NewContent, Store};
 use world::{Clock, Dice, Workers, World};
@@ -34,6 +34,7 @@ async fn place() -> Place {
         address: "ann@example.org".into(),
         name: "Ann".into(),
         secret: String::new(),
+        scram: String::new(),
         at,
     };
     let inbox = Change::AddMailbox {
@@ -102,7 +103,7 @@ impl Place {
         for piece in content.as_bytes().chunks(64 * 1024) {
             append.push(Bytes::copy_from_slice(piece)).await?;
         }
-        Ok(append.finish(flags, None).await?.uid)
+        Ok(append.finish(flags, None).await?.uids.first().unwrap())
     }
 }
 
@@ -116,8 +117,8 @@ const MIXED: &str = "From: Eve <eve@example.net>\r\nSubject: =?utf-8?q?Gr=C3=BC=
     Content-Transfer-Encoding: base64\r\n\r\nU2Now7ZuZXMgV2V0dGVy\r\n--xx\r\nContent-Type: application/octet-stream\r\n\r\n\
     12345678\r\n--xx--\r\n";
 
-fn section(part: &[u32], text: SectionText) -> (Section, Option<(u64, u64)>) {
-    (Section { part: part.to_vec(), text }, None)
+fn section(part: &[u32], text: SectionText) -> Wanted {
+    Wanted { section: Section { part: part.to_vec(), text }, partial: None, form: Form::Raw }
 }
 
 async fn fetch_one(open: &Open, uid: Uid, wants: Wants) -> mailboxes::Row {
@@ -130,9 +131,9 @@ async fn fetch_one(open: &Open, uid: Uid, wants: Wants) -> mailboxes::Row {
 fn mailboxes_are_made_listed_renamed_and_removed() {
     run(async |place: Place| {
         let (mailboxes, account) = (&place.mailboxes, place.account);
-        mailboxes.create(account, &path("a/b/c")).await.unwrap();
-        assert_eq!(mailboxes.create(account, &path("a/b")).await, Err(Error::Exists));
-        assert_eq!(mailboxes.create(account, &path("inbox")).await, Err(Error::Exists));
+        mailboxes.create(account, &path("a/b/c"), None).await.unwrap();
+        assert_eq!(mailboxes.create(account, &path("a/b"), None).await, Err(Error::Exists));
+        assert_eq!(mailboxes.create(account, &path("inbox"), None).await, Err(Error::Exists));
         mailboxes.subscribe(account, &path("a/b"), true).await.unwrap();
         assert_eq!(place.names().await, ["+INBOX", "a", "+a/b", "a/b/c"]);
         mailboxes.delete(account, &path("a/b")).await.unwrap();
@@ -140,7 +141,7 @@ fn mailboxes_are_made_listed_renamed_and_removed() {
         assert!(matches!(mailboxes.delete(account, &path("a/b")).await, Err(Error::Cannot(_))));
         mailboxes.rename(account, &path("a"), &path("x/y")).await.unwrap();
         assert_eq!(place.names().await, ["+INBOX", "x", "x/y", "!x/y/b", "x/y/b/c"]);
-        mailboxes.create(account, &path("a/b")).await.unwrap();
+        mailboxes.create(account, &path("a/b"), None).await.unwrap();
         assert_eq!(place.names().await, ["+INBOX", "a", "+a/b", "x", "x/y", "!x/y/b", "x/y/b/c"]);
         mailboxes.delete(account, &path("a/b")).await.unwrap();
         mailboxes.delete(account, &path("a")).await.unwrap();
@@ -476,7 +477,7 @@ fn append_keeps_flags_and_date_and_wants_a_mailbox() {
         append.push("A: b\r\n".into()).await.unwrap();
         append.push("\r\n".into()).await.unwrap();
         let appended = append.finish(vec![Flag::Draft], Some(Timestamp(86_400_000))).await.unwrap();
-        assert_eq!((appended.validity, appended.uid), (7, Uid(1)));
+        assert_eq!((appended.validity, appended.uids), (7, uids(&[1])));
         let open = place.inbox().await;
         let row = fetch_one(&open, Uid(1), Wants::default()).await;
         assert_eq!((row.flags, row.date, row.size), (vec![Flag::Draft], Timestamp(86_400_000), 8));

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use mail::{Address, QueueId, ReversePath, Timestamp};
+use mail::{Address, MessageParameters, QueueId, RecipientParameters, ReversePath, Timestamp};
 use mailboxes::filing::Filing;
-use store::change::QueueEntry;
+use store::change::{QueueEntry, QueuedRecipient};
 use store::{Change, Commit, ContentRef, MailboxRef, NewContent};
 
 /// The destination of what is delivered here.
@@ -23,6 +23,8 @@ pub struct ReceivedMessage {
     pub virtual_server: String,
     /// Where reports go.
     pub reverse_path: ReversePath,
+    /// What MAIL said beside it.
+    pub parameters: MessageParameters,
     /// Our Received field and the content, without foreign Return-Path fields.
     pub content: NewContent,
     /// Everyone it goes to, aliases expanded.
@@ -36,6 +38,8 @@ pub struct ReceivedMessage {
 pub struct Recipient {
     /// The address after aliases: what Delivered-To shows.
     pub address: Address,
+    /// What RCPT said beside it.
+    pub parameters: RecipientParameters,
     /// At once or later.
     pub handover: Handover,
 }
@@ -59,22 +63,24 @@ pub enum Handover {
 
 /// The commit after which 250 may be sent. A mailbox gets the message once however often it is named.
 pub fn accept(message: ReceivedMessage, story: String) -> Commit {
-    let ReceivedMessage { queue_id, virtual_server, reverse_path, content, recipients, at } = message;
+    let ReceivedMessage { queue_id, virtual_server, reverse_path, parameters, content, recipients, at } = message;
     let mut changes = Vec::with_capacity(recipients.len() + 1);
     let mut filed = BTreeSet::new();
     let mut queued = Queued::new();
-    for Recipient { address, handover } in recipients {
+    for Recipient { address, parameters, handover } in recipients {
         match handover {
             Handover::File { mailbox } if filed.insert(mailbox) => {
                 changes.push(file(mailbox, ContentRef::New(0), &reverse_path, &address, at));
             }
             Handover::File { .. } => {}
             Handover::Queue { destination, due } => {
-                queued.entry(destination).or_default().entry(due).or_default().insert(address.to_string());
+                let recipient = QueuedRecipient { address: address.to_string(), parameters };
+                queued.entry(destination).or_default().entry(due).or_default().insert(recipient);
             }
         }
     }
-    changes.extend(entries(queued, queue_id, &virtual_server, &reverse_path, at));
+    let envelope = Envelope { queue_id, virtual_server, reverse_path, parameters, at };
+    changes.extend(entries(queued, &envelope));
     changes.push(Change::Explain { queue_id, at, story });
     Commit { content: vec![content], changes }
 }
@@ -98,28 +104,33 @@ pub(crate) fn file(
     })
 }
 
+/// What is the same for all entries of a message.
+struct Envelope {
+    queue_id: QueueId,
+    virtual_server: String,
+    reverse_path: ReversePath,
+    parameters: MessageParameters,
+    at: Timestamp,
+}
+
 /// Whom the queue has to serve: by destination and due time, each recipient once.
-type Queued = BTreeMap<String, BTreeMap<Timestamp, BTreeSet<String>>>;
+type Queued = BTreeMap<String, BTreeMap<Timestamp, BTreeSet<QueuedRecipient>>>;
 
 /// One entry for each destination. An entry is named by its destination, so the later of two due times gets a suffix
 /// that no host name has.
-fn entries(
-    queued: Queued,
-    queue_id: QueueId,
-    virtual_server: &str,
-    reverse_path: &ReversePath,
-    accepted: Timestamp,
-) -> Vec<Change> {
+fn entries(queued: Queued, envelope: &Envelope) -> Vec<Change> {
+    let Envelope { queue_id, virtual_server, reverse_path, parameters, at } = envelope;
     let reverse_path = path_text(reverse_path);
-    let entry = |destination, due, recipients: BTreeSet<String>| QueueEntry {
-        queue_id,
+    let entry = |destination, due, recipients: BTreeSet<QueuedRecipient>| QueueEntry {
+        queue_id: *queue_id,
         destination,
-        virtual_server: virtual_server.to_owned(),
+        virtual_server: virtual_server.clone(),
         reverse_path: reverse_path.clone(),
+        parameters: parameters.clone(),
         recipients: recipients.into_iter().collect(),
         content: ContentRef::New(0),
         prefix: Bytes::new(),
-        accepted,
+        accepted: *at,
         due,
         attempts: 0,
         notified: false,
@@ -153,6 +164,7 @@ mod tests {
             queue_id: QueueId(7),
             virtual_server: "internet".into(),
             reverse_path: ReversePath::Null,
+            parameters: MessageParameters::default(),
             content,
             recipients,
             at: Timestamp(1000),
@@ -161,7 +173,8 @@ mod tests {
     }
 
     fn to(address: &str, handover: Handover) -> Recipient {
-        Recipient { address: address.parse().unwrap(), handover }
+        let parameters = RecipientParameters::default();
+        Recipient { address: address.parse().unwrap(), parameters, handover }
     }
 
     #[test]
@@ -209,7 +222,8 @@ mod tests {
             .iter()
             .filter_map(|change| match change {
                 Change::Enqueue(entry) => {
-                    Some((entry.destination.as_str(), entry.recipients.join(" "), entry.due.0))
+                    let whom: Vec<_> = entry.recipients.iter().map(|one| one.address.as_str()).collect();
+                    Some((entry.destination.as_str(), whom.join(" "), entry.due.0))
                 }
                 _ => None,
             })

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use mail::{Address, EnhancedCode, ReversePath, Timestamp};
 use policy::{Delivered, Story, What};
 use store::Change;
-use store::change::{QueueEntry, Rest};
+use store::change::{QueueEntry, QueuedRecipient, Rest};
 
 use crate::NODE;
 use crate::accept::file;
@@ -77,7 +77,7 @@ impl<'a> Settlement<'a> {
                 }
                 let last = recipients.last().map(|id| said(&self.diagnostic(*id)));
                 self.rest = Some(Rest {
-                    recipients: recipients.iter().map(|id| self.name(*id).to_owned()).collect(),
+                    recipients: recipients.iter().map(|id| self.recipient(*id).clone()).collect(),
                     due: *due,
                     attempts: *attempts,
                     notified: *notified,
@@ -145,6 +145,10 @@ impl<'a> Settlement<'a> {
     }
 
     fn name(&self, id: RecipientId) -> &'a str {
+        &self.recipient(id).address
+    }
+
+    fn recipient(&self, id: RecipientId) -> &'a QueuedRecipient {
         &self.entry.recipients[place(id)]
     }
 
@@ -228,7 +232,8 @@ mod tests {
             destination: "example.net".into(),
             virtual_server: "internet".into(),
             reverse_path: "ann@example.org".into(),
-            recipients: (0..recipients).map(|number| format!("r{number}@example.net")).collect(),
+            parameters: mail::MessageParameters::default(),
+            recipients: (0..recipients).map(|number| format!("r{number}@example.net").into()).collect(),
             content: ContentRef::Known(ContentId { segment: 1, offset: 64 }),
             prefix: Bytes::new(),
             accepted: Timestamp(0),
@@ -286,7 +291,7 @@ mod tests {
         let outcomes = vec![taken.clone(), later.clone(), taken, later];
         let settled = settled(outcomes, &[Transition::Done(ids(&[0, 2])), retry(&[1, 3])]);
         let rest = rest(&settled).unwrap();
-        assert_eq!(rest.recipients, ["r1@example.net", "r3@example.net"]);
+        assert_eq!(rest.recipients, ["r1@example.net".into(), "r3@example.net".into()]);
         assert_eq!((rest.due, rest.attempts, rest.notified), (Timestamp(9), 3, true));
         let said = "mx.example.net: 450 for a test";
         assert_eq!(rest.last, said);
@@ -329,7 +334,8 @@ mod tests {
             all.sort();
             prop_assert_eq!(told, all);
             let late: Vec<String> = with(4).iter().map(named).collect();
-            prop_assert_eq!(&rest(&settled).unwrap().recipients, &late);
+            let left: Vec<QueuedRecipient> = late.iter().map(|name| name.as_str().into()).collect();
+            prop_assert_eq!(&rest(&settled).unwrap().recipients, &left);
             let reported = |of: &[Reported]| of.iter().map(|it| it.recipient.clone()).collect::<Vec<_>>();
             prop_assert_eq!(reported(&settled.delayed), late);
             let bounced: Vec<String> = with(1).iter().chain(&with(2)).map(named).collect();

@@ -48,7 +48,13 @@ async fn mailboxes_made(store: &Store, count: u64) -> Result<Arc<[i64]>, store::
     for number in 0..count {
         let account = AccountRef::New(changes.len());
         let address = format!("user{number}@example.org");
-        changes.push(Change::AddAccount { address, name: String::new(), secret: String::new(), at });
+        changes.push(Change::AddAccount {
+            address,
+            name: String::new(),
+            secret: String::new(),
+            scram: String::new(),
+            at,
+        });
         let (path, uid_validity) = (MailboxPath::inbox(), 1);
         changes.push(Change::AddMailbox { account, path, uid_validity, special_use: None, subscribed: true });
     }

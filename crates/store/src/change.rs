@@ -1,7 +1,9 @@
 //! Writes as values. Changes carry all ids, times and dice, and apply deterministically.
 
 use bytes::Bytes;
-use mail::{Flag, MailboxPath, ModSeq, QueueId, Timestamp, Uid, UidSet};
+use mail::{
+    Flag, MailboxPath, MessageParameters, ModSeq, QueueId, RecipientParameters, Timestamp, Uid, UidSet,
+};
 
 use crate::content::{ContentId, Staged};
 
@@ -78,6 +80,8 @@ pub enum Change {
         name: String,
         /// The password's verifier (PHC string); empty: nobody can sign in.
         secret: String,
+        /// What SCRAM needs of the password, as the directory writes it; empty: SCRAM is not for this account.
+        scram: String,
         /// Now.
         at: Timestamp,
     },
@@ -87,6 +91,8 @@ pub enum Change {
         account: i64,
         /// The verifier (PHC string); empty: nobody can sign in.
         secret: String,
+        /// What SCRAM needs of the password, as the directory writes it; empty: SCRAM is not for this account.
+        scram: String,
         /// Now.
         at: Timestamp,
     },
@@ -319,8 +325,10 @@ pub struct QueueEntry {
     pub virtual_server: String,
     /// The reverse-path, empty for null.
     pub reverse_path: String,
-    /// Who still waits, as addresses.
-    pub recipients: Vec<String>,
+    /// What MAIL said beside it.
+    pub parameters: MessageParameters,
+    /// Who still waits.
+    pub recipients: Vec<QueuedRecipient>,
     /// The content.
     pub content: ContentRefOrId,
     /// The trace header of this message, before the content.
@@ -339,11 +347,34 @@ pub struct QueueEntry {
     pub last: String,
 }
 
+/// Somebody who waits for a message.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueuedRecipient {
+    /// The address.
+    pub address: String,
+    /// What RCPT said beside it.
+    pub parameters: RecipientParameters,
+}
+
+impl From<String> for QueuedRecipient {
+    /// Without parameters.
+    fn from(address: String) -> Self {
+        Self { address, parameters: RecipientParameters::default() }
+    }
+}
+
+impl From<&str> for QueuedRecipient {
+    /// Without parameters.
+    fn from(address: &str) -> Self {
+        address.to_owned().into()
+    }
+}
+
 /// What an attempt leaves of a queue entry. One that is [`DOOMED`] meanwhile stays so, and one on hold stays on hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rest {
-    /// Who still waits, as addresses; never empty.
-    pub recipients: Vec<String>,
+    /// Who still waits; never empty.
+    pub recipients: Vec<QueuedRecipient>,
     /// When it is tried next.
     pub due: Timestamp,
     /// Attempts, with this one.

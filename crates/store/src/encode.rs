@@ -1,8 +1,10 @@
 //! How values lie in columns.
 
-use mail::{Flag, MailboxPath, UidSet};
+use mail::{Flag, MailboxPath, MessageParameters, RecipientParameters, UidSet};
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::change::QueuedRecipient;
 
 /// Flags as bits and keywords, the latter separated by spaces: a keyword is an atom and holds none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -125,6 +127,75 @@ pub(crate) fn list_from_text(text: &str) -> Result<Vec<String>, Error> {
     serde_json::from_str(text).map_err(|error| Error::Corrupt(format!("no list: {error}")))
 }
 
+/// A recipient as it is written: one without parameters is its address alone, as in every row of schema 2.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Written<'a> {
+    Plain(&'a str),
+    With {
+        address: &'a str,
+        #[serde(flatten)]
+        parameters: &'a RecipientParameters,
+    },
+}
+
+/// A recipient as it is read.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Read {
+    Plain(String),
+    With {
+        address: String,
+        #[serde(flatten)]
+        parameters: RecipientParameters,
+    },
+}
+
+/// Recipients in one column.
+pub(crate) fn recipients_to_text(recipients: &[QueuedRecipient]) -> String {
+    let written: Vec<Written<'_>> = recipients.iter().map(written).collect();
+    serde_json::to_string(&written).expect("a list of recipients is JSON")
+}
+
+fn written(recipient: &QueuedRecipient) -> Written<'_> {
+    let QueuedRecipient { address, parameters } = recipient;
+    match parameters.is_default() {
+        true => Written::Plain(address),
+        false => Written::With { address, parameters },
+    }
+}
+
+/// The recipients in such a column.
+pub(crate) fn recipients_from_text(text: &str) -> Result<Vec<QueuedRecipient>, Error> {
+    if !text.contains('{') {
+        // All without parameters, as most are: nothing is tried twice.
+        return Ok(list_from_text(text)?.into_iter().map(QueuedRecipient::from).collect());
+    }
+    let read = |read| match read {
+        Read::Plain(address) => address.into(),
+        Read::With { address, parameters } => QueuedRecipient { address, parameters },
+    };
+    let all: Result<Vec<Read>, _> = serde_json::from_str(text);
+    let all = all.map_err(|error| Error::Corrupt(format!("no list of recipients: {error}")))?;
+    Ok(all.into_iter().map(read).collect())
+}
+
+/// Parameters of a message; nothing, as almost always, is no text.
+pub(crate) fn envelope_to_text(parameters: &MessageParameters) -> String {
+    match parameters.is_default() {
+        true => String::new(),
+        false => serde_json::to_string(parameters).expect("parameters are JSON"),
+    }
+}
+
+/// The parameters in such a column.
+pub(crate) fn envelope_from_text(text: &str) -> Result<MessageParameters, Error> {
+    if text.is_empty() {
+        return Ok(MessageParameters::default());
+    }
+    serde_json::from_str(text).map_err(|error| Error::Corrupt(format!("no parameters: {error}")))
+}
+
 /// What stands after the last `@`: aliases and accounts belong to this domain.
 pub(crate) fn domain_of(address: &str) -> &str {
     address.rsplit_once('@').map_or("", |(_, domain)| domain)
@@ -165,5 +236,42 @@ mod tests {
         runs_from_text(&text, &mut runs).unwrap();
         assert_eq!(runs, uids.runs());
         assert!(runs_from_text("1:x", &mut runs).is_err());
+    }
+
+    #[test]
+    fn recipients_survive_their_column_and_those_of_schema_2_are_read() {
+        let notify = Some(mail::Notify { success: true, ..mail::Notify::NEVER });
+        let original = Some(mail::OriginalRecipient::of("jürgen@example.org"));
+        let with = |address: &str, notify, original| QueuedRecipient {
+            address: address.into(),
+            parameters: RecipientParameters { notify, original },
+        };
+        let recipients = vec![
+            "{a}@example.org".into(),
+            with("b@example.org", notify, None),
+            with("c@example.org", Some(mail::Notify::NEVER), original),
+        ];
+        let text = recipients_to_text(&recipients);
+        assert_eq!(recipients_from_text(&text).unwrap(), recipients);
+        assert_eq!(recipients_to_text(&recipients[..1]), r#"["{a}@example.org"]"#);
+        assert_eq!(recipients_from_text(r#"["a@b"]"#).unwrap(), ["a@b".into()]);
+        assert!(recipients_from_text(r#"[{"notify":{}}]"#).is_err());
+    }
+
+    #[test]
+    fn parameters_survive_their_column() {
+        let said = MessageParameters {
+            body: mail::BodyType::Binary,
+            utf8: true,
+            ret: Some(mail::Return::Headers),
+            envelope_id: Some("QQ 1".into()),
+        };
+        for (parameters, text) in [
+            (MessageParameters::default(), ""),
+            (said, r#"{"body":"BINARYMIME","utf8":true,"ret":"HDRS","envelope_id":"QQ 1"}"#),
+        ] {
+            assert_eq!(envelope_to_text(&parameters), text);
+            assert_eq!(envelope_from_text(text).unwrap(), parameters);
+        }
     }
 }

@@ -60,7 +60,7 @@ mod place;
 
 pub use change::{
     AccountRef, Applied, Change, Commit, ContentRef, DOOMED, FlagMode, MailboxRef, NewContent, QueueEntry,
-    Receipt, Rest,
+    QueuedRecipient, Receipt, Rest,
 };
 pub use check::{CheckReport, Progress};
 pub use content::{ContentId, Orphan, Staged};

@@ -69,6 +69,8 @@ pub struct AccountRecord {
     pub name: String,
     /// The password's verifier (argon2id, PHC string); empty: nobody can sign in.
     pub secret: String,
+    /// What SCRAM needs of the password, as the directory wrote it; empty: SCRAM is not for this account.
+    pub scram: String,
     /// When the account or its password changed last.
     pub changed: Timestamp,
 }

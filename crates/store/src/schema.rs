@@ -4,10 +4,10 @@ use crate::Error;
 use crate::sql::{self, Sql, values};
 
 /// What this program writes.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// Steps from nothing to [`VERSION`]; the n-th leads to version n + 1. A step that was released is never edited.
-const STEPS: [&str; VERSION as usize] = [FIRST, LEASES];
+const STEPS: [&str; VERSION as usize] = [FIRST, LEASES, PARAMETERS];
 
 const FIRST: &str = "
 -- Numbers of the store itself: schema, ids given out, marks.
@@ -95,6 +95,12 @@ CREATE TABLE dkim_keys (
     PRIMARY KEY (domain, selector)) WITHOUT ROWID, STRICT;
 ";
 
+/// What envelopes say beside their addresses; what SCRAM needs of a password.
+const PARAMETERS: &str = "
+ALTER TABLE queue ADD COLUMN envelope TEXT NOT NULL DEFAULT '';
+ALTER TABLE accounts ADD COLUMN scram TEXT NOT NULL DEFAULT '';
+";
+
 /// Brings the schema to [`VERSION`].
 ///
 /// # Errors
@@ -161,7 +167,10 @@ mod tests {
 
     #[test]
     fn a_released_step_is_as_it_was_released() {
-        let released = ["7f7bafec1ee83939dad45d79ef89a801ff33802ddb185bd2bd98258c83bf2c48"];
+        let released = [
+            "7f7bafec1ee83939dad45d79ef89a801ff33802ddb185bd2bd98258c83bf2c48",
+            "525cf350bee83271f3bb8b414723c359f6b094c59f29b27181f1aaf0ec4f3df8",
+        ];
         for (step, hash) in STEPS.iter().zip(released) {
             assert_eq!(blake3::hash(step.as_bytes()).to_hex().as_str(), hash, "write another step instead");
         }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use world::{Clock, Workers, World};
 
-use crate::change::{Change, Commit, NewContent, Receipt};
+use crate::change::{Change, Commit, NewContent, QueuedRecipient, Receipt};
 use crate::content::{ContentId, Orphan};
 use crate::disk::Disk;
 use crate::error::{Error, OpenError};
@@ -350,15 +350,21 @@ fn commit_octets(commit: &Commit) -> usize {
     let changes = commit.changes.iter().map(|change| match change {
         Change::File { prefix, .. } => FIXED + prefix.len(),
         Change::Explain { story, .. } => FIXED + story.len(),
-        Change::Enqueue(entry) => {
-            FIXED + entry.prefix.len() + entry.recipients.iter().map(String::len).sum::<usize>()
-        }
+        Change::Enqueue(entry) => FIXED + entry.prefix.len() + recipients_octets(&entry.recipients),
         Change::Settle { rest: Some(rest), .. } => {
-            FIXED + rest.last.len() + rest.recipients.iter().map(String::len).sum::<usize>()
+            FIXED + rest.last.len() + recipients_octets(&rest.recipients)
         }
         _ => FIXED,
     });
     FIXED + content.sum::<usize>() + changes.sum::<usize>()
+}
+
+fn recipients_octets(recipients: &[QueuedRecipient]) -> usize {
+    let octets = |recipient: &QueuedRecipient| {
+        let original = recipient.parameters.original.as_ref();
+        recipient.address.len() + original.map_or(0, |original| original.address.len())
+    };
+    recipients.iter().map(octets).sum()
 }
 
 fn closing() -> Error {

@@ -17,7 +17,8 @@ use bytes::Bytes;
 use cluster::Cluster;
 use mail::{Flag, ModSeq, QueueId};
 use store::{
-    AccountRef, Change, Commit, ContentRef, FlagMode, MailboxRef, Options, QueueEntry, Records, Rest, Store,
+    AccountRef, Change, Commit, ContentRef, FlagMode, MailboxRef, Options, QueueEntry, QueuedRecipient,
+    Records, Rest, Store,
 };
 use support::*;
 
@@ -175,6 +176,7 @@ async fn directory(store: &Store, answers: &mut Answers) {
     let alias = |address: &str, targets: &[&str]| Change::AddAlias {
         address: address.into(),
         targets: targets.iter().map(|target| (*target).to_owned()).collect(),
+        scram: String::new(),
         at: at(3),
     };
     let key = |domain: &str| Change::AddDkimKey {
@@ -197,8 +199,8 @@ async fn directory(store: &Store, answers: &mut Answers) {
         account("postmaster@example.org"),
         Change::RemoveDomain { name: "example.net".into() },
         Change::RemoveDomain { name: "example.com".into() },
-        Change::SetSecret { account: 1, secret: String::new(), at: at(4) },
-        Change::SetSecret { account: 99, secret: String::new(), at: at(4) },
+        Change::SetSecret { account: 1, secret: String::new(), scram: String::new(), at: at(4) },
+        Change::SetSecret { account: 99, secret: String::new(), scram: String::new(), at: at(4) },
         Change::RemoveAccount { account: 2 },
         Change::RemoveAccount { account: 2 },
         Change::RemoveDomain { name: "example.net".into() },
@@ -306,9 +308,10 @@ async fn queue(store: &Store, answers: &mut Answers) {
     let enqueue = |changes| Commit { content: vec![inline("l", "queued")], changes };
     let entries = vec![
         Change::Enqueue(entry(first.0, "example.com", 1000)),
-        Change::Enqueue(entry(first.0, "local", 2000)),
+        Change::Enqueue(QueueEntry { parameters: said, ..entry(first.0, "local", 2000) }),
         Change::Enqueue(entry(2 << 20, "local", 1000)),
     ];
+    let said = mail::MessageParameters { utf8: true, ..mail::MessageParameters::default() };
     answers.note("enqueue", store.commit(enqueue(entries)).await);
     let again = vec![Change::Enqueue(entry(first.0, "local", 1))];
     answers.note("enqueue again", store.commit(enqueue(again)).await);
@@ -331,7 +334,7 @@ async fn queue(store: &Store, answers: &mut Answers) {
         rest,
     };
     let rest = Rest {
-        recipients: vec!["ü@example.org".into()],
+        recipients: vec!["ü@example.org".into(), with_parameters()],
         due: at(5000),
         attempts: 1,
         notified: true,
@@ -374,6 +377,12 @@ async fn journal(store: &Store, answers: &mut Answers) {
         queue_id: QueueId(id << 20),
         at: at(7),
         story: story.into(),
+fn with_parameters() -> QueuedRecipient {
+    let original = Some(mail::OriginalRecipient::of("ß@example.org"));
+    let parameters = mail::RecipientParameters { notify: Some(mail::Notify::NEVER), original };
+    QueuedRecipient { address: "ss@example.org".into(), parameters }
+}
+
     };
     let changes = vec![explain(1, "a b"), explain(2, "b ü"), explain(1, "c"), explain(5, "a")];
     each(store, answers, changes).await;

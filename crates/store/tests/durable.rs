@@ -371,7 +371,9 @@ async fn watchers_are_told_what_changed_and_news_merge() {
         watch.changed().await.into_iter().map(|(id, modseq)| (id, modseq.0)).collect();
     assert_eq!(news, [(mailboxes[0], 3), (mailboxes[1], 2)]);
     assert_eq!(store.directory_generation(), generation, "filing changes no directory");
-    change(&store, [Change::SetSecret { account: a, secret: "x".into(), at: at(3) }]).await.unwrap();
+    change(&store, [Change::SetSecret { account: a, secret: "x".into(), scram: String::new(), at: at(3) }])
+        .await
+        .unwrap();
     assert_eq!(store.directory_generation(), generation + 1);
 }
 

@@ -26,7 +26,15 @@ ALTER TABLE queue_1 RENAME TO queue;
 CREATE INDEX queue_due ON queue (due);
 DROP TABLE destinations;
 DROP TABLE dkim_keys;
+ALTER TABLE accounts DROP COLUMN scram;
 UPDATE state SET value = 1 WHERE name = 'schema';
+";
+
+/// The same of schema 2.
+const BACK_TO_2: &str = "
+ALTER TABLE queue DROP COLUMN envelope;
+ALTER TABLE accounts DROP COLUMN scram;
+UPDATE state SET value = 2 WHERE name = 'schema';
 ";
 
 /// What the first release queued: late local deliveries, and reports to others that waited for mail to go out.
@@ -67,31 +75,47 @@ async fn is_up_to_date(store: &Store, before: &[QueueEntry]) {
 }
 
 #[tokio::test]
-async fn the_queue_of_the_first_release_goes_on_in_sqlite() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    let before = fill(&store).await;
-    drop(store);
-    let database = rusqlite::Connection::open(dir.path().join("waxseal.db")).unwrap();
-    database.execute_batch(BACK_TO_1).unwrap();
-    drop(database);
-    for _ in 0..2 {
-        drop(open(dir.path()));
+async fn the_queues_of_earlier_releases_go_on_in_sqlite() {
+    for back in [BACK_TO_1, BACK_TO_2] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let before = fill(&store).await;
+        let (ann, _) = account(&store, "ann@example.org", &[]).await;
+        drop(store);
+        let database = rusqlite::Connection::open(dir.path().join("waxseal.db")).unwrap();
+        database.execute_batch(back).unwrap();
+        drop(database);
+        for _ in 0..2 {
+            drop(open(dir.path()));
+        }
+        let store = open(dir.path());
+        is_up_to_date(&store, &before).await;
+        can_keep_scram(&store, ann).await;
     }
-    is_up_to_date(&open(dir.path()), &before).await;
+}
+
+async fn can_keep_scram(store: &Store, account: i64) {
+    assert_eq!(store.account(account).await.unwrap().unwrap().scram, "");
+    let (secret, scram) = (String::new(), "keys".to_owned());
+    change(store, [Change::SetSecret { account, secret, scram, at: at(9) }]).await.unwrap();
+    assert_eq!(store.account(account).await.unwrap().unwrap().scram, "keys");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_queue_of_the_first_release_goes_on_in_postgres() {
+async fn the_queues_of_earlier_releases_go_on_in_postgres() {
     let cluster = Cluster::start().await;
     let dir = tempfile::tempdir().unwrap();
-    let store = open_postgres(dir.path(), cluster.target()).await;
+    let mut store = open_postgres(dir.path(), cluster.target()).await;
     let before = fill(&store).await;
-    close(store).await;
-    let text = BACK_TO_1.replace(" WITHOUT ROWID, STRICT", "").replace("INTEGER", "BIGINT");
-    cluster.run(&text.replace("BLOB", "BYTEA")).await;
-    close(open_postgres(dir.path(), cluster.target()).await).await;
-    let store = open_postgres(dir.path(), cluster.target()).await;
+    let (ann, _) = account(&store, "ann@example.org", &[]).await;
+    for back in [BACK_TO_2, BACK_TO_1] {
+        close(store).await;
+        let text = back.replace(" WITHOUT ROWID, STRICT", "").replace("INTEGER", "BIGINT");
+        cluster.run(&text.replace("BLOB", "BYTEA")).await;
+        close(open_postgres(dir.path(), cluster.target()).await).await;
+        store = open_postgres(dir.path(), cluster.target()).await;
+        can_keep_scram(&store, ann).await;
+    }
     is_up_to_date(&store, &before).await;
     // Here, because SQLite's repairs are tested with its other faults.
     cluster

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use directory::{Directory, Resolution};
-use mail::{Address, Domain, ForwardPath, Host, QueueId, ReversePath, Timestamp};
+use mail::{
+    Address, Domain, ForwardPath, Host, MessageParameters, Notify, QueueId, RecipientParameters, ReversePath,
+    Timestamp,
+};
 use policy::{Delivered, Story, What};
-use store::change::QueueEntry;
+use store::change::{QueueEntry, QueuedRecipient};
 use store::{Change, Commit, ContentRef, Error, NewContent, Store};
 use world::World;
 
@@ -219,7 +222,8 @@ impl Clerk {
             destination,
             virtual_server: String::new(),
             reverse_path: String::new(),
-            recipients: vec![recipient.to_string()],
+            parameters: MessageParameters::default(),
+            recipients: vec![QueuedRecipient { address: recipient.to_string(), parameters: never() }],
             content,
             prefix: Bytes::new(),
             accepted: at,
@@ -245,6 +249,11 @@ impl Draft {
         self.due.push((entry.destination.clone(), entry.due));
         self.commit.changes.push(Change::Enqueue(entry));
     }
+}
+
+/// RFC 3461 §6.1: nobody hears what becomes of a report.
+fn never() -> RecipientParameters {
+    RecipientParameters { notify: Some(Notify::NEVER), original: None }
 }
 
 /// A report to somebody who is not here any more: nobody is told (RFC 5321 §6.1).

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use mail::{Address, ReversePath, Timestamp};
-use store::change::QueueEntry;
+use store::change::{QueueEntry, QueuedRecipient};
 use store::read::{DestinationRow, Draw};
 use store::{Applied, Change, Commit, Error, Store};
 use tokio::sync::mpsc;
@@ -161,7 +161,7 @@ pub(super) fn reverse_path(entry: &QueueEntry) -> Result<ReversePath, Error> {
 /// # Errors
 /// One is damaged. It is never left out: its mail would be lost without a word.
 pub(super) fn recipients(entry: &QueueEntry) -> Result<Vec<Address>, Error> {
-    let read = |text: &String| text.parse().map_err(|_| damaged("a recipient", entry));
+    let read = |one: &QueuedRecipient| one.address.parse().map_err(|_| damaged("a recipient", entry));
     entry.recipients.iter().map(read).collect()
 }
 

@@ -183,6 +183,7 @@ mod tests {
             destination: "a".into(),
             virtual_server: String::new(),
             reverse_path: String::new(),
+            parameters: mail::MessageParameters::default(),
             recipients: vec!["bob@a.example".into()],
             content: ContentRef::Known(ContentId { segment: 1, offset: 64 }),
             prefix: bytes::Bytes::new(),

@@ -65,7 +65,7 @@ async fn each_recipient_goes_its_own_way() {
 
     let left = place.store.queue_entries(QueueId(1)).await.unwrap();
     assert_eq!((left.len(), left[0].attempts), (1, 2));
-    assert_eq!(left[0].recipients, ["late@example.net"]);
+    assert_eq!(left[0].recipients, ["late@example.net".into()]);
     assert_eq!(left[0].last, "mx.example.net: 451 4.7.1 later");
     let tries = place.tries();
     assert_eq!(to.map(|recipient| tries[recipient]), [1, 1, 2]);

@@ -100,7 +100,7 @@ impl Attempts for Hops {
             at: self.world.clock.wall(),
             destination: attempt.entry.destination.clone(),
             queue_id: attempt.entry.queue_id,
-            recipients: attempt.entry.recipients.clone(),
+            recipients: attempt.entry.recipients.iter().map(|one| one.address.clone()).collect(),
             number: attempt.number,
         };
         self.enter();
@@ -274,7 +274,8 @@ impl Place {
             destination: destination.into(),
             virtual_server: "internet".into(),
             reverse_path: from.into(),
-            recipients: recipients.iter().map(ToString::to_string).collect(),
+            parameters: mail::MessageParameters::default(),
+            recipients: recipients.iter().map(|one| (*one).into()).collect(),
             content: ContentRef::New(commit.content.len() - 1),
             prefix: Bytes::new(),
             accepted: at,
@@ -354,7 +355,7 @@ fn account() -> Vec<Change> {
     let account = Change::AddAccount {
         address: "ann@example.org".into(),
         name: String::new(),
-        secret: String::new(),
+        secret: String::new(), scram: String::new(),
         at: START,
     };
     vec![Change::AddDomain { name: "example.org".into(), at: START }, account, inbox]

@@ -151,7 +151,7 @@ impl SmtpHandler {
 impl Handler<ServerSession> for SmtpHandler {
     fn decide(&mut self, question: Question) -> Decision<Answer> {
         let reply = match question {
-            Question::Authenticate(credentials) => return self.authenticate(credentials),
+            Question::Authenticate(ask) => return self.authenticate(ask),
             Question::Sender(sender) => self.sender(*sender),
             Question::Recipient(recipient) => {
                 let Recipient { path, .. } = *recipient;
@@ -283,7 +283,9 @@ async fn keep(
     let recipients = transaction.conclude(now);
     let virtual_server = transaction.virtual_server();
     let Transaction { queue_id, reverse_path, story, permit, .. } = transaction;
-    let received = ReceivedMessage { queue_id, virtual_server, reverse_path, content, recipients, at: now };
+    let parameters = mail::MessageParameters::default();
+    let received =
+        ReceivedMessage { queue_id, virtual_server, reverse_path, parameters, content, recipients, at: now };
     let commit: Commit = queue::accept(received, story.to_json());
     let queued = waiting(&commit);
     shared.store.commit(commit).await?;
@@ -419,6 +421,11 @@ mod tests {
             assert!(only_story(&place).await.contains("kept for 0 of 1 recipients"));
         });
     }
+    fn whom(entry: &store::QueueEntry) -> String {
+        let all: Vec<&str> = entry.recipients.iter().map(|one| one.address.as_str()).collect();
+        all.join(" ")
+    }
+
 
     #[test]
     fn remote_recipients_wait_in_the_queue_by_destination() {
@@ -432,7 +439,7 @@ mod tests {
 
             let queued = place.shared.store.queue_page(None, None, 9).await.unwrap();
             let queued: Vec<_> =
-                queued.iter().map(|entry| (entry.destination.as_str(), entry.recipients.join(" "))).collect();
+                queued.iter().map(|entry| (entry.destination.as_str(), whom(entry))).collect();
             let expected = [
                 ("[192.0.2.9]", "joe@[192.0.2.9]"),
                 ("elsewhere.example", "amy@elsewhere.example joe@elsewhere.example"),
@@ -466,6 +473,7 @@ mod tests {
         let account = Change::AddAccount {
             address: address.into(),
             name: String::new(),
+            scram: String::new(),
             secret: String::new(),
             at: mail::Timestamp(0),
         };

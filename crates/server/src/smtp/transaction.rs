@@ -234,7 +234,8 @@ impl Transaction {
                     let due = due.max(now);
                     queued.entry((destination.clone(), due)).or_default().push(named.to_string());
                     let handover = Handover::Queue { destination, due };
-                    recipients.push(Recipient { address: named, handover });
+                    let parameters = mail::RecipientParameters::default();
+                    recipients.push(Recipient { address: named, parameters, handover });
                 }
                 Way::Gone => unreachable!("only LMTP looks again"),
             }
@@ -319,7 +320,8 @@ impl Transaction {
 fn filed(story: &mut Story, named: &Address, means: &[LocalRecipient], now: Timestamp) -> Vec<Recipient> {
     let filed = means.iter().map(|LocalRecipient { address, inbox, .. }| {
         story.filed(now, address, named);
-        Recipient { address: address.clone(), handover: Handover::File { mailbox: *inbox } }
+        let parameters = mail::RecipientParameters::default();
+        Recipient { address: address.clone(), parameters, handover: Handover::File { mailbox: *inbox } }
     });
     filed.collect()
 }

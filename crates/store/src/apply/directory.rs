@@ -15,8 +15,12 @@ impl Apply<'_> {
         match change {
             Change::AddDomain { name, at } => self.add_domain(name, *at),
             Change::RemoveDomain { name } => self.remove_domain(name),
-            Change::AddAccount { address, name, secret, at } => self.add_account(address, name, secret, *at),
-            Change::SetSecret { account, secret, at } => self.set_secret(*account, secret, *at),
+            Change::AddAccount { address, name, secret, scram, at } => {
+                self.add_account(address, name, (secret, scram), *at)
+            }
+            Change::SetSecret { account, secret, scram, at } => {
+                self.set_secret(*account, (secret, scram), *at)
+            }
             Change::RemoveAccount { account } => self.remove_account(*account),
             Change::AddAlias { address, targets, at } => self.add_alias(address, targets, *at),
             Change::RemoveAlias { address } => {
@@ -64,22 +68,27 @@ impl Apply<'_> {
         &mut self,
         address: &str,
         name: &str,
-        secret: &str,
+        (secret, scram): (&str, &str),
         at: Timestamp,
     ) -> Result<Applied, Error> {
         self.require_free(address)?;
         let id = self.new_id();
         self.sql.execute(
-            "INSERT INTO accounts (id, address, domain, name, secret, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            values![id, address, domain_of(address), name, secret, at.0],
+            "INSERT INTO accounts (id, address, domain, name, secret, scram, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            values![id, address, domain_of(address), name, secret, scram, at.0],
         )?;
         Ok(Applied::Made(id))
     }
 
-    fn set_secret(&mut self, account: i64, secret: &str, at: Timestamp) -> Result<Applied, Error> {
+    fn set_secret(
+        &mut self,
+        account: i64,
+        (secret, scram): (&str, &str),
+        at: Timestamp,
+    ) -> Result<Applied, Error> {
         let changed = self.sql.execute(
-            "UPDATE accounts SET secret = ?2, changed = ?3 WHERE id = ?1",
-            values![account, secret, at.0],
+            "UPDATE accounts SET secret = ?2, scram = ?3, changed = ?4 WHERE id = ?1",
+            values![account, secret, scram, at.0],
         )?;
         changed_one(changed, || format!("there is no account {account}"))
     }

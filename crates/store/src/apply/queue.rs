@@ -7,7 +7,7 @@ use super::{Apply, Scope};
 use crate::Error;
 use crate::change::{Applied, Change, DOOMED, QueueEntry, Rest};
 use crate::content::ContentId;
-use crate::encode::list_to_text;
+use crate::encode::{envelope_to_text, recipients_to_text};
 use crate::sql::{self, narrow, values};
 
 /// Who may settle an entry: who leases its destination, and saw it as it is.
@@ -43,15 +43,15 @@ impl Apply<'_> {
         let content = scope.content(entry.content)?;
         let added = self.sql.execute(
             "INSERT INTO queue (destination, queue_id, virtual_server, reverse_path, recipients, segment, start, prefix,
-             accepted, due, attempts, notified, held, last)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+             accepted, due, attempts, notified, held, last, envelope)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
              ON CONFLICT (destination, queue_id) DO NOTHING",
             values![
                 &entry.destination,
                 entry.queue_id.0,
                 &entry.virtual_server,
                 &entry.reverse_path,
-                &list_to_text(&entry.recipients),
+                &recipients_to_text(&entry.recipients),
                 content.segment,
                 content.offset,
                 &entry.prefix,
@@ -60,7 +60,8 @@ impl Apply<'_> {
                 entry.attempts,
                 entry.notified,
                 entry.held,
-                &entry.last
+                &entry.last,
+                &envelope_to_text(&entry.parameters)
             ],
         )?;
         if added == 0 {
@@ -95,7 +96,7 @@ impl Apply<'_> {
                 guard.queue_id.0,
                 guard.attempts,
                 guard.node,
-                &list_to_text(&rest.recipients),
+                &recipients_to_text(&rest.recipients),
                 rest.due.0,
                 rest.attempts,
                 rest.notified,

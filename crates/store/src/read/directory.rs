@@ -31,20 +31,20 @@ impl Store {
 
     /// An account by its number.
     pub async fn account(&self, id: i64) -> Result<Option<AccountRecord>, Error> {
-        let text = "SELECT id, address, name, secret, changed FROM accounts WHERE id = ?1";
+        let text = "SELECT id, address, name, secret, scram, changed FROM accounts WHERE id = ?1";
         self.ask(move |sql| sql::first(sql, text, values![id], account)).await
     }
 
     /// An account by its canonical address.
     pub async fn account_by_address(&self, address: &str) -> Result<Option<AccountRecord>, Error> {
         let address = address.to_owned();
-        let text = "SELECT id, address, name, secret, changed FROM accounts WHERE address = ?1";
+        let text = "SELECT id, address, name, secret, scram, changed FROM accounts WHERE address = ?1";
         self.ask(move |sql| sql::first(sql, text, values![&address], account)).await
     }
 
     /// Every account, by address.
     pub async fn accounts(&self) -> Result<Vec<AccountRecord>, Error> {
-        let text = "SELECT id, address, name, secret, changed FROM accounts";
+        let text = "SELECT id, address, name, secret, scram, changed FROM accounts";
         let mut all = self.ask(move |sql| sql::rows(sql, text, &[], account)).await?;
         all.sort_by(|a, b| a.address.cmp(&b.address));
         Ok(all)
@@ -91,7 +91,8 @@ fn account(row: &dyn Row) -> Result<AccountRecord, Error> {
         address: row.text(1)?.to_owned(),
         name: row.text(2)?.to_owned(),
         secret: row.text(3)?.to_owned(),
-        changed: Timestamp(row.int(4)?),
+        scram: row.text(4)?.to_owned(),
+        changed: Timestamp(row.int(5)?),
     })
 }
 

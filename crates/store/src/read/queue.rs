@@ -6,7 +6,7 @@ use mail::{QueueId, Timestamp};
 use super::{DestinationRow, DestinationSummary, Draw};
 use crate::change::{ContentRef, DOOMED, QueueEntry};
 use crate::content::ContentId;
-use crate::encode::list_from_text;
+use crate::encode::{envelope_from_text, recipients_from_text};
 use crate::sql::{self, Row, Sql, narrow, values};
 use crate::{Error, Store};
 
@@ -15,7 +15,7 @@ macro_rules! entries {
     ($rest:literal) => {
         concat!(
             "SELECT q.queue_id, q.destination, q.virtual_server, q.reverse_path, q.recipients, q.segment, q.start, q.prefix,
-             q.accepted, q.due, q.attempts, q.notified, q.held, q.last FROM ",
+             q.accepted, q.due, q.attempts, q.notified, q.held, q.last, q.envelope FROM ",
             $rest
         )
     };
@@ -202,7 +202,8 @@ fn entry(row: &dyn Row) -> Result<QueueEntry, Error> {
         destination: row.text(1)?.to_owned(),
         virtual_server: row.text(2)?.to_owned(),
         reverse_path: row.text(3)?.to_owned(),
-        recipients: list_from_text(row.text(4)?)?,
+        parameters: envelope_from_text(row.text(14)?)?,
+        recipients: recipients_from_text(row.text(4)?)?,
         content: ContentRef::Known(content),
         prefix: Bytes::copy_from_slice(row.blob(7)?),
         accepted: Timestamp(row.int(8)?),
@@ -243,6 +244,7 @@ mod tests {
             destination: D.into(),
             virtual_server: String::new(),
             reverse_path: String::new(),
+            parameters: mail::MessageParameters::default(),
             recipients: vec![],
             content: ContentRef::New(0),
             prefix: Bytes::new(),

@@ -52,6 +52,7 @@ pub fn entry(queue_id: u64, destination: &str, due: i64) -> QueueEntry {
         destination: destination.into(),
         virtual_server: String::new(),
         reverse_path: "a@example.net".into(),
+        parameters: mail::MessageParameters::default(),
         recipients: vec!["b@example.org".into(), "c@example.org".into()],
         content: ContentRef::New(0),
         prefix: Bytes::from_static(b"Received: x\r\n"),
@@ -81,6 +82,7 @@ pub async fn account(store: &Store, address: &str, paths: &[&str]) -> (i64, Vec<
         address: address.into(),
         name: "Someone".into(),
         secret: String::new(),
+        scram: String::new(),
         at: at(2),
     }];
     changes.extend(paths.iter().map(|text| Change::AddMailbox {

@@ -127,6 +127,7 @@ fn attempt(destination: &str, recipients: &[&str], content: ContentRef) -> Attem
         destination: destination.into(),
         virtual_server: String::new(),
         reverse_path: "ann@example.org".into(),
+        parameters: mail::MessageParameters::default(),
         recipients: recipients.iter().map(|&text| text.into()).collect(),
         content,
         prefix: "Received: by out.example.org\r\n".into(),
