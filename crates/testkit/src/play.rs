@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use crate::transcript::{Act, Bindings, Check, Pattern, Protocol, Side, Step, Transcript};
 
+mod deflated;
 mod report;
 
+use deflated::Deflated;
 pub use report::{Dialogue, Failure};
 
 /// What a transcript is played on. An error is a sentence for the failure message.
@@ -33,8 +35,12 @@ pub trait Stage {
     fn stop(&mut self) -> Result<(), String>;
     /// Looks whether this is true now.
     fn check(&mut self, check: &Check) -> Result<(), String>;
-    /// Whether the server now waits for a handshake, so that a byte in clear text is part of none. Only stages that are
-    /// played cut need to know.
+    /// Whether what lies under the sessions compresses, if they say so.
+    fn compresses(&self) -> bool {
+        true
+    }
+    /// Whether the server now waits for a handshake, or for compressed input, so that a byte in clear text is part of
+    /// none. Only stages that are played cut need to know.
     fn awaits_handshake(&self, _client: usize) -> bool {
         false
     }
@@ -138,6 +144,28 @@ struct Client {
     left: bool,
     /// `...` was said: lines may be skipped until one matches.
     any_lines: bool,
+    /// From `deflate` on.
+    compression: Compression,
+}
+
+#[derive(Default)]
+enum Compression {
+    #[default]
+    Off,
+    /// The stage plays without.
+    Pretended,
+    On(Box<Deflated>),
+}
+
+impl Client {
+    fn arrived(&mut self, bytes: Vec<u8>) -> Result<(), String> {
+        let bytes = match &mut self.compression {
+            Compression::On(deflated) => deflated.decompress(&bytes)?,
+            Compression::Off | Compression::Pretended => bytes,
+        };
+        self.output.extend(bytes);
+        Ok(())
+    }
 }
 
 /// One thing that a client sees.
@@ -211,6 +239,10 @@ impl Player<'_> {
             Act::Tls if first => Ok(()), // The connection was opened so.
             Act::Tls => self.stage.start_tls(step.client),
             Act::TlsCut => self.stage.end_tls(step.client),
+            Act::Deflate => {
+                self.deflate(step);
+                Ok(())
+            }
             Act::Close(side) => {
                 self.client(step).left = *side == Side::Both;
                 self.stage.close(step.client, *side)
@@ -221,6 +253,12 @@ impl Player<'_> {
             _ => Ok(()),
         };
         self.done(step, done)
+    }
+
+    fn deflate(&mut self, step: &Step) {
+        let compresses = self.stage.compresses();
+        self.client(step).compression =
+            if compresses { Compression::On(Box::default()) } else { Compression::Pretended };
     }
 
     fn client(&mut self, step: &Step) -> &mut Client {
@@ -277,10 +315,17 @@ impl Player<'_> {
     fn send_cut(&mut self, step: &Step, bytes: &[u8], ends: &[usize]) -> Result<bool, Box<Failure>> {
         let mut start = 0;
         for &end in ends.iter().filter(|&&end| end > 0 && end < bytes.len()).chain([&bytes.len()]) {
-            let sent = self.stage.send(step.client, &bytes[start..end]);
+            let sent = match &mut self.client(step).compression {
+                Compression::On(deflated) => {
+                    let compressed = deflated.compress(&bytes[start..end]);
+                    self.stage.send(step.client, &compressed)
+                }
+                Compression::Off | Compression::Pretended => self.stage.send(step.client, &bytes[start..end]),
+            };
             self.done(step, sent)?;
             start = end;
-            if start < bytes.len() && self.stage.awaits_handshake(step.client) {
+            let clear = matches!(self.client(step).compression, Compression::Off);
+            if clear && start < bytes.len() && self.stage.awaits_handshake(step.client) {
                 return Ok(false);
             }
         }
@@ -304,7 +349,10 @@ impl Player<'_> {
                 return Ok(Seen::Closed);
             }
             match self.stage.read(step.client, patience) {
-                Ok(Arrived::Bytes(bytes)) => self.client(step).output.extend(bytes),
+                Ok(Arrived::Bytes(bytes)) => {
+                    let arrived = self.client(step).arrived(bytes);
+                    self.done(step, arrived)?;
+                }
                 Ok(Arrived::Closed) => self.client(step).closed = true,
                 Ok(Arrived::Nothing) => return Ok(Seen::Nothing),
                 Err(problem) => return Err(self.failure(step, problem)),

@@ -110,6 +110,10 @@ impl Stage for SessionStage {
         self.fake.borrow().check(check)
     }
 
+    fn compresses(&self) -> bool {
+        false
+    }
+
     fn awaits_handshake(&self, client: usize) -> bool {
         self.connections.get(&client).is_some_and(|connection| connection.awaits_handshake())
     }

@@ -67,6 +67,8 @@ pub enum Act {
     Tls,
     /// `tls cut` TLS is ended by the client, which goes on in clear text.
     TlsCut,
+    /// `deflate` from here on what the client sends and gets is compressed.
+    Deflate,
     /// `close` and `close write`.
     Close(Side),
     /// `wait` the clock moves.
@@ -255,6 +257,7 @@ fn parse_act(text: &str) -> Result<Act, String> {
         ["S~"] => Ok(Act::ExpectSilence),
         ["tls"] => Ok(Act::Tls),
         ["tls", "cut"] => Ok(Act::TlsCut),
+        ["deflate"] => Ok(Act::Deflate),
         ["close"] => Ok(Act::Close(Side::Both)),
         ["close", "write"] => Ok(Act::Close(Side::Write)),
         ["wait", time] => parse_time(time).map(Act::Wait),

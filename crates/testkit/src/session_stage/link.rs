@@ -30,7 +30,7 @@ pub(super) trait Connection {
     fn take_output(&mut self) -> Vec<u8>;
     /// Whether the server has closed.
     fn is_closed(&self) -> bool;
-    /// Whether the server waits for a handshake.
+    /// Whether the server waits for a handshake, or for compressed input.
     fn awaits_handshake(&self) -> bool;
 }
 
@@ -45,6 +45,8 @@ pub(super) struct Link<S, A> {
     /// The client will send nothing more.
     input_ended: bool,
     output: Vec<u8>,
+    /// The session has asked for compression.
+    compresses: bool,
     until: Instant,
 }
 
@@ -60,8 +62,16 @@ const STEPS_MAX: usize = 10_000_000;
 
 impl<S: Session, A: Side<S>> Link<S, A> {
     pub(super) fn new(session: S, side: A, now: Instant) -> Self {
-        let (input, output) = (Vec::new(), Vec::new());
-        Self { session, side: Some(side), phase: Phase::Open, input, input_ended: false, output, until: now }
+        Self {
+            session,
+            side: Some(side),
+            phase: Phase::Open,
+            input: Vec::new(),
+            input_ended: false,
+            output: Vec::new(),
+            compresses: false,
+            until: now,
+        }
     }
 
     /// Does what the session says until it waits.
@@ -79,7 +89,7 @@ impl<S: Session, A: Side<S>> Link<S, A> {
                 }
                 Step::Upgrade(Upgrade::Tls) => self.phase = Phase::Handshake,
                 // Compression is the transport's affair, as records of TLS are: in memory there is none.
-                Step::Upgrade(Upgrade::Deflate) => {}
+                Step::Upgrade(Upgrade::Deflate) => self.compresses = true,
                 Step::Close => self.end(now, End::Closed),
                 Step::Await { until, read } => {
                     self.until = until;
@@ -215,6 +225,6 @@ impl<S: Session, A: Side<S>> Connection for Link<S, A> {
     }
 
     fn awaits_handshake(&self) -> bool {
-        self.phase == Phase::Handshake
+        self.phase == Phase::Handshake || self.compresses
     }
 }

@@ -38,6 +38,7 @@ fn other_lines() {
         ("S: <closed>", Act::ExpectClosed),
         ("tls", Act::Tls),
         ("2tls cut", Act::TlsCut),
+        ("deflate", Act::Deflate),
         ("close", Act::Close(Side::Both)),
         ("3close write", Act::Close(Side::Write)),
         ("wait 31m", Act::Wait(Duration::from_secs(1860))),
