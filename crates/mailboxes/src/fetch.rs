@@ -1,21 +1,17 @@
 //! FETCH: rows of an open mailbox, as many as an answer holds, and sections by offset.
 //!
 //! ```text
-//! records --(depth: size, header or structure)--> ranges --partial--> pieces      until 64 KiB or 256 rows are full
+//! records --(depth: size, header or structure)--> places --partial--> pieces      until 64 KiB or 256 rows are full
 //! ```
-
-use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::message::{EnvelopeFields, Part};
-use mail::{Flag, ModSeq, Section, SectionText, Timestamp, Uid, UidSet};
+use mail::{Flag, ModSeq, Section, Timestamp, Uid, UidSet};
 use store::read::EmailRecord;
 
-use crate::email::Email;
 use crate::error::Result;
 use crate::limits;
-use crate::section::{self, Depth, locate, select_fields};
+use crate::look::Look;
 use crate::view::{Open, after};
 
 /// What is wanted beside UID, flags and mod-sequence, which every row has.
@@ -25,10 +21,61 @@ pub struct Wants {
     pub envelope: bool,
     /// The MIME structure.
     pub structure: bool,
-    /// Sections, with `(offset, length)` if only a part of one is wanted, octets.
-    pub sections: Vec<(Section, Option<(u64, u64)>)>,
+    /// Sections.
+    pub sections: Vec<Wanted>,
     /// `\Seen` is set in the same step, and the rows show it.
     pub mark_seen: bool,
+    /// Only emails with a higher mod-sequence (RFC 7162 §3.1.4.1).
+    pub changed_since: Option<ModSeq>,
+    /// Numbers of parts whose decoded sizes are wanted (RFC 3516 §4.2).
+    pub binary_sizes: Vec<Vec<u32>>,
+}
+
+/// A section that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which.
+    pub section: Section,
+    /// `(offset, length)` if only a part of it is wanted, octets of the form.
+    pub partial: Option<(u64, u64)>,
+    /// In which form.
+    pub form: Form,
+}
+
+/// How a section is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// As it stands in the email.
+    #[default]
+    Raw,
+    /// A part's body, its transfer encoding taken off; of the whole email, the email as it is (RFC 3516 §4.2).
+    Decoded,
+}
+
+/// What there is of a wanted section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// There is no such part.
+    Missing,
+    /// Its transfer encoding is not known.
+    Undecodable,
+    /// Its octets.
+    Octets {
+        /// All of them, after `partial`.
+        length: u64,
+        /// As many as fit.
+        start: Bytes,
+    },
+}
+
+impl Piece {
+    fn weight(&self) -> usize {
+        if let Piece::Octets { start, .. } = self { start.len() } else { 0 }
+    }
+
+    fn is_cut(&self) -> bool {
+        matches!(self, Piece::Octets { length, start } if (start.len() as u64) < *length)
+    }
 }
 
 /// Rows in ascending order of UID, and what was not looked at yet.
@@ -57,8 +104,10 @@ pub struct Row {
     pub envelope: Option<Box<EnvelopeFields>>,
     /// If wanted.
     pub structure: Option<Box<Part>>,
-    /// For each wanted section its length (after `partial`) and as much of it as fits; `None`: no such part.
-    pub sections: Vec<Option<(u64, Bytes)>>,
+    /// For each wanted section what there is of it.
+    pub sections: Vec<Piece>,
+    /// For each of `binary_sizes` the decoded size, octets; `None`: no such part, or its encoding is not known.
+    pub binary_sizes: Vec<Option<u64>>,
 }
 
 impl Row {
@@ -72,12 +121,13 @@ impl Row {
             envelope: None,
             structure: None,
             sections: Vec::new(),
+            binary_sizes: Vec::new(),
         }
     }
 
     /// Octets it holds, about.
     fn weight(&self) -> usize {
-        let sections: usize = self.sections.iter().flatten().map(|(_, piece)| piece.len()).sum();
+        let sections: usize = self.sections.iter().map(Piece::weight).sum();
         sections
             + self.envelope.as_deref().map_or(0, envelope_weight)
             + self.structure.as_deref().map_or(0, part_weight)
@@ -91,6 +141,11 @@ impl Open {
     /// # Errors
     /// The store's. With `mark_seen`, `\Seen` may have been set already.
     pub async fn fetch(&self, uids: &UidSet, wants: &Wants) -> Result<Rows> {
+        let changed = match wants.changed_since {
+            Some(since) => Some(self.store().uids_changed_since(self.mailbox(), since).await?),
+            None => None,
+        };
+        let uids = &changed.map_or_else(|| uids.clone(), |changed| changed.intersection(uids));
         let records = self.store().emails(self.mailbox(), uids, limits::ANSWER_ROWS_MAX).await?;
         let mut rows = Vec::with_capacity(records.len());
         let mut room = limits::ANSWER_OCTETS_MAX;
@@ -113,17 +168,18 @@ impl Open {
         Ok(Rows { rows, rest })
     }
 
-    /// A piece of a section from `offset` on, at most 64 KiB; empty at and after its end, and if there is no such email or
-    /// part.
+    /// A piece of a section from `offset` on (octets of the form), at most 64 KiB; empty at and after its end, and if there
+    /// is no such email or part. Read in order, it costs the same for every piece.
     ///
     /// # Errors
     /// The store's.
-    pub async fn read(&self, uid: Uid, section: &Section, offset: u64) -> Result<Bytes> {
+    pub async fn read(&self, uid: Uid, (section, form): (&Section, Form), offset: u64) -> Result<Bytes> {
         let Some(record) = self.record(uid).await? else { return Ok(Bytes::new()) };
-        let mut look = Look::new(self, &record);
-        let Some(place) = look.find(section).await? else { return Ok(Bytes::new()) };
-        let (_, piece) = look.piece(&place, Some((offset, u64::MAX)), limits::ANSWER_OCTETS_MAX).await?;
-        Ok(piece)
+        let wanted = Wanted { section: section.clone(), partial: Some((offset, u64::MAX)), form };
+        match Look::new(self, &record).rest(&wanted).await? {
+            Piece::Octets { start, .. } => Ok(start),
+            Piece::Missing | Piece::Undecodable => Ok(Bytes::new()),
+        }
     }
 
     async fn row(&self, record: &EmailRecord, wants: &Wants, room: usize) -> Result<Row> {
@@ -135,17 +191,16 @@ impl Open {
         if wants.structure {
             row.structure = Some(Box::new(look.structure().await?.as_ref().clone()));
         }
-        for (section, partial) in &wants.sections {
-            let left = room.saturating_sub(row.weight());
-            let found = match look.find(section).await? {
-                Some(place) => Some(look.piece(&place, *partial, left).await?),
-                None => None,
-            };
-            if found.as_ref().is_some_and(|(length, piece)| (piece.len() as u64) < *length) {
+        for part in &wants.binary_sizes {
+            row.binary_sizes.push(look.decoded_size(part).await?);
+        }
+        for wanted in &wants.sections {
+            let piece = look.piece(wanted, room.saturating_sub(row.weight())).await?;
+            if piece.is_cut() {
                 // The rest will be asked for, even if the email is expunged meanwhile.
-                self.remember(record, look.structure.as_ref());
+                look.remember();
             }
-            row.sections.push(found);
+            row.sections.push(piece);
         }
         Ok(row)
     }
@@ -163,97 +218,6 @@ impl Open {
         }
         Ok(())
     }
-}
-
-/// Where a section's bytes are.
-enum Place {
-    /// Octets of the email.
-    Range(Range<u64>),
-    /// Selected fields.
-    Selected(Bytes),
-}
-
-/// One email while a row is made of it: its header and structure are read once, and only if needed.
-struct Look<'a> {
-    open: &'a Open,
-    email: Email<'a>,
-    header: Option<Bytes>,
-    structure: Option<Arc<Part>>,
-}
-
-impl<'a> Look<'a> {
-    fn new(open: &'a Open, record: &'a EmailRecord) -> Self {
-        Self { open, email: Email { store: open.store(), record }, header: None, structure: None }
-    }
-
-    async fn header(&mut self) -> Result<Bytes> {
-        if self.header.is_none() {
-            self.header = Some(self.email.header().await?);
-        }
-        Ok(self.header.clone().expect("just read"))
-    }
-
-    async fn structure(&mut self) -> Result<Arc<Part>> {
-        if self.structure.is_none() {
-            self.structure = Some(self.open.structure(&self.email).await?);
-        }
-        Ok(self.structure.clone().expect("just parsed"))
-    }
-
-    async fn find(&mut self, section: &Section) -> Result<Option<Place>> {
-        let range = match section::depth(section) {
-            Depth::Size => (section.text == SectionText::Whole).then_some(0..self.email.record.size),
-            Depth::Header => {
-                let end = self.header().await?.len() as u64;
-                Some(if section.text == SectionText::Text { end..self.email.record.size } else { 0..end })
-            }
-            Depth::Structure => {
-                let found = locate(self.structure().await?.as_ref(), section);
-                found.map(|range| range.start as u64..range.end as u64)
-            }
-        };
-        let Some(range) = range else { return Ok(None) };
-        match &section.text {
-            SectionText::HeaderFields(names) => self.select(range, names, true).await.map(Some),
-            SectionText::HeaderFieldsNot(names) => self.select(range, names, false).await.map(Some),
-            _ => Ok(Some(Place::Range(range))),
-        }
-    }
-
-    async fn select(&mut self, range: Range<u64>, names: &[String], keep: bool) -> Result<Place> {
-        let header = match range.start {
-            0 => self.header().await?,
-            _ => {
-                let length = (range.end - range.start).min(limits::HEADER_OCTETS_MAX as u64);
-                self.email.read_all(range.start, length).await?
-            }
-        };
-        Ok(Place::Selected(select_fields(&header, names, keep).into()))
-    }
-
-    /// The length of what `partial` leaves, and its first octets, at most `room`.
-    async fn piece(&self, place: &Place, partial: Option<(u64, u64)>, room: usize) -> Result<(u64, Bytes)> {
-        match place {
-            Place::Range(range) => {
-                let range = cut(range.clone(), partial);
-                let length = range.end - range.start;
-                Ok((length, self.email.read_all(range.start, length.min(room as u64)).await?))
-            }
-            Place::Selected(fields) => {
-                let range = cut(0..fields.len() as u64, partial);
-                let taken =
-                    range.start as usize..range.end.min(range.start.saturating_add(room as u64)) as usize;
-                Ok((range.end - range.start, fields.slice(taken)))
-            }
-        }
-    }
-}
-
-/// RFC 3501 §6.4.5: a partial fetch beyond the end is truncated, one that starts there is empty.
-fn cut(range: Range<u64>, partial: Option<(u64, u64)>) -> Range<u64> {
-    let (offset, length) = partial.unwrap_or((0, u64::MAX));
-    let start = range.start.saturating_add(offset).min(range.end);
-    start..start.saturating_add(length).min(range.end)
 }
 
 fn envelope_weight(envelope: &EnvelopeFields) -> usize {
@@ -279,18 +243,4 @@ fn part_weight(part: &Part) -> usize {
         waiting.extend(&part.parts);
     }
     weight
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partial_ranges() {
-        assert_eq!(cut(10..30, None), 10..30);
-        assert_eq!(cut(10..30, Some((0, 5))), 10..15);
-        assert_eq!(cut(10..30, Some((5, 100))), 15..30);
-        assert_eq!(cut(10..30, Some((20, 5))), 30..30);
-        assert_eq!(cut(10..30, Some((u64::MAX, u64::MAX))), 30..30);
-    }
 }

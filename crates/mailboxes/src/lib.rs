@@ -12,11 +12,13 @@
 //! ```
 
 pub mod append;
+mod decoding;
 mod email;
 pub mod error;
 pub mod fetch;
 pub mod filing;
 pub mod limits;
+mod look;
 pub mod maildrop;
 mod names;
 pub mod search;
@@ -36,11 +38,11 @@ use world::World;
 
 pub use append::{Append, Appended};
 pub use error::{Error, Result};
-pub use fetch::{Row, Rows, Wants};
+pub use fetch::{Form, Piece, Row, Rows, Wanted, Wants};
 pub use maildrop::{Maildrop, Maildrops};
 pub use tree::{Named, Status};
 pub use view::{Changes, Open, Opened};
-pub use write::Copied;
+pub use write::{Copied, Stored};
 
 /// The mailboxes of all accounts. Cheap to clone; all clones are the same.
 #[derive(Debug, Clone)]

@@ -35,3 +35,9 @@ pub const CONFLICTS_MAX: usize = 3;
 
 /// Different keywords in a mailbox. SELECT sends them all, and each email's row holds its own.
 pub const KEYWORDS_MAX: usize = 200;
+
+/// Octets of small emails that one APPEND of many holds until its commit; what is more is staged.
+pub const APPEND_HELD_OCTETS_MAX: usize = 1024 * 1024;
+
+/// Emails of one APPEND (RFC 3502): their commit holds up the writer's other guests.
+pub const APPENDED_TOGETHER_MAX: usize = 1_000;

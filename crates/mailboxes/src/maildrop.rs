@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mail::{MailboxPath, Section, Uid, UidSet};
 
 use crate::error::Result;
+use crate::fetch::Form;
 use crate::view::{Open, after};
 use crate::{Mailboxes, limits};
 
@@ -83,7 +84,7 @@ impl Maildrop {
     /// # Errors
     /// The store's.
     pub async fn read(&self, uid: Uid, offset: u64) -> Result<Bytes> {
-        self.open.read(uid, &Section::default(), offset).await
+        self.open.read(uid, (&Section::default(), Form::Raw), offset).await
     }
 
     /// Removes these, durably: the UPDATE state (RFC 1939 §6).

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mail::MailboxPath;
+use mail::{MailboxPath, SpecialUse};
 use store::read::MailboxRecord;
 use store::{AccountRef, Change};
 
@@ -23,12 +23,29 @@ impl<'a> Names<'a> {
         Self { account, by_path: mailboxes.iter().map(|record| (&record.path, record)).collect(), validity }
     }
 
-    /// CREATE, with the superior names that are missing.
-    pub(crate) fn create(&self, path: &MailboxPath) -> Result<Vec<Change>> {
+    /// CREATE, with the superior names that are missing. No two mailboxes have one special use.
+    pub(crate) fn create(&self, path: &MailboxPath, special_use: Option<SpecialUse>) -> Result<Vec<Change>> {
         self.must_be_free(path)?;
+        if let Some(special_use) = special_use {
+            self.may_have(special_use)?;
+        }
         let mut changes = self.superiors(path)?;
-        changes.push(self.add(path.clone()));
+        changes.push(self.add(path.clone(), special_use));
         Ok(changes)
+    }
+
+    fn may_have(&self, special_use: SpecialUse) -> Result<()> {
+        // RFC 6154 §3: a server may refuse. These two would show emails of other mailboxes.
+        if matches!(special_use, SpecialUse::All | SpecialUse::Flagged) {
+            return Err(Error::Cannot("No mailbox has this special use here"));
+        }
+        let has = |record: &&MailboxRecord| {
+            record.special_use.as_deref().is_some_and(|word| word.parse() == Ok(special_use))
+        };
+        match self.by_path.values().any(has) {
+            true => Err(Error::Cannot("Another mailbox has this special use already")),
+            false => Ok(()),
+        }
     }
 
     /// DELETE. Mailboxes below it stay, and its name becomes `\Noselect` (RFC 3501 §6.3.4).
@@ -88,19 +105,19 @@ impl<'a> Names<'a> {
             return Err(Error::Cannot("There are too many mailboxes"));
         }
         missing.reverse();
-        Ok(missing.into_iter().map(|path| self.add(path)).collect())
+        Ok(missing.into_iter().map(|path| self.add(path, None)).collect())
     }
 
     fn below(&self, path: &MailboxPath) -> impl Iterator<Item = &'a MailboxRecord> {
         self.by_path.values().copied().filter(move |record| record.path.is_below(path))
     }
 
-    fn add(&self, path: MailboxPath) -> Change {
+    fn add(&self, path: MailboxPath, special_use: Option<SpecialUse>) -> Change {
         Change::AddMailbox {
             account: AccountRef::Known(self.account),
             path,
             uid_validity: self.validity,
-            special_use: None,
+            special_use: special_use.map(|special_use| special_use.attribute()[1..].to_owned()),
             subscribed: false,
         }
     }
@@ -152,7 +169,7 @@ mod tests {
         let records = records(&["INBOX", "a", "b/c"]);
         let check = |path: &str, expected: &str| {
             assert_eq!(
-                show(Names::new(9, &records, 70).create(&MailboxPath::parse(path).unwrap())),
+                show(Names::new(9, &records, 70).create(&MailboxPath::parse(path).unwrap(), None)),
                 expected,
                 "{path}"
             );
@@ -164,6 +181,28 @@ mod tests {
         check("b", "add b 70");
         check("a", "a mailbox of this name is there already");
         check("inbox", "a mailbox of this name is there already");
+    }
+
+    #[test]
+    fn a_special_use_is_had_once() {
+        let mut records = records(&["INBOX", "a"]);
+        records[1].special_use = Some("Sent".into());
+        let check = |special_use: SpecialUse, expected: &str| {
+            let names = Names::new(9, &records, 70);
+            let made = names.create(&MailboxPath::parse("x/new").unwrap(), Some(special_use));
+            let use_of = |change: &Change| match change {
+                Change::AddMailbox { special_use, .. } => special_use.clone().unwrap_or_default(),
+                other => panic!("{other:?}"),
+            };
+            let shown = match made {
+                Ok(changes) => changes.iter().map(use_of).collect::<Vec<_>>().join(","),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(shown, expected);
+        };
+        check(SpecialUse::Drafts, ",Drafts");
+        check(SpecialUse::Sent, "Another mailbox has this special use already");
+        check(SpecialUse::All, "No mailbox has this special use here");
     }
 
     #[test]

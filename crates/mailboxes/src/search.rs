@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mail::{Flag, SearchKey, Timestamp, UidSet};
+use mail::{Flag, ModSeq, SearchKey, Timestamp, UidSet};
 use store::read::EmailRecord;
 
 use crate::email::Email;
@@ -19,14 +19,8 @@ impl Open {
     /// # Errors
     /// The store's.
     pub async fn search(&self, key: &SearchKey) -> Result<UidSet> {
-        let all = self.uids().await?;
         let key = Arc::new(lowered(key));
-        let mut flagged = BTreeMap::new();
-        for flag in flags(&key) {
-            let uids = self.store().uids_by_flag(self.mailbox(), flag, true).await?;
-            flagged.insert(flag.clone(), uids);
-        }
-        let Bounds { mut sure, possible } = Sets { all: &all, flagged: &flagged }.bounds(&key);
+        let Bounds { mut sure, possible } = self.sets(&key).await?.bounds(&key);
         let mut open = possible.difference(&sure);
         while !open.is_empty() {
             let records = self.store().emails(self.mailbox(), &open, limits::ANSWER_ROWS_MAX).await?;
@@ -39,6 +33,31 @@ impl Open {
             }
         }
         Ok(sure)
+    }
+
+    /// The highest mod-sequence among these, if any is there (RFC 7162 §3.1.5).
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn highest_modseq(&self, uids: &UidSet) -> Result<Option<ModSeq>> {
+        Ok(self.store().highest_modseq(self.mailbox(), uids).await?)
+    }
+
+    /// What a key needs to know of the mailbox as a whole.
+    async fn sets(&self, key: &SearchKey) -> Result<Sets> {
+        let mut sets = Sets { all: self.uids().await?, ..Sets::default() };
+        let mut named = Named::default();
+        named.add(key);
+        for flag in named.flags {
+            let uids = self.store().uids_by_flag(self.mailbox(), flag, true).await?;
+            sets.flagged.insert(flag.clone(), uids);
+        }
+        for least in named.modseqs {
+            let since = ModSeq(least.0.saturating_sub(1));
+            let changed = self.store().uids_changed_since(self.mailbox(), since).await?;
+            sets.changed.insert(least, changed);
+        }
+        Ok(sets)
     }
 
     async fn matches(&self, key: &Arc<SearchKey>, record: &EmailRecord) -> Result<bool> {
@@ -72,21 +91,33 @@ impl Open {
     }
 }
 
-/// The flags that a key names.
-fn flags(key: &SearchKey) -> BTreeSet<&Flag> {
-    match key {
-        SearchKey::Flag(flag) => BTreeSet::from([flag]),
-        SearchKey::And(keys) => keys.iter().flat_map(flags).collect(),
-        SearchKey::Or(a, b) => flags(a).into_iter().chain(flags(b)).collect(),
-        SearchKey::Not(key) => flags(key),
-        _ => BTreeSet::new(),
+/// What a key names of which the store knows sets.
+#[derive(Default)]
+struct Named<'a> {
+    flags: BTreeSet<&'a Flag>,
+    modseqs: BTreeSet<ModSeq>,
+}
+
+impl<'a> Named<'a> {
+    fn add(&mut self, key: &'a SearchKey) {
+        match key {
+            SearchKey::Flag(flag) => drop(self.flags.insert(flag)),
+            SearchKey::ModSeq(least) => drop(self.modseqs.insert(*least)),
+            SearchKey::And(keys) => keys.iter().for_each(|key| self.add(key)),
+            SearchKey::Or(a, b) => [a, b].into_iter().for_each(|key| self.add(key)),
+            SearchKey::Not(key) => self.add(key),
+            _ => {}
+        }
     }
 }
 
 /// What is known without reading a record.
-struct Sets<'a> {
-    all: &'a UidSet,
-    flagged: &'a BTreeMap<Flag, UidSet>,
+#[derive(Default)]
+struct Sets {
+    all: UidSet,
+    flagged: BTreeMap<Flag, UidSet>,
+    /// By the least mod-sequence.
+    changed: BTreeMap<ModSeq, UidSet>,
 }
 
 /// A key's emails lie between these two.
@@ -95,15 +126,14 @@ struct Bounds {
     possible: UidSet,
 }
 
-impl Sets<'_> {
+impl Sets {
     fn bounds(&self, key: &SearchKey) -> Bounds {
         let exact = |set: UidSet| Bounds { sure: set.clone(), possible: set };
         match key {
             SearchKey::All => exact(self.all.clone()),
             SearchKey::Uids(uids) => exact(self.all.intersection(uids)),
-            SearchKey::Flag(flag) => {
-                exact(self.flagged.get(flag).map_or_else(UidSet::default, |set| self.all.intersection(set)))
-            }
+            SearchKey::Flag(flag) => exact(self.of(self.flagged.get(flag))),
+            SearchKey::ModSeq(least) => exact(self.of(self.changed.get(least))),
             SearchKey::And(keys) => keys.iter().fold(exact(self.all.clone()), |bounds, key| {
                 let other = self.bounds(key);
                 Bounds {
@@ -121,6 +151,10 @@ impl Sets<'_> {
             }
             _ => Bounds { sure: UidSet::default(), possible: self.all.clone() },
         }
+    }
+
+    fn of(&self, set: Option<&UidSet>) -> UidSet {
+        set.map_or_else(UidSet::default, |set| self.all.intersection(set))
     }
 }
 
@@ -143,6 +177,7 @@ impl Known<'_> {
             SearchKey::Not(key) => self.judge(key).map(|verdict| !verdict),
             SearchKey::Uids(uids) => Some(uids.contains(record.uid)),
             SearchKey::Flag(flag) => Some(record.flags.contains(flag)),
+            SearchKey::ModSeq(least) => Some(record.modseq >= *least),
             SearchKey::Larger(octets) => Some(record.size > *octets),
             SearchKey::Smaller(octets) => Some(record.size < *octets),
             SearchKey::Before(midnight) => Some(record.date < *midnight),
@@ -208,7 +243,8 @@ mod tests {
         let set = |uids: &[u32]| uids.iter().copied().map(mail::Uid).collect::<UidSet>();
         let all = set(&[1, 2, 3, 4]);
         let flagged = BTreeMap::from([(Flag::Seen, set(&[1, 2, 9]))]);
-        let sets = Sets { all: &all, flagged: &flagged };
+        let changed = BTreeMap::from([(ModSeq(7), set(&[4, 5]))]);
+        let sets = Sets { all, flagged, changed };
         let check = |key: SearchKey, sure: &[u32], possible: &[u32]| {
             let bounds = sets.bounds(&key);
             assert_eq!((bounds.sure, bounds.possible), (set(sure), set(possible)), "{key:?}");
@@ -217,6 +253,7 @@ mod tests {
         let body = || SearchKey::Body("x".into());
         let not = |key| SearchKey::Not(Box::new(key));
         check(seen(), &[1, 2], &[1, 2]);
+        check(SearchKey::ModSeq(ModSeq(7)), &[4], &[4]);
         check(not(seen()), &[3, 4], &[3, 4]);
         check(body(), &[], &[1, 2, 3, 4]);
         check(SearchKey::And(vec![seen(), body()]), &[], &[1, 2]);

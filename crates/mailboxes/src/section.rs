@@ -35,6 +35,14 @@ pub(crate) fn locate(root: &Part, section: &Section) -> Option<Range<usize>> {
     place.range(&section.text)
 }
 
+/// The body part of this number, or the message that it is.
+pub(crate) fn part_of<'a>(root: &'a Part, number: &[u32]) -> Option<&'a Part> {
+    let place = number.iter().try_fold(Place::Message(root), |place, &number| place.step(number))?;
+    match place {
+        Place::Message(part) | Place::Body(part) => Some(part),
+    }
+}
+
 /// Where a part's number leads.
 #[derive(Clone, Copy)]
 enum Place<'a> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mail::{MailboxPath, ModSeq, UidSet};
+use mail::{Flag, MailboxPath, ModSeq, SpecialUse, UidSet};
 use store::read::MailboxRecord;
 use store::{Change, Commit};
 
@@ -17,8 +17,8 @@ pub struct Named {
     pub path: MailboxPath,
     /// Whether it is subscribed.
     pub subscribed: bool,
-    /// Special use (RFC 6154) without backslash: `Sent`.
-    pub special_use: Option<String>,
+    /// Special use (RFC 6154).
+    pub special_use: Option<SpecialUse>,
     /// Only a name, because mailboxes lie below it.
     pub no_select: bool,
 }
@@ -38,6 +38,8 @@ pub struct Status {
     pub highest_modseq: ModSeq,
     /// Octets in all.
     pub size: u64,
+    /// Emails with `\Deleted` (RFC 9051 §6.3.11).
+    pub deleted: u32,
 }
 
 impl Mailboxes {
@@ -57,6 +59,7 @@ impl Mailboxes {
     /// [`Error::NoSuchMailbox`], the store's.
     pub async fn status(&self, account: i64, path: &MailboxPath) -> Result<Status> {
         let record = self.find(account, path).await?;
+        let deleted = self.store().uids_by_flag(record.id, &Flag::Deleted, true).await?.len();
         Ok(Status {
             messages: record.messages,
             unseen: record.unseen,
@@ -64,15 +67,21 @@ impl Mailboxes {
             uid_validity: record.uid_validity,
             highest_modseq: record.highest_modseq,
             size: record.size,
+            deleted: u32::try_from(deleted).unwrap_or(u32::MAX),
         })
     }
 
     /// Makes a mailbox, and the superior ones that are missing (RFC 3501 §6.3.3).
     ///
     /// # Errors
-    /// [`Error::Exists`], [`Error::Cannot`], the store's.
-    pub async fn create(&self, account: i64, path: &MailboxPath) -> Result<()> {
-        self.rearrange(account, |names| names.create(path)).await
+    /// [`Error::Exists`], [`Error::Cannot`] (the special use is not to be had among others), the store's.
+    pub async fn create(
+        &self,
+        account: i64,
+        path: &MailboxPath,
+        special_use: Option<SpecialUse>,
+    ) -> Result<()> {
+        self.rearrange(account, |names| names.create(path, special_use)).await
     }
 
     /// Removes a mailbox with its emails. Those below it stay (RFC 3501 §6.3.4).
@@ -93,7 +102,7 @@ impl Mailboxes {
             return self.rearrange(account, |names| names.rename(from, to)).await;
         }
         let inbox = self.find(account, from).await?;
-        self.create(account, to).await?;
+        self.create(account, to, None).await?;
         let target = self.find(account, to).await?;
         let mut rest = self.store().uids(inbox.id).await?.map(|(_, uids)| uids).unwrap_or_default();
         while !rest.is_empty() {
@@ -157,7 +166,7 @@ fn listed(account: i64, mailboxes: &[MailboxRecord], subscribed: &BTreeSet<Mailb
         .map(|record| Named {
             path: record.path.clone(),
             subscribed: subscribed.contains(&record.path),
-            special_use: record.special_use.clone(),
+            special_use: record.special_use.as_deref().and_then(|word| word.parse().ok()),
             no_select: false,
         })
         .collect();

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use mail::message::Part;
 use mail::{Flag, MailboxPath, ModSeq, Uid, UidSet};
 use store::Store;
 use store::read::EmailRecord;
 
+use crate::decoding::Decoding;
 use crate::email::Email;
 use crate::error::{Error, Result};
 use crate::fetch::Row;
@@ -23,7 +24,16 @@ pub struct Open {
     validity: u32,
     /// UIDs from here on were not told yet.
     told_up_to: AtomicU32,
-    remembered: Mutex<VecDeque<Remembered>>,
+    /// Nothing, unless something large is being read.
+    reading: Mutex<Option<Box<Reading>>>,
+}
+
+/// What is read piece by piece.
+#[derive(Debug, Default)]
+struct Reading {
+    remembered: VecDeque<Remembered>,
+    /// Where the last reading of a decoded part ended.
+    decoding: Option<(Uid, Vec<u32>, Decoding)>,
 }
 
 /// An email of which more will be read.
@@ -31,6 +41,8 @@ pub struct Open {
 struct Remembered {
     record: EmailRecord,
     structure: Option<Arc<Part>>,
+    /// Decoded sizes of its parts, by number.
+    sizes: Vec<(Vec<u32>, u64)>,
 }
 
 /// What SELECT shows (RFC 3501 §6.3.1, RFC 7162 §3.1.2.1).
@@ -59,8 +71,10 @@ pub struct Changes {
     pub vanished: UidSet,
     /// New.
     pub arrived: UidSet,
-    /// Older ones whose flags changed.
+    /// Older ones whose flags changed, at most [`limits::ANSWER_ROWS_MAX`].
     pub flags: Vec<Row>,
+    /// More of those: they can be fetched.
+    pub rest: UidSet,
 }
 
 impl Mailboxes {
@@ -86,7 +100,7 @@ impl Mailboxes {
             mailbox: record.id,
             validity: record.uid_validity,
             told_up_to: AtomicU32::new(record.uid_next),
-            remembered: Mutex::default(),
+            reading: Mutex::default(),
         };
         Ok((open, opened))
     }
@@ -99,21 +113,39 @@ impl Open {
     /// # Errors
     /// The store's.
     pub async fn changes(&self, since: ModSeq) -> Result<Changes> {
+        // Whoever asks reads nothing at this time: what was remembered for that is let go.
+        *self.reading() = None;
         let told = self.told_up_to.load(Ordering::Relaxed);
-        let Some(changes) = self.store().changed_since(self.mailbox, since).await? else {
-            let vanished = from(1).difference(&from(told));
-            return Ok(Changes { highest_modseq: since, vanished, ..Changes::default() });
+        let (mailbox, rows_max) = (self.mailbox, limits::ANSWER_ROWS_MAX);
+        let Some(changes) = self.store().changed_since(mailbox, since, told, rows_max).await? else {
+            return Ok(Changes { highest_modseq: since, vanished: self.given_out(), ..Changes::default() });
         };
-        let (older, new): (Vec<_>, Vec<_>) = changes.changed.iter().partition(|record| record.uid.0 < told);
-        if let Some(last) = new.last() {
-            self.told_up_to.store(last.uid.0.saturating_add(1), Ordering::Relaxed);
+        if let Some(last) = changes.arrived.last() {
+            self.told_up_to.store(last.0.saturating_add(1), Ordering::Relaxed);
         }
         Ok(Changes {
             highest_modseq: changes.highest_modseq,
             vanished: changes.vanished,
-            arrived: new.into_iter().map(|record| record.uid).collect(),
-            flags: older.into_iter().map(Row::of).collect(),
+            arrived: changes.arrived,
+            flags: changes.changed.iter().map(Row::of).collect(),
+            rest: changes.rest,
         })
+    }
+
+    /// Which emails are gone since `since`, perhaps with others that went before, never fewer (RFC 7162 §3.2.5.1); only
+    /// among these if some are named. If the mailbox was removed, all of them are.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn vanished(&self, since: ModSeq, among: Option<&UidSet>) -> Result<UidSet> {
+        let vanished = self.store().vanished_since(self.mailbox, since).await?;
+        let vanished = vanished.unwrap_or_else(|| self.given_out());
+        Ok(among.map_or_else(|| vanished.clone(), |among| vanished.intersection(among)))
+    }
+
+    /// Every UID that was told.
+    fn given_out(&self) -> UidSet {
+        from(1).difference(&from(self.told_up_to.load(Ordering::Relaxed)))
     }
 
     /// The account whose mailbox it is.
@@ -158,8 +190,8 @@ impl Open {
 
     /// The record of an email, even of one that is gone if more of it was promised.
     pub(crate) async fn record(&self, uid: Uid) -> Result<Option<EmailRecord>> {
-        if let Some(known) = self.recall(uid) {
-            return Ok(Some(known.record));
+        if let Some(known) = self.recall(uid, |known| Some(known.record.clone())) {
+            return Ok(Some(known));
         }
         let one = UidSet::from_runs([(uid.0, uid.0)]);
         Ok(self.store().emails(self.mailbox, &one, 1).await?.pop())
@@ -167,7 +199,7 @@ impl Open {
 
     /// The structure of an email, from memory or parsed.
     pub(crate) async fn structure(&self, email: &Email<'_>) -> Result<Arc<Part>> {
-        if let Some(structure) = self.recall(email.record.uid).and_then(|known| known.structure) {
+        if let Some(structure) = self.recall(email.record.uid, |known| known.structure.clone()) {
             return Ok(structure);
         }
         let structure = Arc::new(self.mailboxes.parse(email).await?);
@@ -179,16 +211,51 @@ impl Open {
 
     /// Keeps an email's record, so that the rest of a section can be read even if it is expunged meanwhile.
     pub(crate) fn remember(&self, record: &EmailRecord, structure: Option<&Arc<Part>>) {
-        let mut remembered = self.remembered.lock().expect("no holder panics");
+        let mut reading = self.reading();
+        let remembered = &mut reading.get_or_insert_default().remembered;
         let known = remembered.iter().position(|known| known.record.uid == record.uid);
-        let known = known.and_then(|at| remembered.remove(at)).and_then(|known| known.structure);
+        let known = known.and_then(|at| remembered.remove(at));
+        let (known, sizes) = known.map_or_else(Default::default, |known| (known.structure, known.sizes));
         remembered.truncate(limits::STRUCTURES_REMEMBERED_MAX - 1);
-        remembered.push_front(Remembered { record: record.clone(), structure: structure.cloned().or(known) });
+        let structure = structure.cloned().or(known);
+        remembered.push_front(Remembered { record: record.clone(), structure, sizes });
     }
 
-    fn recall(&self, uid: Uid) -> Option<Remembered> {
-        let remembered = self.remembered.lock().expect("no holder panics");
-        remembered.iter().find(|known| known.record.uid == uid).cloned()
+    fn recall<T>(&self, uid: Uid, what: impl FnOnce(&Remembered) -> Option<T>) -> Option<T> {
+        let reading = self.reading();
+        let known = reading.as_ref()?.remembered.iter().find(|known| known.record.uid == uid)?;
+        what(known)
+    }
+
+    /// The decoded size of a part, if it was noted.
+    pub(crate) fn known_size(&self, uid: Uid, part: &[u32]) -> Option<u64> {
+        self.recall(uid, |known| known.sizes.iter().find(|(known, _)| known == part).map(|(_, size)| *size))
+    }
+
+    /// Notes the decoded size of a part of an email that is remembered.
+    pub(crate) fn note_size(&self, uid: Uid, part: &[u32], size: u64) {
+        let mut reading = self.reading();
+        let remembered = reading.as_mut().map(|reading| &mut reading.remembered);
+        let known = remembered.into_iter().flatten().find(|known| known.record.uid == uid);
+        if let Some(known) = known.filter(|known| known.sizes.len() < mail::limits::PARTS_MAX) {
+            known.sizes.push((part.to_vec(), size));
+        }
+    }
+
+    /// Where the last reading of this part ended.
+    pub(crate) fn take_decoding(&self, uid: Uid, part: &[u32]) -> Option<Decoding> {
+        let mut reading = self.reading();
+        let kept = &mut reading.as_mut()?.decoding;
+        kept.take_if(|(of, number, _)| *of == uid && number == part).map(|(_, _, decoding)| decoding)
+    }
+
+    /// Keeps where a reading ended.
+    pub(crate) fn keep_decoding(&self, uid: Uid, part: &[u32], decoding: Decoding) {
+        self.reading().get_or_insert_default().decoding = Some((uid, part.to_vec(), decoding));
+    }
+
+    fn reading(&self) -> MutexGuard<'_, Option<Box<Reading>>> {
+        self.reading.lock().expect("no holder panics")
     }
 }
 

@@ -23,25 +23,46 @@ pub struct Copied {
     pub target: UidSet,
 }
 
+/// What STORE did.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Stored {
+    /// Those that were asked for and are there, as they are now, but for `modified`.
+    pub rows: Vec<Row>,
+    /// Left as they are, because they changed meanwhile.
+    pub modified: UidSet,
+}
+
 impl Open {
-    /// Sets, adds or removes flags of these emails, and gives them as they are afterwards.
+    /// Sets, adds or removes flags of these emails, and gives them as they are afterwards. Emails that changed after
+    /// `unchanged_since` are left as they are (RFC 7162 §3.1.3).
     ///
     /// # Errors
     /// [`Error::Cannot`] if the mailbox would have too many keywords, the store's. More than
     /// [`limits::UIDS_PER_COMMIT_MAX`] emails are changed in several commits, of which the first may have been done.
-    pub async fn set_flags(&self, uids: &UidSet, mode: FlagMode, flags: &[Flag]) -> Result<Vec<Row>> {
+    pub async fn set_flags(
+        &self,
+        uids: &UidSet,
+        (mode, flags): (FlagMode, &[Flag]),
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<Stored> {
         if mode != FlagMode::Remove {
             self.mailboxes().room_for_keywords(self.mailbox(), flags).await?;
         }
         let mut rest = uids.intersection(&self.uids().await?);
-        let mut changed = Vec::new();
+        let mut stored = Stored::default();
         while !rest.is_empty() {
             let (slice, after) = rest.split_at(limits::UIDS_PER_COMMIT_MAX);
-            self.mailboxes().commit(vec![self.flagging(slice.clone(), mode, flags.to_vec())]).await?;
-            changed.extend(self.rows_of(slice).await?);
+            let change = self.flagging(slice.clone(), (mode, flags.to_vec()), unchanged_since);
+            let receipt = self.mailboxes().commit(vec![change]).await?;
+            let skipped = match receipt.results.into_iter().next() {
+                Some(Applied::Flagged { skipped, .. }) => skipped,
+                _ => UidSet::default(),
+            };
+            stored.rows.extend(self.rows_of(slice.difference(&skipped)).await?);
+            stored.modified = stored.modified.union(&skipped);
             rest = after;
         }
-        Ok(changed)
+        Ok(stored)
     }
 
     /// Copies emails, with flags and dates, all or none (RFC 3501 §6.4.7).
@@ -100,15 +121,21 @@ impl Open {
 
     /// Adds one flag to at most [`limits::ANSWER_ROWS_MAX`] emails: which were changed, and the change's mod-sequence.
     pub(crate) async fn add_flag(&self, uids: UidSet, flag: Flag) -> Result<(UidSet, ModSeq)> {
-        let receipt = self.mailboxes().commit(vec![self.flagging(uids, FlagMode::Add, vec![flag])]).await?;
+        let receipt =
+            self.mailboxes().commit(vec![self.flagging(uids, (FlagMode::Add, vec![flag]), None)]).await?;
         match receipt.results.into_iter().next() {
             Some(Applied::Flagged { changed, modseq, .. }) => Ok((changed, modseq)),
             _ => Ok((UidSet::default(), ModSeq(0))),
         }
     }
 
-    fn flagging(&self, uids: UidSet, mode: FlagMode, flags: Vec<Flag>) -> Change {
-        Change::SetFlags { mailbox: self.mailbox(), uids, mode, flags, unless_modified_after: None }
+    fn flagging(
+        &self,
+        uids: UidSet,
+        (mode, flags): (FlagMode, Vec<Flag>),
+        unless_modified_after: Option<ModSeq>,
+    ) -> Change {
+        Change::SetFlags { mailbox: self.mailbox(), uids, mode, flags, unless_modified_after }
     }
 }
 

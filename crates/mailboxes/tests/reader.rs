@@ -2,130 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may unwrap, and so may what helps it")]
 
+mod support;
+
 use bytes::Bytes;
 use mail::{Flag, MailboxPath, ModSeq, SearchKey, Section, SectionText, Timestamp, Uid, UidSet};
-use mailboxes::{Error, Form, Mailboxes, Open, Piece, Wanted, Wants, limits};
-use store::change::{Applied, FlagMode};
-use store::{Change, Commit, ContentRef, MailboxRef, NewContent, Store};
-use world::{Clock, Dice, Workers, World};
-
-/// A store in a directory of its own, and an account with INBOX.
-struct Place {
-    mailboxes: Mailboxes,
-    account: i64,
-    _dir: tempfile::TempDir,
-}
-
-fn run(test: impl AsyncFnOnce(Place)) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { test(place().await).await });
-}
-
-async fn place() -> Place {
-    let dir = tempfile::tempdir().unwrap();
-    let world = World::without_network(
-        Clock::simulated(Timestamp(1_763_800_000_000)),
-        Dice::seeded(1),
-        Workers::Inline,
-    );
-    let store = Store::open(&dir.path().join("data"), &world, store::Options::default()).unwrap();
-    let at = Timestamp(1_763_800_000_000);
-    let account = Change::AddAccount {
-        address: "ann@example.org".into(),
-        name: "Ann".into(),
-        secret: String::new(),
-        scram: String::new(),
-        at,
-    };
-    let inbox = Change::AddMailbox {
-        account: store::AccountRef::New(1),
-        path: MailboxPath::inbox(),
-        uid_validity: 7,
-        special_use: None,
-        subscribed: true,
-    };
-    let domain = Change::AddDomain { name: "example.org".into(), at };
-    let receipt =
-        store.commit(Commit { content: vec![], changes: vec![domain, account, inbox] }).await.unwrap();
-    let Applied::Made(account) = receipt.results[1] else { panic!("{receipt:?}") };
-    Place { mailboxes: Mailboxes::new(store, world), account, _dir: dir }
-}
-
-fn path(text: &str) -> MailboxPath {
-    MailboxPath::parse(text).unwrap()
-}
-
-fn uids(text: &[u32]) -> UidSet {
-    text.iter().copied().map(Uid).collect()
-}
-
-impl Place {
-    /// Files an email in INBOX as delivery does, with a prefix.
-    async fn deliver(&self, content: &str) -> Uid {
-        let mailbox = self
-            .mailboxes
-            .store()
-            .mailbox_by_path(self.account, &MailboxPath::inbox())
-            .await
-            .unwrap()
-            .unwrap();
-        let bytes = Bytes::copy_from_slice(content.as_bytes());
-        let file = Change::File {
-            mailbox: MailboxRef::Known(mailbox.id),
-            content: ContentRef::New(0),
-            prefix: PREFIX.into(),
-            flags: vec![],
-            date: Timestamp(1_763_800_000_000),
-        };
-        let commit =
-            Commit { content: vec![NewContent::Inline { label: Bytes::new(), bytes }], changes: vec![file] };
-        let receipt = self.mailboxes.store().commit(commit).await.unwrap();
-        let Applied::Filed { uid, .. } = receipt.results[0] else { panic!("{receipt:?}") };
-        uid
-    }
-
-    async fn inbox(&self) -> Open {
-        self.mailboxes.open(self.account, &MailboxPath::inbox()).await.unwrap().0
-    }
-
-    async fn names(&self) -> Vec<String> {
-        let show = |name: mailboxes::Named| {
-            let mark = if name.no_select { "!" } else { "" };
-            let subscribed = if name.subscribed { "+" } else { "" };
-            format!("{mark}{subscribed}{}", name.path)
-        };
-        self.mailboxes.list(self.account).await.unwrap().into_iter().map(show).collect()
-    }
-
-    async fn append(&self, to: &str, content: &str, flags: Vec<Flag>) -> Result<Uid, Error> {
-        let size = content.len() as u64;
-        let mut append = self.mailboxes.append(self.account, &path(to), size).await?;
-        for piece in content.as_bytes().chunks(64 * 1024) {
-            append.push(Bytes::copy_from_slice(piece)).await?;
-        }
-        Ok(append.finish(flags, None).await?.uids.first().unwrap())
-    }
-}
-
-const PREFIX: &str = "Return-Path: <bob@example.net>\r\nDelivered-To: ann@example.org\r\n";
-
-const PLAIN: &str = "From: Bob <bob@example.net>\r\nTo: ann@example.org\r\nSubject: Hello\r\n\
-    Date: Sat, 22 Nov 2025 10:00:00 +0100\r\n\r\nGood morning\r\n";
-
-const MIXED: &str = "From: Eve <eve@example.net>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\n\
-    Content-Type: multipart/mixed; boundary=xx\r\n\r\npreamble\r\n--xx\r\nContent-Type: text/plain; charset=utf-8\r\n\
-    Content-Transfer-Encoding: base64\r\n\r\nU2Now7ZuZXMgV2V0dGVy\r\n--xx\r\nContent-Type: application/octet-stream\r\n\r\n\
-    12345678\r\n--xx--\r\n";
-
-fn section(part: &[u32], text: SectionText) -> Wanted {
-    Wanted { section: Section { part: part.to_vec(), text }, partial: None, form: Form::Raw }
-}
-
-async fn fetch_one(open: &Open, uid: Uid, wants: Wants) -> mailboxes::Row {
-    let mut fetched = open.fetch(&UidSet::from(uid), &wants).await.unwrap();
-    assert!(fetched.rest.is_empty());
-    fetched.rows.remove(0)
-}
+use mailboxes::{Error, Form, Piece, Wanted, Wants, limits};
+use store::change::FlagMode;
+use support::*;
 
 #[test]
 fn mailboxes_are_made_listed_renamed_and_removed() {
@@ -157,7 +40,7 @@ fn a_name_that_is_used_again_has_a_greater_uid_validity() {
     run(async |place: Place| {
         let mut last = 0;
         for _ in 0..3 {
-            place.mailboxes.create(place.account, &path("again")).await.unwrap();
+            place.mailboxes.create(place.account, &path("again"), None).await.unwrap();
             let validity = place.mailboxes.status(place.account, &path("again")).await.unwrap().uid_validity;
             assert!(validity > last, "{validity} after {last}");
             last = validity;
@@ -186,7 +69,7 @@ fn an_open_mailbox_tells_what_changed() {
         let first = place.deliver(PLAIN).await;
         place.deliver(PLAIN).await;
         let other = place.inbox().await;
-        other.set_flags(&first.into(), FlagMode::Add, &[Flag::Seen]).await.unwrap();
+        other.set_flags(&first.into(), (FlagMode::Add, &[Flag::Seen]), None).await.unwrap();
         let (open, opened) = place.mailboxes.open(place.account, &MailboxPath::inbox()).await.unwrap();
         assert_eq!((opened.uids, opened.uid_next, opened.uid_validity), (uids(&[1, 2]), 3, 7));
         assert_eq!(opened.first_unseen, Some(Uid(2)));
@@ -197,8 +80,11 @@ fn an_open_mailbox_tells_what_changed() {
 
         place.deliver(MIXED).await;
         place.deliver(MIXED).await;
-        other.set_flags(&uids(&[2, 3]), FlagMode::Set, &[Flag::Flagged, Flag::Deleted]).await.unwrap();
-        other.set_flags(&uids(&[1]), FlagMode::Add, &[Flag::Deleted]).await.unwrap();
+        other
+            .set_flags(&uids(&[2, 3]), (FlagMode::Set, &[Flag::Flagged, Flag::Deleted]), None)
+            .await
+            .unwrap();
+        other.set_flags(&uids(&[1]), (FlagMode::Add, &[Flag::Deleted]), None).await.unwrap();
         other.expunge(Some(&uids(&[1, 4]))).await.unwrap();
         let changes = open.changes(opened.highest_modseq).await.unwrap();
         assert_eq!(changes.arrived, uids(&[3, 4]));
@@ -236,7 +122,7 @@ fn sections_of_an_email_count_its_prefix_in() {
         let shown: Vec<_> = row
             .sections
             .iter()
-            .map(|s| s.as_ref().map(|(_, piece)| std::str::from_utf8(piece).unwrap()))
+            .map(|piece| start(piece).map(|start| std::str::from_utf8(start).unwrap()))
             .collect();
         let header = &whole[..whole.len() - body.len()];
         let fields = "Delivered-To: ann@example.org\r\nSubject: Hello\r\n\r\n";
@@ -245,8 +131,8 @@ fn sections_of_an_email_count_its_prefix_in() {
 
         let row = fetch_one(&open, mixed, Wants { sections, structure: true, ..Wants::default() }).await;
         assert_eq!(row.structure.unwrap().parts.len(), 2);
-        assert_eq!(row.sections[4].as_ref().unwrap().1, "U2Now7ZuZXMgV2V0dGVy");
-        assert_eq!(row.sections[5].as_ref().unwrap().1, "12345678");
+        assert_eq!(start(&row.sections[4]).unwrap(), "U2Now7ZuZXMgV2V0dGVy");
+        assert_eq!(start(&row.sections[5]).unwrap(), "12345678");
     });
 }
 
@@ -256,11 +142,11 @@ fn partial_fetches_and_seen() {
         let uid = place.deliver(PLAIN).await;
         let open = place.inbox().await;
         let text = Section { part: vec![], text: SectionText::Text };
-        let sections =
-            vec![(text.clone(), Some((5, 3))), (text.clone(), Some((5, 99))), (text, Some((99, 1)))];
+        let partial = |partial| Wanted { section: text.clone(), partial: Some(partial), form: Form::Raw };
+        let sections = vec![partial((5, 3)), partial((5, 99)), partial((99, 1))];
         let row = fetch_one(&open, uid, Wants { sections, mark_seen: true, ..Wants::default() }).await;
-        let shown: Vec<_> = row.sections.into_iter().map(Option::unwrap).collect();
-        assert_eq!(shown, [(3, "mor".into()), (9, "morning\r\n".into()), (0, Bytes::new())]);
+        let octets = |start: &'static str| Piece::Octets { length: start.len() as u64, start: start.into() };
+        assert_eq!(row.sections, [octets("mor"), octets("morning\r\n"), octets("")]);
         assert_eq!(row.flags, [Flag::Seen]);
         let again = fetch_one(&open, uid, Wants { mark_seen: true, ..Wants::default() }).await;
         assert_eq!((again.flags, again.modseq), (vec![Flag::Seen], row.modseq));
@@ -292,7 +178,7 @@ fn an_answer_holds_no_more_than_its_limits() {
         while !rest.is_empty() {
             let fetched = open.fetch(&rest, &wants).await.unwrap();
             let octets: usize =
-                fetched.rows.iter().flat_map(|row| &row.sections).flatten().map(|s| s.1.len()).sum();
+                fetched.rows.iter().flat_map(|row| &row.sections).filter_map(start).map(Bytes::len).sum();
             assert!(octets <= limits::ANSWER_OCTETS_MAX, "{octets}");
             seen.extend(fetched.rows.iter().map(|row| row.uid.0));
             rest = fetched.rest;
@@ -312,17 +198,18 @@ fn a_large_section_is_read_piece_by_piece_even_if_it_is_expunged_meanwhile() {
         let open = place.inbox().await;
         for (number, whole) in [(vec![1], part.strip_suffix("\r\n").unwrap()), (vec![], &large)] {
             let wanted = Section { part: number, text: SectionText::Whole };
-            let wants = Wants { sections: vec![(wanted.clone(), None)], ..Wants::default() };
+            let wants =
+                Wants { sections: vec![section(&wanted.part, SectionText::Whole)], ..Wants::default() };
             let row = fetch_one(&open, uid, wants).await;
-            let (length, first) = row.sections[0].clone().unwrap();
+            let Piece::Octets { length, start: first } = row.sections[0].clone() else { panic!() };
             assert_eq!(length, whole.len() as u64);
-            open.set_flags(&uid.into(), FlagMode::Add, &[Flag::Deleted]).await.unwrap();
+            open.set_flags(&uid.into(), (FlagMode::Add, &[Flag::Deleted]), None).await.unwrap();
             if wanted.part.is_empty() {
                 open.expunge(None).await.unwrap();
             }
             let mut read = first.to_vec();
             loop {
-                let piece = open.read(uid, &wanted, read.len() as u64).await.unwrap();
+                let piece = open.read(uid, (&wanted, Form::Raw), read.len() as u64).await.unwrap();
                 assert!(piece.len() <= limits::ANSWER_OCTETS_MAX);
                 if piece.is_empty() {
                     break;
@@ -394,16 +281,16 @@ fn flags_are_set_and_emails_copied_moved_and_expunged() {
         for _ in 0..4 {
             place.deliver(PLAIN).await;
         }
-        place.mailboxes.create(place.account, &path("Archive")).await.unwrap();
+        place.mailboxes.create(place.account, &path("Archive"), None).await.unwrap();
         let open = place.inbox().await;
         let keyword = Flag::Keyword("$Work".into());
         let rows = open
-            .set_flags(&uids(&[1, 2, 9]), FlagMode::Add, &[Flag::Deleted, keyword.clone()])
+            .set_flags(&uids(&[1, 2, 9]), (FlagMode::Add, &[Flag::Deleted, keyword.clone()]), None)
             .await
             .unwrap();
-        assert_eq!(rows.iter().map(|row| row.uid.0).collect::<Vec<_>>(), [1, 2]);
-        let rows = open.set_flags(&uids(&[2]), FlagMode::Remove, &[Flag::Deleted]).await.unwrap();
-        assert_eq!(rows[0].flags, std::slice::from_ref(&keyword));
+        assert_eq!(rows.rows.iter().map(|row| row.uid.0).collect::<Vec<_>>(), [1, 2]);
+        let rows = open.set_flags(&uids(&[2]), (FlagMode::Remove, &[Flag::Deleted]), None).await.unwrap();
+        assert_eq!(rows.rows[0].flags, std::slice::from_ref(&keyword));
         assert_eq!(
             place.mailboxes.open(place.account, &MailboxPath::inbox()).await.unwrap().1.keywords,
             std::slice::from_ref(&keyword)
@@ -430,7 +317,7 @@ fn flags_are_set_and_emails_copied_moved_and_expunged() {
         )
         .await;
         assert_eq!(row.flags, [keyword]);
-        assert_eq!(row.sections[0].as_ref().unwrap().1, format!("{PREFIX}{PLAIN}"));
+        assert_eq!(*start(&row.sections[0]).unwrap(), format!("{PREFIX}{PLAIN}"));
     });
 }
 
@@ -442,12 +329,15 @@ fn keywords_are_bounded() {
         let keywords = |range: std::ops::Range<usize>| -> Vec<Flag> {
             range.map(|number| Flag::Keyword(format!("k{number}"))).collect()
         };
-        open.set_flags(&uid.into(), FlagMode::Add, &keywords(0..limits::KEYWORDS_MAX)).await.unwrap();
+        open.set_flags(&uid.into(), (FlagMode::Add, &keywords(0..limits::KEYWORDS_MAX)), None).await.unwrap();
         let more = keywords(0..limits::KEYWORDS_MAX + 1);
-        assert!(matches!(open.set_flags(&uid.into(), FlagMode::Add, &more).await, Err(Error::Cannot(_))));
+        assert!(matches!(
+            open.set_flags(&uid.into(), (FlagMode::Add, &more), None).await,
+            Err(Error::Cannot(_))
+        ));
         assert!(matches!(place.append("INBOX", "A: b\r\n\r\n", more.clone()).await, Err(Error::Cannot(_))));
-        open.set_flags(&uid.into(), FlagMode::Add, &keywords(1..3)).await.unwrap();
-        open.set_flags(&uid.into(), FlagMode::Remove, &more).await.unwrap();
+        open.set_flags(&uid.into(), (FlagMode::Add, &keywords(1..3)), None).await.unwrap();
+        open.set_flags(&uid.into(), (FlagMode::Remove, &more), None).await.unwrap();
         assert_eq!(fetch_one(&open, uid, Wants::default()).await.flags, []);
     });
 }
@@ -456,14 +346,16 @@ fn keywords_are_bounded() {
 fn a_mailbox_that_is_removed_while_it_is_open_is_empty() {
     run(async |place: Place| {
         place.append("INBOX", PLAIN, vec![]).await.unwrap();
-        place.mailboxes.create(place.account, &path("brief")).await.unwrap();
+        place.mailboxes.create(place.account, &path("brief"), None).await.unwrap();
         place.append("brief", PLAIN, vec![]).await.unwrap();
         let (open, opened) = place.mailboxes.open(place.account, &path("brief")).await.unwrap();
         place.mailboxes.delete(place.account, &path("brief")).await.unwrap();
         let changes = open.changes(opened.highest_modseq).await.unwrap();
         assert_eq!(changes.vanished, uids(&[1]));
         assert!(open.fetch(&uids(&[1]), &Wants::default()).await.unwrap().rows.is_empty());
-        assert!(open.set_flags(&uids(&[1]), FlagMode::Add, &[Flag::Seen]).await.unwrap().is_empty());
+        assert!(
+            open.set_flags(&uids(&[1]), (FlagMode::Add, &[Flag::Seen]), None).await.unwrap().rows.is_empty()
+        );
         assert!(open.search(&SearchKey::All).await.unwrap().is_empty());
         assert_eq!(open.copy(&uids(&[1]), &MailboxPath::inbox()).await, Err(Error::NoSuchMailbox));
         open.expunge(None).await.unwrap();
@@ -483,7 +375,7 @@ fn append_keeps_flags_and_date_and_wants_a_mailbox() {
         assert_eq!((row.flags, row.date, row.size), (vec![Flag::Draft], Timestamp(86_400_000), 8));
 
         assert_eq!(place.append("nope", "A: b\r\n\r\n", vec![]).await, Err(Error::NoSuchMailbox));
-        place.mailboxes.create(place.account, &path("gone")).await.unwrap();
+        place.mailboxes.create(place.account, &path("gone"), None).await.unwrap();
         let append = place.mailboxes.append(place.account, &path("gone"), 0).await.unwrap();
         place.mailboxes.delete(place.account, &path("gone")).await.unwrap();
         assert_eq!(append.finish(vec![], None).await, Err(Error::NoSuchMailbox));

@@ -10,7 +10,7 @@ use mailboxes::{Append, Error, Mailboxes, Named, Open, Result, Row};
 use protocol::imap::ServerSession;
 use protocol::imap::{
     Answer, Changes, Copied, FetchRow, FetchWants, Form, Mailbox, News, Outcome, Piece, Question, Selected,
-    Status, StoreMode,
+    Status, StoreMode, Wanted,
 };
 use protocol::sasl::{Ask, Told};
 use store::Watch;
@@ -108,7 +108,7 @@ impl Connection {
                 Ok(Answer::Changes(changes(self.selected()?.changes(since).await?)))
             }
             Question::Fetch { uids, wants } => self.fetch(&uids, wants).await,
-            Question::Vanished { among, .. } => self.vanished(among.as_ref()).await,
+            Question::Vanished { since, among } => self.vanished(since, among.as_ref()).await,
             Question::Read { uid, section, form, offset } => self.read(uid, (&section, form), offset).await,
             Question::Search { key, modseq } => self.search(&key, modseq).await,
             Question::Store { uids, mode, flags, unchanged_since } => {
@@ -119,7 +119,7 @@ impl Connection {
             Question::Expunge(among) => done(self.selected()?.expunge(among.as_ref()).await),
             Question::AppendBegin { to, size, first, .. } => self.append_begin(&to, size, first).await,
             Question::AppendChunk(piece) => self.append_chunk(piece).await,
-            Question::AppendNext { .. } => Err(Error::Cannot("One message at a time")),
+            Question::AppendNext { last, flags, date } => self.append_next(last, flags, date).await,
             Question::AppendFinish { last, flags, date } => self.append_finish(last, flags, date).await,
             Question::AppendAbandoned => Ok(self.append_abandoned()),
         }
@@ -149,7 +149,7 @@ impl Connection {
             uid_validity: status.uid_validity,
             highest_modseq: status.highest_modseq,
             size: status.size,
-            deleted: 0,
+            deleted: status.deleted,
         }))
     }
 
@@ -177,44 +177,30 @@ impl Connection {
     }
 
     async fn create(&self, path: &MailboxPath, special_use: Option<SpecialUse>) -> Result<Answer> {
-        if special_use.is_some() {
-            return Err(Error::Cannot("No special use can be given here"));
-        }
-        done(self.mailboxes.create(self.account()?, path).await)
+        done(self.mailboxes.create(self.account()?, path, special_use).await)
     }
 
-    async fn vanished(&self, among: Option<&UidSet>) -> Result<Answer> {
-        // What is not there: more than went since then, which the question allows.
-        let present = self.selected()?.search(&SearchKey::All).await?;
-        let known = among.cloned().unwrap_or_else(|| UidSet::from_runs([(1, u32::MAX)]));
-        Ok(Answer::Found { uids: known.difference(&present), modseq: None })
+    async fn vanished(&self, since: ModSeq, among: Option<&UidSet>) -> Result<Answer> {
+        let uids = self.selected()?.vanished(since, among).await?;
+        Ok(Answer::Found { uids, modseq: None })
     }
 
     async fn read(&self, uid: Uid, (section, form): (&Section, Form), offset: u64) -> Result<Answer> {
-        match form {
-            Form::Raw => Ok(Answer::Content(self.selected()?.read(uid, section, offset).await?)),
-            Form::Decoded => Err(Error::Cannot("Nothing is decoded here")),
-        }
+        let form = form_of(form);
+        Ok(Answer::Content(self.selected()?.read(uid, (section, form), offset).await?))
     }
 
     async fn search(&self, key: &SearchKey, modseq: bool) -> Result<Answer> {
         let open = self.selected()?;
         let uids = open.search(key).await?;
-        let mut highest = None;
-        let mut rest = if modseq { uids.clone() } else { UidSet::new() };
-        while !rest.is_empty() {
-            let fetched = open.fetch(&rest, &mailboxes::Wants::default()).await?;
-            highest = fetched.rows.iter().map(|row| Some(row.modseq)).fold(highest, Option::max);
-            rest = fetched.rest;
-        }
-        Ok(Answer::Found { uids, modseq: highest })
+        let modseq = if modseq { open.highest_modseq(&uids).await? } else { None };
+        Ok(Answer::Found { uids, modseq })
     }
 
     async fn fetch(&self, uids: &UidSet, wants: FetchWants) -> Result<Answer> {
-        let (facts, since) = (wants.facts, wants.changed_since);
+        let facts = wants.facts;
         let fetched = self.selected()?.fetch(uids, &wants_of(wants)).await?;
-        let changed = |row: &Row| since.is_none_or(|since| row.modseq > since);
-        let rows = fetched.rows.into_iter().filter(changed).map(|row| fetch_row(row, facts)).collect();
+        let rows = fetched.rows.into_iter().map(|row| fetch_row(row, facts)).collect();
         Ok(Answer::Rows { rows, rest: fetched.rest })
     }
 
@@ -229,19 +215,20 @@ impl Connection {
             StoreMode::Add => FlagMode::Add,
             StoreMode::Remove => FlagMode::Remove,
         };
-        if unchanged_since.is_some() {
-            return Err(Error::Cannot("Flags are not kept apart here"));
-        }
-        let rows = self.selected()?.set_flags(uids, mode, flags).await?;
-        let rows = rows.into_iter().map(|row| fetch_row(row, false)).collect();
-        Ok(Answer::Stored { rows, modified: UidSet::new() })
+        let stored = self.selected()?.set_flags(uids, (mode, flags), unchanged_since).await?;
+        let rows = stored.rows.into_iter().map(|row| fetch_row(row, false)).collect();
+        Ok(Answer::Stored { rows, modified: stored.modified })
     }
 
     async fn append_begin(&self, to: &MailboxPath, size: u64, first: bool) -> Result<Answer> {
-        if !first {
-            return Err(Error::Cannot("One message at a time"));
-        }
-        let append = self.mailboxes.append(self.account()?, to, size).await?;
+        let append = match first {
+            true => self.mailboxes.append(self.account()?, to, size).await?,
+            false => {
+                let mut append = self.append_under_way()?;
+                append.another(size);
+                append
+            }
+        };
         self.state().append = Some(append);
         Ok(Answer::Done)
     }
@@ -257,7 +244,15 @@ impl Connection {
         let mut append = self.append_under_way()?;
         append.push(last).await?;
         let appended = append.finish(flags, date).await?;
-        Ok(Answer::Appended { validity: appended.validity, uids: appended.uid.into() })
+        Ok(Answer::Appended { validity: appended.validity, uids: appended.uids })
+    }
+
+    async fn append_next(&self, last: Bytes, flags: Vec<Flag>, date: Option<Timestamp>) -> Result<Answer> {
+        let mut append = self.append_under_way()?;
+        append.push(last).await?;
+        append.next(flags, date).await?;
+        self.state().append = Some(append);
+        Ok(Answer::Done)
     }
 
     fn append_abandoned(&self) -> Answer {
@@ -291,8 +286,8 @@ fn done(result: Result<()>) -> Result<Answer> {
 }
 
 fn listed(name: Named) -> Mailbox {
-    let special_use = name.special_use.as_deref().and_then(|word| word.parse().ok());
-    Mailbox { path: name.path, subscribed: name.subscribed, special_use, no_select: name.no_select }
+    let Named { path, subscribed, special_use, no_select } = name;
+    Mailbox { path, subscribed, special_use, no_select, missing: false }
 }
 
 fn changes(changes: mailboxes::Changes) -> Changes {
@@ -301,7 +296,7 @@ fn changes(changes: mailboxes::Changes) -> Changes {
         vanished: changes.vanished,
         arrived: changes.arrived,
         flags: changes.flags.into_iter().map(|row| fetch_row(row, false)).collect(),
-        rest: UidSet::new(),
+        rest: changes.rest,
     }
 }
 
@@ -318,20 +313,37 @@ fn fetch_row(row: Row, facts: bool) -> FetchRow {
         envelope: row.envelope,
         structure: row.structure,
         sections: row.sections.into_iter().map(piece).collect(),
-        binary_sizes: Vec::new(),
+        binary_sizes: row.binary_sizes,
     }
 }
 
-fn piece(found: Option<(u64, Bytes)>) -> Piece {
-    found.map_or(Piece::Missing, |(length, start)| Piece::Octets { length, start })
+fn piece(found: mailboxes::Piece) -> Piece {
+    match found {
+        mailboxes::Piece::Missing => Piece::Missing,
+        mailboxes::Piece::Undecodable => Piece::Undecodable,
+        mailboxes::Piece::Octets { length, start } => Piece::Octets { length, start },
+    }
+}
+
+fn form_of(form: Form) -> mailboxes::Form {
+    match form {
+        Form::Raw => mailboxes::Form::Raw,
+        Form::Decoded => mailboxes::Form::Decoded,
+    }
 }
 
 fn wants_of(wants: FetchWants) -> mailboxes::Wants {
+    let wanted = |wanted: Wanted| {
+        let Wanted { section, partial, form } = wanted;
+        mailboxes::Wanted { section, partial, form: form_of(form) }
+    };
     mailboxes::Wants {
         envelope: wants.envelope,
         structure: wants.structure,
-        sections: wants.sections.into_iter().map(|wanted| (wanted.section, wanted.partial)).collect(),
+        sections: wants.sections.into_iter().map(wanted).collect(),
         mark_seen: wants.mark_seen,
+        changed_since: wants.changed_since,
+        binary_sizes: wants.binary_sizes,
     }
 }
 
@@ -339,7 +351,6 @@ fn wants_of(wants: FetchWants) -> mailboxes::Wants {
 pub(crate) mod tests {
     use std::task::Waker;
 
-    use protocol::imap::Wanted;
     use protocol::sasl::{Credentials, Password, SignIn};
     use store::{AccountRef, Change, Commit, Options, Store};
     use wire::registry::{Arrival, Limits, Registry};

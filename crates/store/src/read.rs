@@ -184,6 +184,10 @@ pub struct MailboxChanges {
     /// Emails gone; where the history does not reach back far enough, every UID given out that is not there
     /// (RFC 7162 §3.2.10.1 allows that).
     pub vanished: UidSet,
-    /// Emails new or with other flags, ascending by UID.
+    /// Emails that are new to who asked.
+    pub arrived: UidSet,
+    /// Older ones that changed, ascending by UID: the first of them.
     pub changed: Vec<EmailRecord>,
+    /// Older ones that changed, after those.
+    pub rest: UidSet,
 }

@@ -126,7 +126,12 @@ async fn look_into(store: &Store, mailbox: i64, answers: &mut Answers) {
         }
     }
     for since in [0, 1, 3, 5, 1000] {
-        answers.note("changed since", store.changed_since(mailbox, ModSeq(since)).await);
+        answers.note("changed since", store.changed_since(mailbox, ModSeq(since), 4, 2).await);
+        answers.note("vanished since", store.vanished_since(mailbox, ModSeq(since)).await);
+        answers.note("changed UIDs", store.uids_changed_since(mailbox, ModSeq(since)).await);
+    }
+    for set in [uids([]), uids(1..=100), uids([2, 3, 90])] {
+        answers.note("highest of", store.highest_modseq(mailbox, &set).await);
     }
     for email in store.emails(mailbox, &uids(1..=100), 1000).await.unwrap() {
         answers.note("content", store.read_content(email.content, 0, 4096).await);
@@ -171,12 +176,12 @@ async fn directory(store: &Store, answers: &mut Answers) {
         address: address.into(),
         name: "Ä. Person".into(),
         secret: "$argon2id$".into(),
+        scram: String::new(),
         at: at(2),
     };
     let alias = |address: &str, targets: &[&str]| Change::AddAlias {
         address: address.into(),
         targets: targets.iter().map(|target| (*target).to_owned()).collect(),
-        scram: String::new(),
         at: at(3),
     };
     let key = |domain: &str| Change::AddDkimKey {
@@ -306,12 +311,12 @@ async fn emails(store: &Store, answers: &mut Answers) {
 async fn queue(store: &Store, answers: &mut Answers) {
     let first = QueueId(1 << 20);
     let enqueue = |changes| Commit { content: vec![inline("l", "queued")], changes };
+    let said = mail::MessageParameters { utf8: true, ..mail::MessageParameters::default() };
     let entries = vec![
         Change::Enqueue(entry(first.0, "example.com", 1000)),
         Change::Enqueue(QueueEntry { parameters: said, ..entry(first.0, "local", 2000) }),
         Change::Enqueue(entry(2 << 20, "local", 1000)),
     ];
-    let said = mail::MessageParameters { utf8: true, ..mail::MessageParameters::default() };
     answers.note("enqueue", store.commit(enqueue(entries)).await);
     let again = vec![Change::Enqueue(entry(first.0, "local", 1))];
     answers.note("enqueue again", store.commit(enqueue(again)).await);
@@ -372,17 +377,17 @@ async fn queue(store: &Store, answers: &mut Answers) {
     answers.note("check", store.check(true, None).await);
 }
 
-async fn journal(store: &Store, answers: &mut Answers) {
-    let explain = |id: u64, story: &str| Change::Explain {
-        queue_id: QueueId(id << 20),
-        at: at(7),
-        story: story.into(),
 fn with_parameters() -> QueuedRecipient {
     let original = Some(mail::OriginalRecipient::of("ß@example.org"));
     let parameters = mail::RecipientParameters { notify: Some(mail::Notify::NEVER), original };
     QueuedRecipient { address: "ss@example.org".into(), parameters }
 }
 
+async fn journal(store: &Store, answers: &mut Answers) {
+    let explain = |id: u64, story: &str| Change::Explain {
+        queue_id: QueueId(id << 20),
+        at: at(7),
+        story: story.into(),
     };
     let changes = vec![explain(1, "a b"), explain(2, "b ü"), explain(1, "c"), explain(5, "a")];
     each(store, answers, changes).await;

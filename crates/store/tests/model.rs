@@ -150,11 +150,18 @@ struct Follower {
 
 impl Follower {
     async fn follow(&mut self, store: &Store, mailbox: i64) {
-        let changes = store.changed_since(mailbox, self.seen).await.unwrap().unwrap();
+        let new_from = self.known.keys().last().map_or(1, |last| last + 1);
+        let changes = store.changed_since(mailbox, self.seen, new_from, 2).await.unwrap().unwrap();
+        let vanished = store.vanished_since(mailbox, self.seen).await.unwrap().unwrap();
+        assert_eq!(vanished, changes.vanished);
         for uid in changes.vanished.iter() {
             self.known.remove(&uid.0);
         }
-        for email in changes.changed {
+        assert!(changes.changed.len() <= 2 && changes.arrived.first().is_none_or(|uid| uid.0 >= new_from));
+        let rest = changes.rest.union(&changes.arrived);
+        let changed: UidSet = changes.changed.iter().map(|email| email.uid).collect();
+        assert_eq!(store.uids_changed_since(mailbox, self.seen).await.unwrap(), rest.union(&changed));
+        for email in changes.changed.into_iter().chain(store.emails(mailbox, &rest, 1000).await.unwrap()) {
             self.known.insert(email.uid.0, email.flags);
         }
         self.seen = changes.highest_modseq;

@@ -56,17 +56,7 @@ impl Store {
         rows_max: usize,
     ) -> Result<Vec<EmailRecord>, Error> {
         let uids = uids.clone();
-        self.ask(move |sql| {
-            let mut all = Vec::new();
-            for &run in uids.runs() {
-                if all.len() >= rows_max {
-                    break;
-                }
-                all.extend(emails_between(sql, mailbox, run, rows_max - all.len())?);
-            }
-            Ok(all)
-        })
-        .await
+        self.ask(move |sql| emails_of(sql, mailbox, &uids, rows_max)).await
     }
 
     /// The UIDs of a mailbox, with the mailbox as it was at that moment; none if it is not there.
@@ -109,17 +99,71 @@ impl Store {
         Ok(all)
     }
 
-    /// What changed in a mailbox after `since`; none if it is not there.
-    pub async fn changed_since(&self, mailbox: i64, since: ModSeq) -> Result<Option<MailboxChanges>, Error> {
+    /// What changed in a mailbox after `since`; none if it is not there. Emails from the UID `new_from` on are new to the
+    /// caller; of the older ones, at most `rows_max` records are given.
+    pub async fn changed_since(
+        &self,
+        mailbox: i64,
+        since: ModSeq,
+        new_from: u32,
+        rows_max: usize,
+    ) -> Result<Option<MailboxChanges>, Error> {
         self.ask(move |sql| {
             let Some(record) = mailbox_by_id(sql, mailbox)? else { return Ok(None) };
-            if record.highest_modseq <= since {
-                return Ok(Some(MailboxChanges {
-                    highest_modseq: record.highest_modseq,
-                    ..Default::default()
-                }));
+            let highest_modseq = record.highest_modseq;
+            if highest_modseq <= since {
+                return Ok(Some(MailboxChanges { highest_modseq, ..Default::default() }));
             }
-            changes(sql, &record, since).map(Some)
+            let changed = changed_uids(sql, &record, since)?;
+            let new = UidSet::from_runs([(new_from, u32::MAX)]);
+            let older = changed.difference(&new);
+            let (first, rest) = older.split_at(rows_max as u64);
+            Ok(Some(MailboxChanges {
+                highest_modseq,
+                vanished: vanished(sql, &record, since)?,
+                arrived: changed.intersection(&new),
+                changed: emails_of(sql, mailbox, &first, rows_max)?,
+                rest,
+            }))
+        })
+        .await
+    }
+
+    /// The UIDs that vanished from a mailbox after `since`, and perhaps more that were gone before, where the history does
+    /// not reach back far enough (RFC 7162 §3.2.5.1); none if the mailbox is not there.
+    pub async fn vanished_since(&self, mailbox: i64, since: ModSeq) -> Result<Option<UidSet>, Error> {
+        self.ask(move |sql| match mailbox_by_id(sql, mailbox)? {
+            Some(record) if record.highest_modseq <= since => Ok(Some(UidSet::default())),
+            Some(record) => vanished(sql, &record, since).map(Some),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    /// The UIDs of emails whose mod-sequence is higher than this; none if the mailbox is not there.
+    pub async fn uids_changed_since(&self, mailbox: i64, since: ModSeq) -> Result<UidSet, Error> {
+        self.ask(move |sql| match mailbox_by_id(sql, mailbox)? {
+            Some(record) if record.highest_modseq > since => changed_uids(sql, &record, since),
+            _ => Ok(UidSet::default()),
+        })
+        .await
+    }
+
+    /// The highest mod-sequence among these emails, if any of them is there.
+    pub async fn highest_modseq(&self, mailbox: i64, uids: &UidSet) -> Result<Option<ModSeq>, Error> {
+        let (Some(first), Some(last)) = (uids.first(), uids.last()) else { return Ok(None) };
+        let uids = uids.clone();
+        self.ask(move |sql| {
+            let text =
+                "SELECT uid, modseq FROM emails WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid";
+            let mut highest = None;
+            sql.query(text, values![mailbox, first.0, last.0], &mut |row| {
+                if uids.contains(Uid(narrow(row.int(0)?)?)) {
+                    highest = highest.max(Some(ModSeq(narrow(row.int(1)?)?)));
+                }
+                Ok(())
+            })?;
+            Ok(highest)
         })
         .await
     }
@@ -157,6 +201,22 @@ fn email(row: &dyn Row) -> Result<EmailRecord, Error> {
         content: ContentId { segment: narrow(row.int(6)?)?, offset: narrow(row.int(7)?)? },
         prefix: Bytes::copy_from_slice(row.blob(8)?),
     })
+}
+
+fn emails_of(
+    sql: &mut dyn Sql,
+    mailbox: i64,
+    uids: &UidSet,
+    rows_max: usize,
+) -> Result<Vec<EmailRecord>, Error> {
+    let mut all = Vec::new();
+    for &run in uids.runs() {
+        if all.len() >= rows_max {
+            break;
+        }
+        all.extend(emails_between(sql, mailbox, run, rows_max - all.len())?);
+    }
+    Ok(all)
 }
 
 fn emails_between(
@@ -201,34 +261,38 @@ fn uids_by_keyword(sql: &mut dyn Sql, mailbox: i64, name: &str, has: bool) -> Re
     Ok(found.into_iter().collect())
 }
 
+fn remembers(sql: &mut dyn Sql, record: &MailboxRecord, since: ModSeq) -> Result<bool, Error> {
+    let whole_from = sql::number(sql, "SELECT history FROM tallies WHERE mailbox = ?1", values![record.id])?;
+    Ok(i128::from(since.0) >= i128::from(whole_from))
+}
+
+fn vanished(sql: &mut dyn Sql, record: &MailboxRecord, since: ModSeq) -> Result<UidSet, Error> {
+    if remembers(sql, record, since)? {
+        return happened(sql, record.id, since, Happened::Removal);
+    }
+    Ok(UidSet::from_runs([(1, record.uid_next - 1)]).difference(&all_uids(sql, record)?))
+}
+
 /// New emails lie at the end, in the order of their mod-sequences: reading backwards from the end, the first email that
 /// has not changed since was filed before, and so were all below it. What changed below it stands in the history.
-fn changes(sql: &mut dyn Sql, record: &MailboxRecord, since: ModSeq) -> Result<MailboxChanges, Error> {
-    let whole_from = sql::number(sql, "SELECT history FROM tallies WHERE mailbox = ?1", values![record.id])?;
-    let vanished = if i128::from(since.0) < i128::from(whole_from) {
-        UidSet::from_runs([(1, record.uid_next - 1)]).difference(&all_uids(sql, record)?)
-    } else {
-        happened(sql, record.id, since, Happened::Removal)?
-    };
-    let changed = if i128::from(since.0) < i128::from(whole_from) {
-        sql::rows(
-            sql,
-            "SELECT uid, modseq, flags, keywords, date, size, segment, start, prefix FROM emails
-             WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid",
-            values![record.id, since.0],
-            email,
-        )?
-    } else {
-        let filed_from = filed_from(sql, record.id, since)?;
-        let mut candidates = happened(sql, record.id, since, Happened::Flags)?;
-        candidates = candidates.union(&UidSet::from_runs([(filed_from, u32::MAX)]));
-        let mut changed = Vec::new();
-        for &run in candidates.runs() {
-            changed.extend(emails_between(sql, record.id, run, usize::MAX)?);
-        }
-        changed
-    };
-    Ok(MailboxChanges { highest_modseq: record.highest_modseq, vanished, changed })
+fn changed_uids(sql: &mut dyn Sql, record: &MailboxRecord, since: ModSeq) -> Result<UidSet, Error> {
+    if !remembers(sql, record, since)? {
+        let text = "SELECT uid FROM emails WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid";
+        return uids(sql, text, values![record.id, since.0]);
+    }
+    let filed_from = filed_from(sql, record.id, since)?;
+    let flagged = happened(sql, record.id, since, Happened::Flags)?;
+    // Of those, some may have been removed since.
+    let candidates = flagged.union(&UidSet::from_runs([(filed_from, u32::MAX)]));
+    let text = "SELECT uid FROM emails WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid";
+    let mut there = Vec::new();
+    for &(first, last) in candidates.runs() {
+        sql.query(text, values![record.id, first, last], &mut |row| {
+            there.push(Uid(narrow(row.int(0)?)?));
+            Ok(())
+        })?;
+    }
+    Ok(there.into_iter().collect())
 }
 
 /// The lowest UID such that every email from it on has changed since.
