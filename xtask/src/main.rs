@@ -1,4 +1,4 @@
-//! Development commands: `cargo xtask ci | setup | sim | tidy | play FILE`.
+//! Development commands: `cargo xtask bench | ci | setup | sim | tidy | play FILE`.
 
 // A program for a terminal.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod ci;
 mod durable;
 mod planted;
@@ -32,6 +33,8 @@ enum Command {
         /// Only the steps whose names contain one of these words.
         only: Vec<String>,
     },
+    /// Measures Waxseal beside Postfix and Dovecot (as root) and writes docs/performance.md.
+    Bench(bench::Arguments),
     /// Installs what the tests need, or names it.
     Setup,
     /// Simulates the queue's schedule in many weathers.
@@ -55,6 +58,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Ci { only } => ci::run(&only),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Setup => setup::run(),
         Command::Sim { seeds, planted } => sim::run(seeds, planted),
         Command::Tidy => tidy::run(&root()),
