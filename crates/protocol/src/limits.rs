@@ -9,6 +9,8 @@ pub const SMTP_COMMAND_LINE_MAX: usize = 12_288;
 pub const SASL_RESPONSE_MAX: usize = 12_288;
 /// One field of a response: a login, a password. RFC 4616 §2 asks for 255 octets at least; hashing costs time by length.
 pub const SASL_FIELD_MAX: usize = 1_024;
+/// Random octets in our half of a nonce (RFC 5802 §5.1): 144 bits cannot be met twice, and fill their base64.
+pub const SASL_NONCE_OCTETS: usize = 18;
 
 /// One line in a protocol log: every honest command and reply fits; a mailbox list or a search may be longer.
 pub const OVERHEARD_OCTETS_MAX: usize = 1_000;
@@ -33,8 +35,16 @@ pub const SMTP_CONTENT_AT_ONCE_MAX: usize = 256 * 1024;
 /// One chunk of content.
 pub const SMTP_CHUNK_MAX: usize = 64 * 1024;
 /// Octets of content that are read and dropped after the size limit was passed, to give the reply at its end (RFC 5321
-/// §4.1.1.4 knows no other place). A client that still goes on is cut off.
+/// §4.1.1.4 and RFC 3030 §2 know no other place). A client that still goes on, or announces more, is cut off. By BDAT so many
+/// are dropped between two messages that were taken.
 pub const SMTP_CONTENT_DROPPED_MAX: u64 = 256 * 1024 * 1024;
+/// The longest line of a content that is text, without its CRLF. RFC 5321 §4.5.3.1.6 asks for 998 octets; programs that write
+/// a whole page or attachment as one line are common enough, and who reads such mail is served by keeping it. A reader may
+/// hold a line in memory, so there is an end.
+pub const SMTP_CONTENT_LINE_MAX: usize = 1024 * 1024;
+/// Chunks after one that failed that are answered 503 without being held against the client: RFC 3030 §2 lets it have many
+/// under way. 50 MB in chunks of 64 KiB are 800.
+pub const SMTP_CHUNKS_AFTER_FAILURE_MAX: usize = 1_000;
 /// Octets of content that renew the deadline: RFC 5321 §4.5.3.2.5 counts by blocks, and a byte a minute is no progress.
 pub const SMTP_CONTENT_PROGRESS: u64 = 4 * 1024;
 /// The longest time for one content: 50 MB at 60 kbit/s.

@@ -57,6 +57,11 @@ misuses! {
     SaslMalformed,
     /// A SASL response beyond the limit.
     SaslTooLong,
+    /// A client took it that we cannot bind the sign-in to the channel, though we had said so (RFC 5802 §6): perhaps
+    /// somebody between us has taken it out.
+    ChannelBindingDenied,
+    /// A kind of channel binding that is not known here (RFC 5802 §6).
+    UnknownChannelBinding,
 
     // SMTP.
     /// Input came before the banner was sent (RFC 5321 §3.1).
@@ -89,6 +94,18 @@ misuses! {
     DataBeforeMail,
     /// DATA without a recipient that was accepted.
     DataBeforeRcpt,
+    /// BDAT without MAIL (RFC 3030 §2).
+    BdatBeforeMail,
+    /// BDAT without a recipient that was accepted.
+    BdatBeforeRcpt,
+    /// BDAT in a transaction of which a chunk was refused (RFC 3030 §2: RSET must come first).
+    BdatAfterFailure,
+    /// DATA in a transaction that has begun with BDAT (RFC 3030 §2).
+    DataAfterBdat,
+    /// RCPT in a transaction that has begun with BDAT.
+    RcptAfterBdat,
+    /// DATA after BODY=BINARYMIME (RFC 3030 §3).
+    DataOfBinary,
     /// More recipients than a transaction may have.
     TooManyRecipients,
     /// More transactions than a connection may make.
@@ -143,6 +160,12 @@ misuses! {
     UnknownCharset,
     /// A text that can be no mailbox's name (RFC 3501 §5.1).
     MailboxName,
+    /// A name that is not modified UTF-7, from a client that has not enabled UTF-8 (RFC 3501 §5.1.3).
+    MailboxNameNotUtf7,
+    /// A mailbox's name that is too long or has too many levels.
+    MailboxNameTooLong,
+    /// APPEND of a message with UTF-8 in its header, by a client that has not enabled UTF8=ACCEPT (RFC 6855 §4).
+    Utf8NotEnabled,
     /// IDLE ended by another line than DONE (RFC 2177 §3).
     IdleNotDone,
     // End of IMAP.

@@ -1,18 +1,32 @@
-//! Simple Authentication and Security Layer (RFC 4422): PLAIN (RFC 4616) and LOGIN, and the exchange around them.
+//! Simple Authentication and Security Layer (RFC 4422): the mechanisms, and the exchange around them.
 //!
 //! ```text
-//! Exchange::begin ──► Challenge ──► client's line ──► Exchange::take ──► Challenge | Done(Credentials)
+//! Exchange::begin ──► Challenge ──► client's line ──► Exchange::take ──► Challenge | Ask | Settled
+//!                     Ask ──► the application's decision ──► Exchange::told ──► Challenge | Ask | Settled
 //! ```
 //!
-//! A mechanism is a pure function of the responses so far. Whether a password is right is the application's business.
+//! A mechanism is a pure state machine. Whether a password is right, and which keys an account has, is the
+//! application's business; whether a proof fits keys is decided here.
+
+mod channel;
+mod login;
+mod plain;
+mod prepare;
+mod scram;
 
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use mail::Address;
+
+pub use channel::{Binding, Channel, Seed};
+use login::Login;
+use plain::Plain;
 
 use crate::limits::{SASL_FIELD_MAX, SASL_RESPONSE_MAX};
 use crate::misuse::Misuse;
+use crate::session::TlsFacts;
 
 /// A password that is never printed: not by `Debug`, not in a log, not in the journal.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,6 +35,42 @@ pub struct Password(pub String);
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(…)")
+    }
+}
+
+/// What the application decides for a sign-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Is this the password? Answered by [`Told::SignIn`].
+    Password(Credentials),
+    /// By which keys can this login prove itself? Answered by [`Told::Keys`], for whoever it is.
+    Keys(KeysWanted),
+    /// It has proved itself by those keys. Answered by [`Told::SignIn`].
+    Proved(Proved),
+}
+
+/// How the application decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// How the sign-in went. It answers any question; [`SignIn::Accepted`] does not answer [`Ask::Keys`].
+    SignIn(SignIn),
+    /// The keys of the account, or invented ones that fit nothing.
+    Keys(ScramKeys),
+}
+
+impl From<SignIn> for Told {
+    fn from(sign_in: SignIn) -> Self {
+        Self::SignIn(sign_in)
+    }
+}
+
+impl Told {
+    /// How a sign-in by password went, where there is no exchange: USER and PASS, LOGIN.
+    pub fn sign_in(self) -> SignIn {
+        match self {
+            Self::SignIn(sign_in) => sign_in,
+            Self::Keys(_) => SignIn::Unavailable,
+        }
     }
 }
 
@@ -37,11 +87,64 @@ pub struct Credentials {
     pub password: Password,
 }
 
+/// A login whose SCRAM keys are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeysWanted {
+    /// The keys of which hash function.
+    pub hash: ScramHash,
+    /// Whose: an address, or a local part of the default domain; prepared by SASLprep (RFC 4013).
+    pub login: String,
+}
+
+/// The hash function of a SCRAM mechanism.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScramHash {
+    /// RFC 7677.
+    Sha256,
+    /// RFC 5802.
+    Sha1,
+}
+
+/// What a server keeps of a password for SCRAM (RFC 5802 §3). With it the password can be guessed at, and the server be
+/// played towards the client, so it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ScramKeys {
+    /// The salt, in octets.
+    pub salt: Vec<u8>,
+    /// Rounds of PBKDF2.
+    pub iterations: u32,
+    /// `H(ClientKey)`, as long as the hash.
+    pub stored_key: Vec<u8>,
+    /// `HMAC(SaltedPassword, "Server Key")`, as long as the hash.
+    pub server_key: Vec<u8>,
+}
+
+impl fmt::Debug for ScramKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScramKeys(…)")
+    }
+}
+
+/// Who proved to know the password without showing it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proved {
+    /// The mechanism's IANA name.
+    pub mechanism: &'static str,
+    /// Whom it wants to act as; empty means the same as `login`.
+    pub authorization: String,
+    /// Whose keys they were.
+    pub login: String,
+    /// The hash function of the mechanism.
+    pub hash: ScramHash,
+    /// The keys by which it proved it: they must still be the account's.
+    pub keys: ScramKeys,
+}
+
 /// How a sign-in went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignIn {
     /// The account's canonical address.
-    Accepted(mail::Address),
+    Accepted(Address),
     /// Wrong password or unknown account, which cannot be told apart.
     Refused,
     /// The server could not find out; try again later.
@@ -53,22 +156,57 @@ pub trait Mechanism: fmt::Debug + Sync {
     /// Its IANA name, upper case.
     fn name(&self) -> &'static str;
 
-    /// What follows from the client's responses so far; [`Misuse::SaslMalformed`] if they are not what the mechanism
-    /// asks for.
-    fn advance(&self, responses: &[Vec<u8>]) -> Result<Progress, Misuse>;
+    /// Whether it binds the sign-in to the TLS channel, so that it needs one whose bindings are known.
+    fn binds_channel(&self) -> bool {
+        false
+    }
+
+    /// A new exchange.
+    fn start(&self, grounds: Grounds) -> Box<dyn Dialogue>;
+}
+
+/// What an exchange stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grounds {
+    /// The channel and the nonce.
+    pub binding: Binding,
+    /// A mechanism that binds the channel was offered.
+    pub binding_offered: bool,
+}
+
+/// One run of a mechanism, on the server's side.
+pub trait Dialogue: fmt::Debug + Send {
+    /// What follows when the client has sent no initial response: the first challenge.
+    fn open(&mut self) -> Progress;
+
+    /// Takes the client's response, base64 removed; [`Misuse::SaslMalformed`] if it is not what the mechanism asks for.
+    fn respond(&mut self, response: &[u8]) -> Result<Progress, Misuse>;
+
+    /// Takes the application's decision.
+    fn told(&mut self, told: Told) -> Progress {
+        Progress::Settled(told.sign_in())
+    }
+
+    /// How it ends whatever the client says next, if that has been decided.
+    fn verdict(&self) -> Option<SignIn> {
+        None
+    }
 }
 
 /// Where an exchange stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// Send this challenge, which is not yet in base64.
-    Challenge(&'static str),
-    /// Nothing more is needed from the client.
-    Done(Credentials),
+    Challenge(Vec<u8>),
+    /// The application decides.
+    Ask(Ask),
+    /// The exchange is over.
+    Settled(SignIn),
 }
 
-/// The mechanisms, in the order in which they are offered. All of them show the password to whoever reads the line.
-pub const MECHANISMS: &[&dyn Mechanism] = &[&Plain, &Login];
+/// The mechanisms, in the order in which they are offered: the strongest first.
+pub const MECHANISMS: &[&dyn Mechanism] =
+    &[&scram::SHA_256_PLUS, &scram::SHA_1_PLUS, &scram::SHA_256, &scram::SHA_1, &Plain, &Login];
 
 /// Which of [`MECHANISMS`] a virtual server offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,6 +224,18 @@ impl Offer {
         Self(names.into_iter().filter_map(place).fold(0, |bits, place| bits | 1 << place))
     }
 
+    /// Those of them that are possible here: without TLS, nothing can be bound to it.
+    #[must_use]
+    pub fn over(self, tls: Option<&TlsFacts>) -> Self {
+        if tls.is_some_and(TlsFacts::has_bindings) {
+            return self;
+        }
+        let unbound = |(_, mechanism): &(usize, &&dyn Mechanism)| !mechanism.binds_channel();
+        let possible =
+            MECHANISMS.iter().enumerate().filter(unbound).fold(0, |bits, (place, _)| bits | 1 << place);
+        Self(self.0 & possible)
+    }
+
     /// Whether there is none.
     pub fn is_empty(self) -> bool {
         self == Self::NONE
@@ -94,57 +244,6 @@ impl Offer {
     /// Those that are offered, in their order.
     pub fn mechanisms(self) -> impl Iterator<Item = &'static dyn Mechanism> {
         MECHANISMS.iter().enumerate().filter(move |(place, _)| self.0 >> place & 1 == 1).map(|(_, it)| *it)
-    }
-}
-
-/// RFC 4616: authorization identity, NUL, authentication identity, NUL, password.
-#[derive(Debug)]
-struct Plain;
-
-impl Mechanism for Plain {
-    fn name(&self) -> &'static str {
-        "PLAIN"
-    }
-
-    fn advance(&self, responses: &[Vec<u8>]) -> Result<Progress, Misuse> {
-        let Some(message) = responses.first() else { return Ok(Progress::Challenge("")) };
-        let mut fields = message.split(|&octet| octet == 0);
-        let (Some(authorization), Some(login), Some(password), None) =
-            (fields.next(), fields.next(), fields.next(), fields.next())
-        else {
-            return Err(Misuse::SaslMalformed);
-        };
-        // RFC 4616 §2: authcid and passwd have one character or more; authzid may be missing.
-        Ok(Progress::Done(Credentials {
-            mechanism: self.name(),
-            authorization: text(authorization)?,
-            login: present(login)?,
-            password: Password(present(password)?),
-        }))
-    }
-}
-
-/// The mechanism of draft-murchison-sasl-login-00, never a standard and still what old mail programs and devices
-/// speak: the server asks for the user name, then for the password.
-#[derive(Debug)]
-struct Login;
-
-impl Mechanism for Login {
-    fn name(&self) -> &'static str {
-        "LOGIN"
-    }
-
-    fn advance(&self, responses: &[Vec<u8>]) -> Result<Progress, Misuse> {
-        match responses {
-            [] => Ok(Progress::Challenge("Username:")),
-            [_] => Ok(Progress::Challenge("Password:")),
-            [login, password, ..] => Ok(Progress::Done(Credentials {
-                mechanism: self.name(),
-                authorization: String::new(),
-                login: present(login)?,
-                password: Password(present(password)?),
-            })),
-        }
     }
 }
 
@@ -165,30 +264,30 @@ fn present(field: &[u8]) -> Result<String, Misuse> {
     text(field)
 }
 
-/// One exchange, from the command that begins it to credentials.
+/// One exchange, from the command that begins it to the decision.
 ///
 /// ```
-/// use protocol::sasl::{Exchange, Offer, Progress};
+/// use protocol::sasl::{Ask, Binding, Exchange, Offer, Progress};
 ///
-/// let (mut exchange, progress) = Exchange::begin(b"PLAIN", None, Offer::ALL)?;
-/// assert_eq!(progress, Progress::Challenge(""));
-/// let Progress::Done(credentials) = exchange.take(b"AGJvYgBzZWNyZXQ=")? else { panic!() };
+/// let (mut exchange, progress) = Exchange::begin(b"PLAIN", None, Offer::ALL, Binding::default())?;
+/// assert_eq!(progress, Progress::Challenge(Vec::new()));
+/// let Progress::Ask(Ask::Password(credentials)) = exchange.take(b"AGJvYgBzZWNyZXQ=")? else { panic!() };
 /// assert_eq!(credentials.login, "bob");
 /// # Ok::<(), protocol::sasl::Stop>(())
 /// ```
 pub struct Exchange {
     mechanism: &'static dyn Mechanism,
-    responses: Vec<Vec<u8>>,
+    dialogue: Box<dyn Dialogue>,
 }
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The responses hold a password.
+        // What was said holds secrets.
         f.debug_struct("Exchange").field("mechanism", &self.mechanism).finish_non_exhaustive()
     }
 }
 
-/// Why an exchange ended without credentials.
+/// Why an exchange ended without a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// The client sent `*`; its right (RFC 4954 §4).
@@ -209,36 +308,46 @@ impl Exchange {
     /// there is one: base64, or `=` for an empty response (RFC 4954 §4; RFC 4959 §3 and RFC 5034 §4 say the same).
     ///
     /// LOGIN takes an initial response although the server begins it: widely used clients send the user name so.
-    pub fn begin(name: &[u8], initial: Option<&[u8]>, offer: Offer) -> Result<(Self, Progress), Stop> {
+    pub fn begin(
+        name: &[u8],
+        initial: Option<&[u8]>,
+        offer: Offer,
+        binding: Binding,
+    ) -> Result<(Self, Progress), Stop> {
         let mechanism = offer
             .mechanisms()
             .find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
             .ok_or(Misuse::UnknownMechanism)?;
-        let mut exchange = Self { mechanism, responses: Vec::new() };
+        let binding_offered = offer.mechanisms().any(|mechanism| mechanism.binds_channel());
+        let mut exchange =
+            Self { mechanism, dialogue: mechanism.start(Grounds { binding, binding_offered }) };
         let progress = match initial {
-            None => exchange.mechanism.advance(&[])?,
-            Some(b"=") => exchange.respond(Vec::new())?,
-            Some(initial) => exchange.respond(decode(initial)?)?,
+            None => exchange.dialogue.open(),
+            Some(b"=") => exchange.dialogue.respond(b"")?,
+            Some(initial) => exchange.dialogue.respond(&decode(initial)?)?,
         };
         Ok((exchange, progress))
     }
 
     /// Takes the client's next line, without its CRLF.
     pub fn take(&mut self, line: &[u8]) -> Result<Progress, Stop> {
+        if let Some(verdict) = self.dialogue.verdict() {
+            return Ok(Progress::Settled(verdict));
+        }
         if line == b"*" {
             return Err(Stop::Cancelled);
         }
-        Ok(self.respond(decode(line)?)?)
+        Ok(self.dialogue.respond(&decode(line)?)?)
     }
 
-    fn respond(&mut self, response: Vec<u8>) -> Result<Progress, Misuse> {
-        self.responses.push(response);
-        self.mechanism.advance(&self.responses)
+    /// Takes the application's decision.
+    pub fn told(&mut self, told: Told) -> Progress {
+        self.dialogue.told(told)
     }
 }
 
 /// A challenge as it is sent: base64.
-pub fn encode(challenge: &str) -> String {
+pub fn encode(challenge: impl AsRef<[u8]>) -> String {
     STANDARD.encode(challenge)
 }
 
@@ -256,8 +365,11 @@ mod tests {
 
     fn show(result: Result<Progress, Stop>) -> String {
         match result {
-            Ok(Progress::Challenge(text)) => format!("challenge {text:?}"),
-            Ok(Progress::Done(c)) => format!("{:?} {:?} {:?}", c.authorization, c.login, c.password.0),
+            Ok(Progress::Challenge(text)) => format!("challenge {:?}", String::from_utf8(text).unwrap()),
+            Ok(Progress::Ask(Ask::Password(c))) => {
+                format!("{:?} {:?} {:?}", c.authorization, c.login, c.password.0)
+            }
+            Ok(other) => format!("{other:?}"),
             Err(stop) => format!("{stop:?}"),
         }
     }
@@ -265,7 +377,8 @@ mod tests {
     /// Lines of one exchange, the first of which is mechanism and initial response, to its last step.
     fn check(lines: &[&str], expected: &str) {
         let mut words = lines[0].split(' ').map(str::as_bytes);
-        let begun = Exchange::begin(words.next().unwrap_or_default(), words.next(), Offer::ALL);
+        let begun =
+            Exchange::begin(words.next().unwrap_or_default(), words.next(), Offer::ALL, Binding::default());
         let last = begun.and_then(|(mut exchange, mut progress)| {
             for line in &lines[1..] {
                 progress = exchange.take(line.as_bytes())?;
@@ -320,7 +433,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_printed() {
-        let (mut exchange, _) = Exchange::begin(b"LOGIN", None, Offer::ALL).unwrap();
+        let (mut exchange, _) = Exchange::begin(b"LOGIN", None, Offer::ALL, Binding::default()).unwrap();
         exchange.take(base64("swordfish").as_bytes()).unwrap();
         let done = exchange.take(base64("swordfish2").as_bytes()).unwrap();
         assert!(!format!("{exchange:?}").contains("115"));

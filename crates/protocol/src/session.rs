@@ -109,6 +109,17 @@ pub struct TlsFacts {
     /// Whether the peer has shown a certificate that was checked: its chain leads to an authority we trust, and it is
     /// good for the name we asked for (RFC 9525). False on a server, which asks its clients for none.
     pub verified: bool,
+    /// What a sign-in may bind itself to as `tls-exporter` (RFC 9266), where the handshake yields it.
+    pub exporter: Option<[u8; 32]>,
+    /// What a sign-in may bind itself to as `tls-server-end-point`: the hash of the server's certificate (RFC 5929 §4.1).
+    pub end_point: Option<Vec<u8>>,
+}
+
+impl TlsFacts {
+    /// Whether a sign-in can be bound to this layer.
+    pub fn has_bindings(&self) -> bool {
+        self.exporter.is_some() || self.end_point.is_some()
+    }
 }
 
 /// How a connection ended.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use policy::Service;
-use protocol::sasl::Offer;
+use protocol::sasl::{Offer, Seed};
 use protocol::{imap, lmtp, pop3, smtp};
 use settings::{Protocol, Settings, Tls as TlsPolicy, VirtualServer as VirtualServerSettings};
 use wire::tls::Certificates;
@@ -80,28 +80,36 @@ impl Endpoint {
         context.tap = self.log.as_ref().map(|log| log.tap(&connection.live));
         let (now, shared, mailboxes) =
             (context.clock.now(), self.shared.clone(), self.shared.mailboxes.clone());
+        let seed = seed(&shared);
         // Boxed, so that the task of an idle connection is as large as its own protocol needs.
         match config {
             SessionConfig::Smtp(config) => {
-                let session = smtp::ServerSession::new(config.clone(), now);
+                let session = smtp::ServerSession::new(config.clone(), now, seed);
                 Box::pin(drive(session, SmtpHandler::new(shared, connection), stream, &context)).await;
             }
             SessionConfig::Lmtp(config) => {
-                let session = lmtp::server_session(config.clone(), now);
+                let session = lmtp::server_session(config.clone(), now, seed);
                 Box::pin(drive(session, SmtpHandler::new(shared, connection), stream, &context)).await;
             }
             SessionConfig::Pop3(config) => {
-                let session = pop3::ServerSession::new(config.clone(), now);
+                let session = pop3::ServerSession::new(config.clone(), now, seed);
                 Box::pin(drive(session, Pop3Handler::new(shared, connection, mailboxes), stream, &context))
                     .await;
             }
             SessionConfig::Imap(config) => {
-                let session = imap::ServerSession::new(config.clone(), now);
+                let session = imap::ServerSession::new(config.clone(), now, seed);
                 Box::pin(drive(session, ImapHandler::new(shared, connection, mailboxes), stream, &context))
                     .await;
             }
         }
     }
+}
+
+/// For the nonces of one connection.
+fn seed(shared: &Shared) -> Seed {
+    let mut octets = [0; 32];
+    shared.world.dice.fill(&mut octets);
+    Seed(octets)
 }
 
 /// What policy is told of a protocol; POP3 and IMAP ask no policy.

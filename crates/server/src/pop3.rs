@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use mailboxes::{Error, Mailboxes, Maildrop, Result};
 use protocol::pop3::ServerSession;
 use protocol::pop3::{Answer, Listing, Outcome, Question};
-use protocol::sasl::{Credentials, SignIn};
+use protocol::sasl::{Ask, Told};
 use wire::{Decision, Handler};
 
 use crate::replies;
@@ -65,7 +65,7 @@ fn refusal(error: Error) -> Answer {
 impl Connection {
     async fn answer(&self, question: Question) -> Result<Answer> {
         match question {
-            Question::Authenticate(credentials) => Ok(Answer::SignIn(self.sign_in(credentials).await)),
+            Question::Authenticate(ask) => Ok(Answer::SignIn(self.sign_in(ask).await)),
             Question::Open => self.open().await,
             Question::Read { uid, offset } => Ok(Answer::Content(self.maildrop()?.read(uid, offset).await?)),
             Question::Remove(uids) => {
@@ -75,13 +75,13 @@ impl Connection {
         }
     }
 
-    async fn sign_in(&self, credentials: Credentials) -> SignIn {
-        let signed_in = self.shared.directory.sign_in(replies::credentials(credentials)).await;
-        if let directory::SignIn::Accepted(principal) = &signed_in {
+    async fn sign_in(&self, ask: Ask) -> Told {
+        let (told, principal) = replies::sign_in(&self.shared.directory, ask).await;
+        if let Some(principal) = principal {
             self.live.live.signed_in(principal.address.to_string());
             self.state().account = Some(principal.account);
         }
-        replies::sign_in(signed_in)
+        told
     }
 
     async fn open(&self) -> Result<Answer> {
@@ -106,6 +106,7 @@ impl Connection {
 mod tests {
     use bytes::Bytes;
     use mail::{MailboxPath, Uid};
+    use protocol::sasl::SignIn;
 
     use super::*;
     use crate::imap::tests::{Place, credentials, decided, run};
@@ -118,7 +119,7 @@ mod tests {
         let mailboxes = place.shared.mailboxes.clone();
         let mut handler = Pop3Handler::new(place.shared.clone(), place.live.clone(), mailboxes);
         let answer = ask(&mut handler, Question::Authenticate(credentials("secret"))).await;
-        assert!(matches!(answer, Answer::SignIn(SignIn::Accepted(_))), "{answer:?}");
+        assert!(matches!(answer, Answer::SignIn(Told::SignIn(SignIn::Accepted(_)))), "{answer:?}");
         handler
     }
 

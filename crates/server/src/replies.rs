@@ -1,8 +1,8 @@
 //! What a failure of ours, or a decision of the directory, is in each protocol. One match each.
 
-use directory::{Password, Resolution};
+use directory::{Directory, Password, Principal, Resolution};
 use mail::Reply;
-use protocol::sasl::{Credentials, SignIn};
+use protocol::sasl::{Ask, Credentials, SignIn, Told};
 use store::Error;
 
 /// A failure of the store in SMTP. The detail is in the log.
@@ -44,20 +44,25 @@ pub(crate) fn verified(resolved: Result<Resolution, Error>) -> Reply {
     }
 }
 
-/// What the directory is asked for a sign-in.
-pub(crate) fn credentials(presented: Credentials) -> directory::Credentials {
-    let Credentials { authorization, login, password, .. } = presented;
-    directory::Credentials { login, authorization, password: Password(password.0) }
-}
-
-/// What the session is told of a sign-in.
-pub(crate) fn sign_in(signed_in: directory::SignIn) -> SignIn {
+/// What the directory says to a step of a sign-in: for the session, and who it is if that has been settled.
+pub(crate) async fn sign_in(directory: &Directory, ask: Ask) -> (Told, Option<Principal>) {
+    let signed_in = match ask {
+        Ask::Password(credentials) => directory.sign_in(asked(credentials)).await,
+        Ask::Keys(_) | Ask::Proved(_) => directory::SignIn::Refused,
+    };
     match signed_in {
-        directory::SignIn::Accepted(principal) => SignIn::Accepted(principal.address),
-        directory::SignIn::Refused => SignIn::Refused,
+        directory::SignIn::Accepted(principal) => {
+            (SignIn::Accepted(principal.address.clone()).into(), Some(principal))
+        }
+        directory::SignIn::Refused => (SignIn::Refused.into(), None),
         directory::SignIn::Unavailable(error) => {
             tracing::warn!(%error, "a sign-in could not be decided");
-            SignIn::Unavailable
+            (SignIn::Unavailable.into(), None)
         }
     }
+}
+
+fn asked(presented: Credentials) -> directory::Credentials {
+    let Credentials { authorization, login, password, .. } = presented;
+    directory::Credentials { login, authorization, password: Password(password.0) }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{Address, Domain, ForwardPath, Host, LocalPart, MailboxPath, Reply, Uid};
-use protocol::sasl::{Credentials, SignIn};
+use protocol::sasl::{Ask, Credentials, SignIn, Told};
 use protocol::{Session, imap, pop3, smtp};
 
 use crate::files;
@@ -132,6 +132,14 @@ impl Fake {
         }
     }
 
+    /// Decides a step of a sign-in.
+    fn told(&self, ask: &Ask) -> Told {
+        match ask {
+            Ask::Password(credentials) => self.sign_in(credentials).into(),
+            Ask::Keys(_) | Ask::Proved(_) => SignIn::Refused.into(),
+        }
+    }
+
     /// Whether these credentials are right.
     fn sign_in(&self, credentials: &Credentials) -> SignIn {
         let Some(address) = self.login(&credentials.login) else { return SignIn::Refused };
@@ -227,7 +235,7 @@ impl SmtpSide {
     pub fn decide(&mut self, question: smtp::Question) -> smtp::Answer {
         use smtp::{Answer, Question};
         match question {
-            Question::Authenticate(credentials) => Answer::SignIn(self.fake.borrow().sign_in(&credentials)),
+            Question::Authenticate(ask) => Answer::SignIn(self.fake.borrow().told(&ask)),
             Question::Sender(sender) => {
                 self.forget();
                 self.relays = self.is_submission && sender.hello.account.is_some();
@@ -306,12 +314,12 @@ impl Pop3Side {
     pub fn decide(&mut self, question: pop3::Question) -> pop3::Answer {
         use pop3::{Answer, Question};
         let mut fake = self.fake.borrow_mut();
-        if let Question::Authenticate(credentials) = &question {
-            let sign_in = fake.sign_in(credentials);
-            if let SignIn::Accepted(address) = &sign_in {
+        if let Question::Authenticate(ask) = &question {
+            let told = fake.told(ask);
+            if let Told::SignIn(SignIn::Accepted(address)) = &told {
                 self.account = Some(address.clone());
             }
-            return Answer::SignIn(sign_in);
+            return Answer::SignIn(told);
         }
         let account = self.account.as_ref().and_then(|address| fake.accounts.get_mut(address));
         let Some(account) = account else { return Answer::Unavailable };

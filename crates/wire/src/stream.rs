@@ -98,9 +98,9 @@ impl Stream {
 }
 
 async fn accept<T: Io>(stream: T, certificates: &Certificates) -> io::Result<(Box<TlsStream<T>>, TlsFacts)> {
-    let stream: server::TlsStream<T> = certificates.acceptor().accept(stream).await?;
-    let connection = stream.get_ref().1;
-    let facts = tls::facts(connection, connection.server_name().map(str::to_ascii_lowercase), false);
+    let handshake = certificates.handshake();
+    let stream: server::TlsStream<T> = handshake.acceptor().accept(stream).await?;
+    let facts = handshake.facts(stream.get_ref().1);
     Ok((Box::new(stream.into()), facts))
 }
 

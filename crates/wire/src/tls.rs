@@ -1,6 +1,7 @@
 //! TLS 1.2 and 1.3, by rustls, which knows no renegotiation and no compression. Here for servers: certificates by
 //! server name, resumption by tickets, no early data. [`Towards`] is the client's side.
 
+mod binding;
 mod towards;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ParsedCertificate, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{CommonState, ServerConfig, SupportedProtocolVersion};
+use rustls::{CommonState, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::TlsAcceptor;
@@ -87,9 +88,15 @@ impl std::error::Error for Error {}
 /// The certificates of a virtual server. They can be replaced while connections live: the next handshake sees the new
 /// ones, and tickets given out before stay good.
 pub struct Certificates {
-    config: RwLock<Arc<ServerConfig>>,
+    installed: RwLock<Arc<Installed>>,
     provider: Arc<CryptoProvider>,
     tickets: Arc<dyn ProducesTickets>,
+}
+
+/// What a handshake takes.
+struct Installed {
+    config: Arc<ServerConfig>,
+    keys: Arc<ByServerName>,
 }
 
 impl fmt::Debug for Certificates {
@@ -107,8 +114,8 @@ impl Certificates {
     pub fn new(pems: &[Pem]) -> Result<Self, Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let tickets = aws_lc_rs::Ticketer::new().map_err(Error::Crypto)?;
-        let config = configure(pems, &provider, &tickets)?;
-        Ok(Self { config: RwLock::new(config), provider, tickets })
+        let installed = configure(pems, &provider, &tickets)?;
+        Ok(Self { installed: RwLock::new(Arc::new(installed)), provider, tickets })
     }
 
     /// Puts other certificates in their place.
@@ -116,13 +123,36 @@ impl Certificates {
     /// # Errors
     /// As [`new`](Self::new); the present ones stay.
     pub fn replace(&self, pems: &[Pem]) -> Result<(), Error> {
-        let config = configure(pems, &self.provider, &self.tickets)?;
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        let installed = configure(pems, &self.provider, &self.tickets)?;
+        *self.installed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(installed);
         Ok(())
     }
 
+    /// The server's side of a handshake.
+    pub(crate) fn handshake(&self) -> Handshake {
+        Handshake(self.installed.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+/// A handshake, with the certificates that there were when it began.
+pub(crate) struct Handshake(Arc<Installed>);
+
+impl Handshake {
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone().into()
+        self.0.config.clone().into()
+    }
+
+    /// What the session is told when it is done.
+    pub(crate) fn facts(&self, connection: &ServerConnection) -> TlsFacts {
+        let server_name = connection.server_name().map(str::to_ascii_lowercase);
+        let served = self.0.keys.choose(connection.server_name());
+        TlsFacts {
+            exporter: binding::exporter(connection),
+            // In a resumed session it is the certificate of the first handshake that counts (RFC 5929 §4). If that was
+            // replaced since, such a sign-in fails, and the next connection does not resume.
+            end_point: served.and_then(|served| served.end_point.clone()),
+            ..facts(connection, server_name, false)
+        }
     }
 }
 
@@ -130,46 +160,60 @@ fn configure(
     pems: &[Pem],
     provider: &Arc<CryptoProvider>,
     tickets: &Arc<dyn ProducesTickets>,
-) -> Result<Arc<ServerConfig>, Error> {
-    let keys: Result<Vec<_>, _> =
-        pems.iter().enumerate().map(|(index, pem)| certified_key(index, pem, provider)).collect();
-    let keys = keys?;
-    if keys.is_empty() {
+) -> Result<Installed, Error> {
+    let served: Result<Vec<_>, _> =
+        pems.iter().enumerate().map(|(index, pem)| Served::new(index, pem, provider)).collect();
+    let keys = Arc::new(ByServerName(served?));
+    if keys.0.is_empty() {
         return Err(Error::Empty);
     }
     let mut config = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(VERSIONS)
         .map_err(Error::Crypto)?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(ByServerName(keys)));
+        .with_cert_resolver(keys.clone());
     config.ticketer = tickets.clone();
     // Early data could be replayed: a MAIL or STORE executed twice (RFC 8446 §8).
     config.max_early_data_size = 0;
-    Ok(Arc::new(config))
+    Ok(Installed { config: Arc::new(config), keys })
 }
 
-fn certified_key(index: usize, pem: &Pem, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, Error> {
-    let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(&pem.chain).collect();
-    let chain = chain.map_err(|_| Error::Chain { index })?;
-    if chain.is_empty() {
-        return Err(Error::Chain { index });
+/// A certificate, and what a sign-in may bind itself to by it.
+#[derive(Debug)]
+struct Served {
+    key: Arc<CertifiedKey>,
+    end_point: Option<Vec<u8>>,
+}
+
+impl Served {
+    fn new(index: usize, pem: &Pem, provider: &CryptoProvider) -> Result<Self, Error> {
+        let chain: Result<Vec<CertificateDer<'static>>, _> =
+            CertificateDer::pem_slice_iter(&pem.chain).collect();
+        let chain = chain.map_err(|_| Error::Chain { index })?;
+        let end_point = binding::end_point(chain.first().ok_or(Error::Chain { index })?);
+        let key = PrivateKeyDer::from_pem_slice(&pem.key).map_err(|_| Error::Key { index })?;
+        let refused = |reason| Error::Refused { index, reason };
+        Ok(Self { key: Arc::new(CertifiedKey::from_der(chain, key, provider).map_err(refused)?), end_point })
     }
-    let key = PrivateKeyDer::from_pem_slice(&pem.key).map_err(|_| Error::Key { index })?;
-    let refused = |reason| Error::Refused { index, reason };
-    Ok(Arc::new(CertifiedKey::from_der(chain, key, provider).map_err(refused)?))
 }
 
 /// The certificate says itself which names it is good for (RFC 9525), so no list beside it can disagree.
 #[derive(Debug)]
-struct ByServerName(Vec<Arc<CertifiedKey>>);
+struct ByServerName(Vec<Served>);
+
+impl ByServerName {
+    fn choose(&self, name: Option<&str>) -> Option<&Served> {
+        let named = name.and_then(|name| {
+            let name = ServerName::try_from(name).ok()?;
+            self.0.iter().find(|served| is_good_for(&served.key, &name))
+        });
+        named.or(self.0.first())
+    }
+}
 
 impl ResolvesServerCert for ByServerName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let named = hello.server_name().and_then(|name| {
-            let name = ServerName::try_from(name).ok()?;
-            self.0.iter().find(|key| is_good_for(key, &name))
-        });
-        named.or(self.0.first()).cloned()
+        self.choose(hello.server_name()).map(|served| served.key.clone())
     }
 }
 
@@ -192,6 +236,7 @@ pub(crate) fn facts(connection: &CommonState, server_name: Option<String>, verif
         cipher: cipher.unwrap_or_default().replacen("TLS13_", "TLS_", 1),
         server_name,
         verified,
+        ..TlsFacts::default()
     }
 }
 

@@ -236,6 +236,8 @@ pub struct Mailbox {
     pub special_use: Option<SpecialUse>,
     /// A name only, because mailboxes lie below it: `\Noselect`.
     pub no_select: bool,
+    /// A subscription alone: there is neither a mailbox of this name nor one below it (RFC 3501 §6.3.6, §6.3.9).
+    pub missing: bool,
 }
 
 /// The items of STATUS.

@@ -11,6 +11,8 @@
 mod answered;
 mod append;
 mod fetching;
+mod listing;
+mod naming;
 mod sign_in;
 mod start;
 
@@ -23,20 +25,24 @@ use mail::UidSet;
 
 use self::append::Append;
 use self::fetching::Fetching;
-use super::command::{self, Access, Allowed, Entry, StatusItem};
+use self::listing::Rows;
+use super::command::{self, Access, Allowed, Entry};
 use super::intake::{Event, Intake};
 use super::limits;
 use super::list::Listing;
+use super::message;
+use super::names::NameForm;
 use super::overheard::Ear;
 use super::responses::{Condition, Text, Writer};
 use super::sequence::Numbers;
 use super::server::{Answer, Config, News, Outcome, Question};
+use super::status::StatusItem;
 use super::syntax::{Announced, Cursor};
 use super::view::{self, View};
 use crate::lines::{Line, Lines};
 use crate::misuse::{Misuse, Misuses};
 use crate::overheard::Overheard;
-use crate::sasl::Exchange;
+use crate::sasl::{Channel, Exchange, Offer, Seed};
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 
 /// The server's side of one IMAP connection.
@@ -56,7 +62,7 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 /// };
 /// # #[allow(clippy::disallowed_methods)]
 /// let now = Instant::now();
-/// let mut session = imap::ServerSession::new(Arc::new(config), now);
+/// let mut session = imap::ServerSession::new(Arc::new(config), now, protocol::sasl::Seed([0; 32]));
 /// let Step::Send(greeting) = session.next() else { panic!("a server speaks first") };
 /// assert!(greeting.starts_with(b"* OK [CAPABILITY IMAP4rev1 "));
 /// session.receive(now, b"a1 NOOP\r\n");
@@ -75,6 +81,10 @@ pub struct ServerSession {
     /// To be asked; then it is open until `running` is taken.
     question: Option<Box<Question>>,
     tls: bool,
+    /// What exchanges of AUTHENTICATE stand on.
+    channel: Channel,
+    /// What AUTHENTICATE takes on this connection.
+    offer: Offer,
     /// The selected mailbox has changed, and we have not asked how.
     news: bool,
     stopping: bool,
@@ -147,8 +157,14 @@ struct Running {
 
 /// What the answer continues.
 enum Then {
-    SignIn,
+    SignIn(Option<Box<Exchange>>),
     List(Listing),
+    /// LIST with STATUS of each.
+    ListStatus(Box<Rows>),
+    /// CREATE, with a special use or without.
+    Created {
+        with_use: bool,
+    },
     Status(mail::MailboxPath, Vec<StatusItem>),
     /// Done, or not.
     Plain {
@@ -178,6 +194,7 @@ enum Then {
     IdleChanged,
     AppendBegun(Box<Append>, Announced),
     AppendTaken(Box<Append>),
+    AppendNext(Box<Append>, Announced),
     AppendFinished,
     AppendAbandoned(Text),
 }
@@ -199,8 +216,10 @@ enum Poll {
 impl ServerSession {
     /// A session on a new connection. Where TLS comes first, [`secured`](Session::secured) must be called before
     /// [`next`](Session::next).
-    pub fn new(config: Arc<Config>, now: Instant) -> Self {
+    /// `seed` is random, for this connection alone.
+    pub fn new(config: Arc<Config>, now: Instant, seed: Seed) -> Self {
         let deadline = now + config.timeout_before_sign_in;
+        let offer = config.auth.over(None);
         Self {
             config,
             lines: Lines::new(limits::LINE_BEFORE_SIGN_IN_MAX),
@@ -212,6 +231,8 @@ impl ServerSession {
             running: None,
             question: None,
             tls: false,
+            channel: Channel::new(seed),
+            offer,
             news: false,
             stopping: false,
             now,
@@ -288,6 +309,11 @@ impl ServerSession {
         self.bye("Too much input before sign-in");
     }
 
+    /// How the client writes and reads names of mailboxes.
+    fn names(&self) -> NameForm {
+        NameForm::Utf7
+    }
+
     fn is_signed_in(&self) -> bool {
         !matches!(self.state, State::BeforeSignIn)
     }
@@ -308,7 +334,7 @@ impl ServerSession {
         if let Some(refusal) = self.intake.refusal().cloned() {
             return self.refuse(announced, refusal);
         }
-        if let Some(head) = command::append_head(self.intake.text()) {
+        if let Some(head) = message::first(self.intake.text(), self.names()) {
             return self.append_announced(announced, head);
         }
         let (literal_max, command_max) = match self.is_signed_in() {
@@ -358,7 +384,7 @@ impl ServerSession {
         if let Some(refusal) = refusal {
             return self.conclude(job, refusal);
         }
-        let mut cursor = Cursor::new(&text);
+        let mut cursor = Cursor::new(&text).with_names(self.names());
         if cursor.tag().and_then(|_| cursor.space()).is_err() {
             job.tag = "*".to_owned();
             return self.wrong(job, Misuse::MalformedTag);
@@ -512,6 +538,11 @@ fn reproach(misuse: Misuse) -> Text {
         Misuse::SequenceOutOfRange => Text::bad("There is no message with that number"),
         Misuse::UnknownCharset => Text::no("BADCHARSET (US-ASCII UTF-8)", "Charset is not supported"),
         Misuse::MailboxName => Text::no("CANNOT", "That can be no mailbox's name"),
+        Misuse::MailboxNameNotUtf7 => {
+            Text::no("CANNOT", "That name is no modified UTF-7 (RFC 3501 section 5.1.3)")
+        }
+        Misuse::MailboxNameTooLong => Text::no("CANNOT", "That name is too long or has too many levels"),
+        Misuse::Utf8NotEnabled => Text::no("CANNOT", "ENABLE UTF8=ACCEPT comes first"),
         Misuse::TooDeep => Text::bad("Search keys are nested too deep").with_code("LIMIT"),
         Misuse::TooManyItems => Text::bad("Too many items in the command").with_code("LIMIT"),
         Misuse::NulOctet => Text::bad("NUL in a literal"),
@@ -522,6 +553,8 @@ fn reproach(misuse: Misuse) -> Text {
         Misuse::SaslNotBase64 => Text::bad("Response is not base64"),
         Misuse::SaslMalformed => Text::bad("Response is malformed"),
         Misuse::SaslTooLong => Text::bad("Response is too long"),
+        Misuse::ChannelBindingDenied => Text::no("AUTHENTICATIONFAILED", "Channel binding was offered"),
+        Misuse::UnknownChannelBinding => Text::no("CANNOT", "Channel binding is not known"),
         Misuse::InputBeforeTls => Text::bad("Input before TLS"),
         _ => Text::bad("Syntax error in arguments"),
     }
@@ -574,11 +607,16 @@ impl Session for ServerSession {
         if matches!(self.life, Life::Upgrade | Life::Handshake) { self.close() } else { self.bye("Too slow") }
     }
 
-    fn secured(&mut self, now: Instant, _: TlsFacts) {
+    fn secured(&mut self, now: Instant, facts: TlsFacts) {
         // RFC 3501 §6.2.1: all that was learned in clear text is forgotten.
         let greeted = self.life != Life::Fresh;
         let kept = (self.sign_in_failures, std::mem::take(&mut self.misuses), self.commands, self.stopping);
-        *self = Self { ear: self.ear.take(), ..Self::new(self.config.clone(), now) };
+        // But not that nonces were given out.
+        let mut channel = self.channel.clone();
+        channel.secured(&facts);
+        let offer = self.config.auth.over(Some(&facts));
+        let fresh = Self::new(self.config.clone(), now, channel.seed().clone());
+        *self = Self { ear: self.ear.take(), channel, offer, ..fresh };
         (self.sign_in_failures, self.misuses, self.commands, self.stopping) = kept;
         self.tls = true;
         if greeted {

@@ -16,6 +16,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::sasl::Seed;
 use crate::smtp;
 
 /// The server's side of one LMTP connection; it must not be served on port 25 (§5). [`smtp::Answer::Replies`] is the
@@ -32,11 +33,11 @@ use crate::smtp;
 /// #     auth_without_tls: false, auth_required: false, messages_max: 10,
 /// # });
 /// # let now = Instant::now();
-/// let mut session = lmtp::server_session(config, now);
+/// let mut session = lmtp::server_session(config, now, protocol::sasl::Seed([0; 32]));
 /// assert_eq!(session.next(), Step::Send("220 mx.example.org LMTP\r\n".into()));
 /// session.receive(now, b"EHLO client.example\r\n");
 /// assert_eq!(session.next(), Step::Send("500 5.5.1 Command not known\r\n".into()));
 /// ```
-pub fn server_session(config: Arc<smtp::Config>, now: Instant) -> smtp::ServerSession {
-    smtp::ServerSession::lmtp(config, now)
+pub fn server_session(config: Arc<smtp::Config>, now: Instant, seed: Seed) -> smtp::ServerSession {
+    smtp::ServerSession::lmtp(config, now, seed)
 }

@@ -22,7 +22,7 @@ impl Talk {
         // A test has no simulated clock to ask; only differences matter.
         #[allow(clippy::disallowed_methods)]
         let now = Instant::now();
-        let session = server_session(Arc::new(smtp::tests::config()), now);
+        let session = server_session(Arc::new(smtp::tests::config()), now, crate::sasl::Seed([0; 32]));
         let (upgrading, closed) = (false, false);
         let mut talk = Self { session, now, content, heard: String::new(), upgrading, closed };
         talk.run();
@@ -155,7 +155,7 @@ fn smtp_gives_one_reply() {
         Reply::new(452, (4, 2, 2), "Full"),
         Reply::new(250, (2, 0, 0), "Kept"),
     ]));
-    talk.session = smtp::ServerSession::new(Arc::new(smtp::tests::config()), now);
+    talk.session = smtp::ServerSession::new(Arc::new(smtp::tests::config()), now, crate::sasl::Seed([0; 32]));
     talk.say(&format!("{}a\r\n.\r\n", to(&["a", "b"]).replace("LHLO", "EHLO")));
     assert_eq!(talk.codes(), "220 220 250 250 250 250 354 452");
 }

@@ -8,7 +8,7 @@ use mail::{ModSeq, Reply, Timestamp, Uid};
 use proptest::prelude::*;
 
 use super::*;
-use crate::sasl::{Offer, SignIn};
+use crate::sasl::{Ask, Offer, SignIn, Told};
 use crate::session::{End, Session, Step, TlsFacts};
 use crate::{imap, lmtp, pop3, smtp};
 
@@ -53,11 +53,14 @@ const ENCODED: &[&str] =
 const PLAIN: &str = "AGJvYgBUcjB1YjRkb3ImMw==";
 const PLAIN_WRONG: &str = "AGJvYgBodW50ZXIyLXdyb25n";
 
-fn sign_in(credentials: &crate::sasl::Credentials) -> SignIn {
-    match credentials.password.0.as_str() {
-        SECRET => SignIn::Accepted("bob@example.org".parse().unwrap()),
+fn sign_in(ask: &Ask) -> Told {
+    let sign_in = match ask {
+        Ask::Password(credentials) if credentials.password.0 == SECRET => {
+            SignIn::Accepted("bob@example.org".parse().unwrap())
+        }
         _ => SignIn::Refused,
-    }
+    };
+    sign_in.into()
 }
 
 /// All that a session noted of a dialogue that came in pieces ending at `ends`: `< ` by the peer, `> ` by us.
@@ -94,12 +97,22 @@ type Takes = bool;
 
 fn smtp(takes: Takes, cut: (&[u8], &[usize])) -> Vec<String> {
     let now = start();
-    noted(smtp::ServerSession::new(smtp_config(takes), now), now, cut, smtp_application)
+    noted(
+        smtp::ServerSession::new(smtp_config(takes), now, crate::sasl::Seed([0; 32])),
+        now,
+        cut,
+        smtp_application,
+    )
 }
 
 fn lmtp(takes: Takes, cut: (&[u8], &[usize])) -> Vec<String> {
     let now = start();
-    noted(lmtp::server_session(smtp_config(takes), now), now, cut, smtp_application)
+    noted(
+        lmtp::server_session(smtp_config(takes), now, crate::sasl::Seed([0; 32])),
+        now,
+        cut,
+        smtp_application,
+    )
 }
 
 fn smtp_config(auth_without_tls: bool) -> Arc<smtp::Config> {
@@ -130,17 +143,19 @@ fn pop3(takes: Takes, cut: (&[u8], &[usize])) -> Vec<String> {
     };
     let now = start();
     let content = format!("Subject: {LETTER}\r\n\r\n.{LETTER}\r\n");
-    noted(pop3::ServerSession::new(Arc::new(config), now), now, cut, |question| match question {
-        pop3::Question::Authenticate(credentials) => pop3::Answer::SignIn(sign_in(&credentials)),
-        pop3::Question::Open => pop3::Answer::Maildrop {
-            validity: 5,
-            emails: [pop3::Listing { uid: Uid(1), size: content.len() as u64 }].into(),
-        },
-        pop3::Question::Read { offset, .. } => {
-            let rest = &content.as_bytes()[offset as usize..];
-            pop3::Answer::Content(Bytes::copy_from_slice(&rest[..rest.len().min(7)]))
+    noted(pop3::ServerSession::new(Arc::new(config), now, crate::sasl::Seed([0; 32])), now, cut, |question| {
+        match question {
+            pop3::Question::Authenticate(credentials) => pop3::Answer::SignIn(sign_in(&credentials)),
+            pop3::Question::Open => pop3::Answer::Maildrop {
+                validity: 5,
+                emails: [pop3::Listing { uid: Uid(1), size: content.len() as u64 }].into(),
+            },
+            pop3::Question::Read { offset, .. } => {
+                let rest = &content.as_bytes()[offset as usize..];
+                pop3::Answer::Content(Bytes::copy_from_slice(&rest[..rest.len().min(7)]))
+            }
+            pop3::Question::Remove(_) => pop3::Answer::Removed,
         }
-        pop3::Question::Remove(_) => pop3::Answer::Removed,
     })
 }
 
@@ -157,7 +172,12 @@ fn imap(takes: Takes, cut: (&[u8], &[usize])) -> Vec<String> {
         append_size_max: 200,
     };
     let now = start();
-    noted(imap::ServerSession::new(Arc::new(config), now), now, cut, imap_application)
+    noted(
+        imap::ServerSession::new(Arc::new(config), now, crate::sasl::Seed([0; 32])),
+        now,
+        cut,
+        imap_application,
+    )
 }
 
 /// One email in every mailbox.
@@ -179,18 +199,20 @@ fn imap_application(question: imap::Question) -> imap::Answer {
             vanished: mail::UidSet::new(),
             arrived: mail::UidSet::new(),
             flags: Vec::new(),
+            rest: mail::UidSet::new(),
         }),
         Question::Fetch { wants, .. } => {
             Answer::Rows { rows: vec![imap_row(&wants)], rest: mail::UidSet::new() }
         }
-        Question::AppendFinish { .. } => Answer::Appended { validity: 5, uid: Uid(2) },
-        Question::Search(_) => Answer::Found(uids()),
+        Question::AppendFinish { .. } => Answer::Appended { validity: 5, uids: Uid(2).into() },
+        Question::Search { .. } => Answer::Found { uids: uids(), modseq: None },
         _ => Answer::Done,
     }
 }
 
 fn imap_row(wants: &imap::FetchWants) -> imap::FetchRow {
-    let section = |_| Some((LETTER.len() as u64, Bytes::from_static(LETTER.as_bytes())));
+    let start = Bytes::from_static(LETTER.as_bytes());
+    let section = |_| imap::Piece::Octets { length: LETTER.len() as u64, start: start.clone() };
     imap::FetchRow {
         uid: Uid(1),
         flags: Vec::new(),
@@ -199,6 +221,7 @@ fn imap_row(wants: &imap::FetchWants) -> imap::FetchRow {
         envelope: None,
         structure: None,
         sections: wants.sections.iter().map(section).collect(),
+        binary_sizes: Vec::new(),
     }
 }
 
@@ -276,7 +299,7 @@ fn content_that_the_connection_cut_off_is_told_by_what_came() {
 #[test]
 fn a_session_that_was_not_asked_notes_nothing() {
     let now = start();
-    let mut session = smtp::ServerSession::new(smtp_config(true), now);
+    let mut session = smtp::ServerSession::new(smtp_config(true), now, crate::sasl::Seed([0; 32]));
     session.receive(now, b"HELO c\r\n");
     assert!(matches!(session.next(), Step::Send(_)));
     assert_eq!(session.overheard(), []);

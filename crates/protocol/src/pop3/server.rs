@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mail::Uid;
 
-use crate::sasl::{Credentials, SignIn};
+use crate::sasl::{Ask, Told};
 
 /// What a virtual server lets this session do. Shared by its connections.
 #[derive(Debug, Clone)]
@@ -39,8 +39,8 @@ pub struct Listing {
 /// What the application decides for a POP3 session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// USER and PASS: who is this? Answered by [`Answer::SignIn`].
-    Authenticate(Credentials),
+    /// USER and PASS, AUTH: who is this? Answered by [`Answer::SignIn`].
+    Authenticate(Ask),
     /// Open (and lock, RFC 1939 §4) INBOX of the account that signed in. Answered by [`Answer::Maildrop`].
     Open,
     /// Content of an email from this offset on, at most 64 KiB a piece. Answered by [`Answer::Content`].
@@ -58,7 +58,7 @@ pub enum Question {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The answer to [`Question::Authenticate`].
-    SignIn(SignIn),
+    SignIn(Told),
     /// The maildrop as it is at this moment.
     Maildrop {
         /// UIDVALIDITY, the first half of each unique-id.

@@ -15,7 +15,7 @@ use super::{Answer, Config, Outcome, Question};
 use crate::lines::{Line, Lines};
 use crate::misuse::{Misuse, Misuses};
 use crate::overheard::{Notes, Overheard, Speaker};
-use crate::sasl::{Credentials, Password, SignIn};
+use crate::sasl::{Ask, Channel, Credentials, Password, Seed, SignIn};
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 
 /// The server's side of one POP3 connection.
@@ -37,7 +37,7 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 ///     passwords: true,
 ///     sign_in_failures_max: 3,
 /// };
-/// let mut session = ServerSession::new(Arc::new(config), now);
+/// let mut session = ServerSession::new(Arc::new(config), now, protocol::sasl::Seed([0; 32]));
 /// assert_eq!(session.next(), Step::Send("+OK mx.example POP3 server ready\r\n".into()));
 /// assert_eq!(session.next(), Step::Await { until: now + Duration::from_secs(60), read: true });
 /// session.receive(now, b"QUIT\r\n");
@@ -53,6 +53,8 @@ pub struct ServerSession {
     doing: Doing,
     /// Under TLS.
     secure: bool,
+    /// What exchanges of AUTH stand on.
+    channel: Channel,
     /// The server stops: no further command begins.
     stopping: bool,
     /// Of the last input.
@@ -130,13 +132,15 @@ impl Reading {
 
 impl ServerSession {
     /// A session for a new connection. If it is TLS from its first byte, [`secured`](Session::secured) follows at once.
-    pub fn new(config: Arc<Config>, now: Instant) -> Self {
+    /// `seed` is random, for this connection alone.
+    pub fn new(config: Arc<Config>, now: Instant, seed: Seed) -> Self {
         let mut session = Self {
             lines: Lines::new(LINE_MAX),
             out: BytesMut::new(),
             state: State::Authorization(None),
             doing: Doing::Commands,
             secure: false,
+            channel: Channel::new(seed),
             stopping: false,
             now,
             deadline: now + config.timeout_before_sign_in,
@@ -265,7 +269,7 @@ impl ServerSession {
             return Err(Misuse::PassBeforeUser);
         };
         let credentials = Credentials { mechanism: "USER", authorization: String::new(), login, password };
-        self.ask(Question::Authenticate(credentials), Asked::SignIn);
+        self.ask(Question::Authenticate(Ask::Password(credentials)), Asked::SignIn);
         Ok(())
     }
 
@@ -420,7 +424,7 @@ impl ServerSession {
     /// Settles the open question. An answer that does not fit it counts as "the server could not".
     fn settle(&mut self, asked: Asked, answer: Answer) {
         match (asked, answer) {
-            (Asked::SignIn, Answer::SignIn(sign_in)) => self.signed_in(&sign_in),
+            (Asked::SignIn, Answer::SignIn(told)) => self.signed_in(&told.sign_in()),
             (Asked::Open, Answer::Maildrop { validity, emails }) => {
                 self.opened(Maildrop::new(validity, emails))
             }
@@ -573,9 +577,10 @@ impl Session for ServerSession {
         }
     }
 
-    fn secured(&mut self, now: Instant, _: TlsFacts) {
+    fn secured(&mut self, now: Instant, facts: TlsFacts) {
         self.now = now;
         self.secure = true;
+        self.channel.secured(&facts);
         if let Doing::Handshake = self.doing {
             // RFC 2595 §4: what was learnt before the handshake is forgotten.
             self.lines.clear();

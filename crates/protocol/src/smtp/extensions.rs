@@ -10,7 +10,7 @@ struct Extension {
     /// Whether it is offered now.
     offered: fn(&Config, &Hello) -> bool,
     /// What stands after the keyword.
-    parameter: fn(&Config) -> Option<String>,
+    parameter: fn(&Config, &Hello) -> Option<String>,
 }
 
 const EXTENSIONS: &[Extension] = &[
@@ -20,10 +20,25 @@ const EXTENSIONS: &[Extension] = &[
     Extension {
         keyword: "SIZE",
         offered: always,
-        parameter: |config| Some(config.message_size_max.to_string()),
+        parameter: |config, _| Some(config.message_size_max.to_string()),
     },
     // RFC 6152
     Extension { keyword: "8BITMIME", offered: always, parameter: none },
+    // RFC 3030 §2, §3
+    Extension { keyword: "CHUNKING", offered: always, parameter: none },
+    Extension { keyword: "BINARYMIME", offered: always, parameter: none },
+    // RFC 6531 §3.1: without a parameter, and with 8BITMIME.
+    Extension { keyword: "SMTPUTF8", offered: always, parameter: none },
+    // RFC 3461 §4
+    Extension { keyword: "DSN", offered: always, parameter: none },
+    // RFC 9422 §4
+    Extension {
+        keyword: "LIMITS",
+        offered: always,
+        parameter: |config, _| {
+            Some(format!("MAILMAX={} RCPTMAX={}", config.messages_max, config.recipients_max))
+        },
+    },
     // RFC 2034
     Extension { keyword: "ENHANCEDSTATUSCODES", offered: always, parameter: none },
     // RFC 3207 §4.2: never under TLS.
@@ -36,8 +51,9 @@ const EXTENSIONS: &[Extension] = &[
     Extension {
         keyword: "AUTH",
         offered: |config, hello| !config.auth.is_empty() && password_may_be_shown(config, hello),
-        parameter: |config| {
-            Some(config.auth.mechanisms().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(" "))
+        parameter: |config, hello| {
+            let offered = config.auth.over(hello.tls.as_ref());
+            Some(offered.mechanisms().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(" "))
         },
     },
     // RFC 5321 §3.5.2, §4.1.1.1: commands beyond the required ones must be listed, whatever they answer.
@@ -49,7 +65,7 @@ fn always(_: &Config, _: &Hello) -> bool {
     true
 }
 
-fn none(_: &Config) -> Option<String> {
+fn none(_: &Config, _: &Hello) -> Option<String> {
     None
 }
 
@@ -64,7 +80,7 @@ pub(super) fn ehlo(config: &Config, hello: &Hello) -> Reply {
     for extension in EXTENSIONS.iter().filter(|extension| (extension.offered)(config, hello)) {
         text.push('\n');
         text.push_str(extension.keyword);
-        if let Some(parameter) = (extension.parameter)(config) {
+        if let Some(parameter) = (extension.parameter)(config, hello) {
             text.push(' ');
             text.push_str(&parameter);
         }
@@ -86,7 +102,8 @@ mod tests {
         let check = |config: &Config, hello: &Hello, expected: &str| {
             assert_eq!(ehlo(config, hello).text.replace('\n', ", "), expected);
         };
-        let all = "mx.example.org, PIPELINING, SIZE 1000, 8BITMIME, ENHANCEDSTATUSCODES";
+        let all = "mx.example.org, PIPELINING, SIZE 1000, 8BITMIME, CHUNKING, BINARYMIME, SMTPUTF8, DSN, \
+            LIMITS MAILMAX=3 RCPTMAX=3, ENHANCEDSTATUSCODES";
         check(&config(), &open, &format!("{all}, STARTTLS, EXPN, HELP"));
         check(&config(), &secure, &format!("{all}, AUTH PLAIN LOGIN, EXPN, HELP"));
         let trusting = Config { auth_without_tls: true, starttls: false, ..config() };

@@ -6,6 +6,9 @@ use std::borrow::Cow;
 
 use mail::Reply;
 
+use super::content::Fault;
+use crate::misuse::Misuse;
+
 /// A reply known beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Canned(u16, (u8, u16, u16), &'static str);
@@ -18,6 +21,7 @@ impl Canned {
 
 // What went well.
 pub(super) const OK: Canned = Canned(250, (2, 0, 0), "OK");
+pub(super) const CHUNK_TAKEN: Canned = Canned(250, (2, 0, 0), "Chunk taken");
 pub(super) const GOODBYE: Canned = Canned(221, (2, 0, 0), "Goodbye");
 pub(super) const READY_FOR_TLS: Canned = Canned(220, (2, 0, 0), "Ready to start TLS");
 pub(super) const SIGNED_IN: Canned = Canned(235, (2, 7, 0), "Signed in");
@@ -29,20 +33,35 @@ pub(super) const BARE_LINE_FEED: Canned = Canned(500, (5, 5, 2), "A line feed mu
 pub(super) const BARE_CARRIAGE_RETURN: Canned =
     Canned(500, (5, 5, 2), "A line feed must follow a carriage return");
 pub(super) const NUL_OCTET: Canned = Canned(500, (5, 5, 2), "NUL in a command");
-pub(super) const EIGHT_BIT_COMMAND: Canned = Canned(500, (5, 5, 2), "Commands are ASCII");
-// RFC 6531 §3.5, for a server that does not offer SMTPUTF8.
-pub(super) const EIGHT_BIT_SENDER: Canned = Canned(550, (5, 6, 7), "Addresses are ASCII here");
-pub(super) const EIGHT_BIT_RECIPIENT: Canned = Canned(553, (5, 6, 7), "Addresses are ASCII here");
+pub(super) const EIGHT_BIT_COMMAND: Canned =
+    Canned(500, (5, 5, 2), "This command is ASCII, and text beyond it UTF-8");
+// RFC 6531 §3.5.
+pub(super) const EIGHT_BIT_SENDER: Canned =
+    Canned(550, (5, 6, 7), "An address beyond ASCII needs the parameter SMTPUTF8");
+pub(super) const EIGHT_BIT_RECIPIENT: Canned =
+    Canned(553, (5, 6, 7), "An address beyond ASCII needs SMTPUTF8 in MAIL");
 pub(super) const CONTROL_CHARACTER: Canned = Canned(501, (5, 5, 2), "Control character in a command");
 pub(super) const NO_ARGUMENT_ALLOWED: Canned = Canned(501, (5, 5, 4), "This command takes no argument");
 pub(super) const ARGUMENT_MISSING: Canned = Canned(501, (5, 5, 4), "An argument is missing");
 pub(super) const HELLO_SYNTAX: Canned = Canned(501, (5, 5, 4), "A domain or an address literal is expected");
 pub(super) const MAIL_SYNTAX: Canned = Canned(501, (5, 5, 4), "Syntax: MAIL FROM:<address>");
+pub(super) const BDAT_SYNTAX: Canned = Canned(501, (5, 5, 4), "Syntax: BDAT octets [LAST]");
 pub(super) const RCPT_SYNTAX: Canned = Canned(501, (5, 5, 4), "Syntax: RCPT TO:<address>");
 pub(super) const SENDER_SYNTAX: Canned = Canned(501, (5, 1, 7), "The sender's address is malformed");
 pub(super) const RECIPIENT_SYNTAX: Canned = Canned(501, (5, 1, 3), "The recipient's address is malformed");
 pub(super) const UNKNOWN_PARAMETER: Canned = Canned(555, (5, 5, 4), "Parameter not known");
-pub(super) const PARAMETER_SYNTAX: Canned = Canned(501, (5, 5, 4), "A parameter is malformed or given twice");
+pub(super) const PARAMETER_TWICE: Canned = Canned(501, (5, 5, 4), "A parameter is given twice");
+pub(super) const SIZE_SYNTAX: Canned = Canned(501, (5, 5, 4), "SIZE= takes a number of octets");
+pub(super) const BODY_SYNTAX: Canned = Canned(501, (5, 5, 4), "BODY= is 7BIT, 8BITMIME or BINARYMIME");
+pub(super) const SMTPUTF8_SYNTAX: Canned = Canned(501, (5, 5, 4), "SMTPUTF8 takes no value");
+pub(super) const SUBMITTER_SYNTAX: Canned = Canned(501, (5, 5, 4), "AUTH= takes an address in xtext, or <>");
+pub(super) const RET_SYNTAX: Canned = Canned(501, (5, 5, 4), "RET= is FULL or HDRS");
+pub(super) const ENVID_SYNTAX: Canned =
+    Canned(501, (5, 5, 4), "ENVID= takes at most 100 characters of xtext");
+pub(super) const NOTIFY_SYNTAX: Canned =
+    Canned(501, (5, 5, 4), "NOTIFY= is NEVER, or each of SUCCESS, FAILURE and DELAY once at most");
+pub(super) const ORCPT_SYNTAX: Canned =
+    Canned(501, (5, 5, 4), "ORCPT= takes type;address in xtext, at most 500 characters");
 
 // Order of commands.
 pub(super) const HELLO_FIRST: Canned = Canned(503, (5, 5, 1), "Say EHLO first");
@@ -53,6 +72,10 @@ pub(super) const MAIL_FIRST: Canned = Canned(503, (5, 5, 1), "MAIL comes first")
 pub(super) const NO_RECIPIENTS: Canned = Canned(554, (5, 5, 1), "No valid recipients");
 // RFC 2033 §4.2: there it must be 503.
 pub(super) const LMTP_NO_RECIPIENTS: Canned = Canned(503, (5, 5, 1), "No valid recipients");
+pub(super) const RESET_FIRST: Canned = Canned(503, (5, 5, 1), "This content is lost, RSET comes first");
+pub(super) const DATA_AFTER_BDAT: Canned = Canned(503, (5, 5, 1), "No DATA after BDAT, RSET comes first");
+pub(super) const RCPT_AFTER_BDAT: Canned = Canned(503, (5, 5, 1), "No RCPT after BDAT, RSET comes first");
+pub(super) const DATA_OF_BINARY: Canned = Canned(503, (5, 5, 1), "BODY=BINARYMIME needs BDAT");
 pub(super) const TOO_MANY_RECIPIENTS: Canned = Canned(452, (4, 5, 3), "Too many recipients");
 pub(super) const SIZE_ANNOUNCED: Canned = Canned(552, (5, 3, 4), "The message is larger than we accept");
 
@@ -70,6 +93,9 @@ pub(super) const UNKNOWN_MECHANISM: Canned = Canned(504, (5, 5, 4), "Mechanism n
 pub(super) const SASL_NOT_BASE64: Canned = Canned(501, (5, 5, 2), "Not base64");
 pub(super) const SASL_MALFORMED: Canned = Canned(501, (5, 5, 2), "Not what the mechanism asks for");
 pub(super) const SASL_TOO_LONG: Canned = Canned(500, (5, 5, 6), "The response is too long");
+pub(super) const CHANNEL_BINDING_DENIED: Canned =
+    Canned(535, (5, 7, 8), "Channel binding was offered; somebody may have taken it out of the list");
+pub(super) const UNKNOWN_CHANNEL_BINDING: Canned = Canned(504, (5, 5, 4), "Channel binding not known");
 pub(super) const SASL_CANCELLED: Canned = Canned(501, (5, 7, 0), "Cancelled");
 pub(super) const SIGN_IN_REFUSED: Canned = Canned(535, (5, 7, 8), "User name or password is wrong");
 pub(super) const SIGN_IN_UNAVAILABLE: Canned = Canned(454, (4, 7, 0), "Cannot check this now");
@@ -78,6 +104,8 @@ pub(super) const SIGN_IN_UNAVAILABLE: Canned = Canned(454, (4, 7, 0), "Cannot ch
 pub(super) const CONTENT_BARE_LINE_FEED: Canned = Canned(550, (5, 5, 2), "The content has a bare line feed");
 pub(super) const CONTENT_BARE_CARRIAGE_RETURN: Canned =
     Canned(550, (5, 5, 2), "The content has a bare carriage return");
+pub(super) const CONTENT_LINE_TOO_LONG: Canned =
+    Canned(554, (5, 6, 0), "The content has a line that is too long");
 pub(super) const CONTENT_TOO_LARGE: Canned = Canned(552, (5, 3, 4), "The message is larger than we accept");
 
 // The connection ends.
@@ -93,6 +121,16 @@ pub(super) const TOO_SLOW: Canned = Canned(421, (4, 4, 2), "Waited too long");
 pub(super) const STOPPING: Canned = Canned(421, (4, 3, 2), "The server is stopping, come again");
 /// An answer that does not fit its question: our fault, and temporary.
 pub(super) const UNAVAILABLE: Canned = Canned(451, (4, 3, 0), "Cannot do this now");
+
+/// What is said of a content with this fault.
+pub(super) fn faulty(fault: Fault) -> (Misuse, Canned) {
+    match fault {
+        Fault::BareLineFeed => (Misuse::BareLineFeed, CONTENT_BARE_LINE_FEED),
+        Fault::BareCarriageReturn => (Misuse::BareCarriageReturn, CONTENT_BARE_CARRIAGE_RETURN),
+        Fault::LineTooLong => (Misuse::LineTooLong, CONTENT_LINE_TOO_LONG),
+        Fault::TooLarge => (Misuse::ContentTooLarge, CONTENT_TOO_LARGE),
+    }
+}
 
 /// The banner (RFC 5321 §4.2: `220 domain text`), without an enhanced code.
 pub(super) fn banner(host_name: &str, text: &str) -> Reply {

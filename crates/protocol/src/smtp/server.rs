@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::{ForwardPath, Reply, ReversePath};
+use mail::{ForwardPath, MessageParameters, RecipientParameters, Reply, ReversePath};
 
-use crate::sasl::{Credentials, Offer, SignIn};
+use crate::sasl::{Ask, Offer, Told};
 use crate::session::TlsFacts;
 
 /// What a virtual server lets this session do. Shared by its connections.
@@ -45,8 +45,8 @@ pub struct Sender {
     pub path: ReversePath,
     /// SIZE= (RFC 1870), as announced.
     pub size: Option<u64>,
-    /// BODY=8BITMIME was said (RFC 6152).
-    pub eight_bit: bool,
+    /// What travels with the message: BODY, SMTPUTF8, RET, ENVID.
+    pub parameters: MessageParameters,
     /// AUTH= (RFC 4954 §5), xtext decoded; `<>` is `Some("")`.
     pub auth: Option<String>,
     /// What was said of the peer before.
@@ -71,20 +71,23 @@ pub struct Hello {
 pub struct Recipient {
     /// The forward-path.
     pub path: ForwardPath,
+    /// What travels with it: NOTIFY, ORCPT.
+    pub parameters: RecipientParameters,
 }
 
 /// What the application decides for an SMTP session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
     /// AUTH: who is this?
-    Authenticate(Credentials),
+    Authenticate(Ask),
     /// MAIL: a transaction begins. Answered by [`Answer::Reply`]; positive opens the transaction.
     Sender(Box<Sender>),
     /// RCPT. Answered by [`Answer::Reply`]; positive adds the recipient.
     Recipient(Box<Recipient>),
-    /// DATA: may content come? Answered by [`Answer::Reply`]; 354 lets it come.
+    /// DATA, or the first BDAT: may content come? Answered by [`Answer::Reply`]; 354 lets it come, and is said after DATA.
+    /// Another reply to a first BDAT is followed by [`Abandoned`](Self::Abandoned) at most.
     Begin,
-    /// A piece of content, dots removed, at most 64 KiB. Answered by [`Answer::Taken`].
+    /// A piece of content, the dots of DATA removed, at most 64 KiB. Answered by [`Answer::Taken`].
     Chunk(Bytes),
     /// The content is complete: the last piece comes with it. Answered by [`Answer::Reply`], after it is durable.
     Finish {
@@ -111,6 +114,8 @@ pub struct Lookup {
     pub what: String,
     /// Whether the client has signed in, on the transport as it is now.
     pub signed_in: bool,
+    /// SMTPUTF8 was said: the reply may hold UTF-8, which it must not otherwise (RFC 6531 §3.7.4.2).
+    pub utf8: bool,
 }
 
 /// How the application decided.
@@ -123,7 +128,7 @@ pub enum Answer {
     /// [`Reply`](Self::Reply) counts for all.
     Replies(Vec<Reply>),
     /// The answer to [`Question::Authenticate`].
-    SignIn(SignIn),
+    SignIn(Told),
     /// Noted; go on.
     Taken,
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! Banner ──► Commands ◄──► Sasl         AUTH, line by line
 //!            │      ▲ ▲
-//!            │      │ └──── Content     after 354, up to CRLF.CRLF
+//!            │      │ ├──── Content     after 354, up to CRLF.CRLF
+//!            │      │ └──── Chunk       after BDAT, so many octets; Discard where it is refused
 //!            ▼      │
 //!           Handshake                   after STARTTLS; all that was said before is forgotten
 //! ```
@@ -11,17 +12,21 @@
 //! A transaction is a value beside the state: MAIL makes it, content, RSET, EHLO, QUIT and STARTTLS end it. The session
 //! goes on through pipelined commands until it must ask; replies are gathered and leave together (RFC 2920 §3.2).
 //!
-//! Here: input, time and output. [`commands`] decides what a command does, [`answers`] what an answer does.
+//! Here: input, time and output. [`commands`] decides what a command does, [`chunks`] what BDAT does, [`answers`] what an
+//! answer does.
 
 mod answers;
+mod chunks;
 mod commands;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use mail::{Address, Reply};
+use mail::{Address, BodyType, Reply};
 
+use self::chunks::Discard;
+use super::chunks::Chunks;
 use super::command::Refusal;
 use super::content::Content;
 use super::dialect::Dialect;
@@ -32,7 +37,7 @@ use crate::limits;
 use crate::lines::{Line, Lines};
 use crate::misuse::{Misuse, Misuses};
 use crate::overheard::{BLANKED, Notes, Overheard, Speaker};
-use crate::sasl::Exchange;
+use crate::sasl::{Channel, Exchange, Seed};
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 
 /// The server's side of one SMTP connection.
@@ -48,7 +53,7 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 /// #     auth_without_tls: false, auth_required: false, messages_max: 10,
 /// # });
 /// # let now = Instant::now();
-/// let mut session = smtp::ServerSession::new(config, now);
+/// let mut session = smtp::ServerSession::new(config, now, protocol::sasl::Seed([0; 32]));
 /// assert_eq!(session.next(), Step::Send("220 mx.example.org ESMTP\r\n".into()));
 /// assert!(matches!(session.next(), Step::Await { read: true, .. }));
 /// session.receive(now, b"NOOP\r\n");
@@ -62,6 +67,8 @@ pub struct ServerSession {
     /// After the last HELO or EHLO.
     hello: Option<Arc<Hello>>,
     tls: Option<TlsFacts>,
+    /// What exchanges of AUTH stand on.
+    channel: Channel,
     pub(super) account: Option<Address>,
     transaction: Option<Transaction>,
     pub(super) lines: Lines,
@@ -84,8 +91,12 @@ enum State {
     /// The banner has not been sent.
     Banner,
     Commands,
-    Sasl(Exchange),
+    Sasl(Box<Exchange>),
     Content(Content),
+    /// Octets of a chunk; the reader is the transaction's.
+    Chunk,
+    /// Octets of a chunk that was refused.
+    Discard(Discard),
     /// The driver has to begin a TLS handshake.
     StartTls,
     /// The handshake is under way.
@@ -101,15 +112,28 @@ struct Transaction {
     recipients: usize,
     /// Recipients beyond the limit.
     excess: usize,
+    body: BodyType,
+    utf8: bool,
+    /// The content that comes by BDAT.
+    chunks: Option<Chunks>,
+    /// Octets of the content are lost: only RSET or a greeting ends the transaction.
+    failed: bool,
+    /// Chunks that came then.
+    chunks_lost: usize,
 }
 
 /// What the open question is about, with what is needed when the answer comes.
 #[derive(Debug)]
 enum Asked {
-    SignIn,
-    Sender,
+    SignIn(Box<Exchange>),
+    Sender {
+        body: BodyType,
+        utf8: bool,
+    },
     Recipient,
     Begin,
+    /// The first chunk, whose octets come whatever is answered.
+    BeginChunks,
     Chunk,
     Finish,
     /// With the number of recipients that wait for a reply.
@@ -149,6 +173,8 @@ struct Counts {
     sign_in_failures: usize,
     /// Commands since the last message that move no mail.
     idle_commands: usize,
+    /// Octets sent by BDAT and dropped, since the last message.
+    octets_dropped: u64,
 }
 
 impl Clock {
@@ -169,16 +195,17 @@ impl Clock {
 impl ServerSession {
     /// A session on a new connection. Where TLS comes first, [`secured`](Session::secured) must be called before
     /// [`next`](Session::next).
-    pub fn new(config: Arc<Config>, now: Instant) -> Self {
-        Self::with_dialect(config, Dialect::Smtp, now)
+    /// `seed` is random, for this connection alone.
+    pub fn new(config: Arc<Config>, now: Instant, seed: Seed) -> Self {
+        Self::with_dialect(config, Dialect::Smtp, now, seed)
     }
 
     /// The same for LMTP.
-    pub(crate) fn lmtp(config: Arc<Config>, now: Instant) -> Self {
-        Self::with_dialect(config, Dialect::Lmtp, now)
+    pub(crate) fn lmtp(config: Arc<Config>, now: Instant, seed: Seed) -> Self {
+        Self::with_dialect(config, Dialect::Lmtp, now, seed)
     }
 
-    fn with_dialect(config: Arc<Config>, dialect: Dialect, now: Instant) -> Self {
+    fn with_dialect(config: Arc<Config>, dialect: Dialect, now: Instant, seed: Seed) -> Self {
         let deadline = now + config.timeout;
         Self {
             config,
@@ -186,6 +213,7 @@ impl ServerSession {
             state: State::Banner,
             hello: None,
             tls: None,
+            channel: Channel::new(seed),
             account: None,
             transaction: None,
             lines: Lines::new(limits::SMTP_COMMAND_LINE_MAX),
@@ -215,6 +243,8 @@ impl ServerSession {
                 State::Banner => self.greet(),
                 State::Commands | State::Sasl(_) => self.read_line(),
                 State::Content(_) => self.read_content(),
+                State::Chunk => self.read_chunk(),
+                State::Discard(_) => self.read_discarded(),
                 State::StartTls | State::Handshake | State::Closing => false,
             };
             if !went_on {
@@ -286,8 +316,14 @@ impl ServerSession {
 
     /// Content has ended, here or with the connection.
     fn overhear_content(&mut self) {
-        if let (Some(notes), State::Content(content)) = (&mut self.notes, &self.state) {
-            notes.content(Speaker::Peer, content.size());
+        let size = match (&self.state, &self.transaction) {
+            (State::Content(content), _) => content.size(),
+            (State::Discard(discard), _) => discard.come(),
+            (State::Chunk, Some(Transaction { chunks: Some(chunks), .. })) => chunks.come(),
+            _ => return,
+        };
+        if let Some(notes) = &mut self.notes {
+            notes.content(Speaker::Peer, size);
         }
     }
 
@@ -308,6 +344,10 @@ impl ServerSession {
             self.state = State::Closing;
             return;
         }
+        self.count_mistake();
+    }
+
+    fn count_mistake(&mut self) {
         self.counts.mistakes += 1;
         if self.counts.mistakes >= limits::SMTP_MISUSES_MAX {
             self.misuses.note(Misuse::TooManyMisuses);
@@ -332,6 +372,10 @@ impl ServerSession {
         self.state = State::Closing;
     }
 
+    fn octets_by_chunks(&self) -> u64 {
+        self.transaction.as_ref().and_then(|it| it.chunks.as_ref()).map_or(0, Chunks::size)
+    }
+
     // Time.
 
     fn renew_deadline(&mut self) {
@@ -339,10 +383,9 @@ impl ServerSession {
     }
 
     /// RFC 5321 §4.5.3.2.5: content is timed by blocks.
-    fn renew_by_content(&mut self) {
-        let State::Content(content) = &self.state else { return };
-        if content.size() >= self.clock.content_renewed + limits::SMTP_CONTENT_PROGRESS {
-            self.clock.content_renewed = content.size();
+    fn renew_by(&mut self, octets_come: u64) {
+        if octets_come >= self.clock.content_renewed + limits::SMTP_CONTENT_PROGRESS {
+            self.clock.content_renewed = octets_come;
             self.renew_deadline();
         }
     }
@@ -401,6 +444,7 @@ impl Session for ServerSession {
         // RFC 3207 §4.2: all that the client said before is forgotten.
         self.hello = None;
         self.account = None;
+        self.channel.secured(&facts);
         self.tls = Some(facts);
         if matches!(self.state, State::Handshake) {
             self.state = State::Commands;
@@ -418,6 +462,8 @@ impl Session for ServerSession {
         self.overhear_content();
         let stopped = match &self.state {
             State::Content(content) => format!("in content after {} octets", content.size()),
+            State::Chunk => format!("in content after {} octets", self.octets_by_chunks()),
+            State::Discard(_) => "in a chunk that was refused".into(),
             State::Sasl(_) => "in AUTH".into(),
             State::Handshake => "in the TLS handshake".into(),
             _ => self.stopped.into(),

@@ -7,9 +7,10 @@ use mail::Reply;
 
 use super::{Answer, Config, Outcome, Question, ServerSession};
 use crate::limits;
-use crate::sasl::{Offer, SignIn};
+use crate::sasl::{Ask, Offer, SignIn};
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 
+mod chunks;
 mod content;
 mod cuts;
 mod order;
@@ -38,13 +39,7 @@ pub(crate) fn config() -> Config {
 /// what begins with `later`.
 fn decide(question: &Question) -> Answer {
     let answer = match question {
-        Question::Authenticate(credentials) => {
-            return Answer::SignIn(match (credentials.login.as_str(), credentials.password.0.as_str()) {
-                ("bob@example.org", "secret") => SignIn::Accepted("bob@example.org".parse().unwrap()),
-                ("later", _) => SignIn::Unavailable,
-                _ => SignIn::Refused,
-            });
-        }
+        Question::Authenticate(ask) => return Answer::SignIn(sign_in(ask).into()),
         Question::Sender(sender) => by_name(&sender.path.to_string(), "2.1.0"),
         Question::Recipient(recipient) => by_name(&recipient.path.to_string(), "2.1.5"),
         Question::Begin => Reply::plain(354, "Go on"),
@@ -54,6 +49,15 @@ fn decide(question: &Question) -> Answer {
         Question::Chunk(_) | Question::Refused(_) | Question::Abandoned => return Answer::Taken,
     };
     Answer::Reply(answer)
+}
+
+fn sign_in(ask: &Ask) -> SignIn {
+    let Ask::Password(credentials) = ask else { return SignIn::Refused };
+    match (credentials.login.as_str(), credentials.password.0.as_str()) {
+        ("bob@example.org", "secret") => SignIn::Accepted("bob@example.org".parse().unwrap()),
+        ("later", _) => SignIn::Unavailable,
+        _ => SignIn::Refused,
+    }
 }
 
 fn by_name(path: &str, _enhanced: &str) -> Reply {
@@ -94,7 +98,7 @@ impl Dialogue {
         // A test has no simulated clock to ask; only differences matter.
         #[allow(clippy::disallowed_methods)]
         let now = Instant::now();
-        let mut session = ServerSession::new(Arc::new(config), now);
+        let mut session = ServerSession::new(Arc::new(config), now, crate::sasl::Seed([0; 32]));
         if let Some(facts) = tls {
             session.secured(now, facts);
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mail::{Address, ForwardPath, Reply};
 use policy::{Magic, Verdict, gather};
 use protocol::End;
-use protocol::sasl::{Credentials, SignIn};
+use protocol::sasl::Ask;
 use protocol::smtp::{Answer, Lookup, Outcome, Question, Recipient, Sender, ServerSession};
 use queue::ReceivedMessage;
 use store::{Change, Commit};
@@ -54,16 +54,16 @@ impl SmtpHandler {
     }
 
     /// RCPT: at once where the directory remembers the address.
-    fn recipient(&mut self, path: ForwardPath) -> Decision<Answer> {
-        let magic = self.magic(&path);
-        if let Some(resolution) = self.shared.directory.resolve_cached(&path) {
-            let reply = judge_recipient(&self.shared, &self.open, &path, Ok(resolution), magic);
+    fn recipient(&mut self, named: Recipient) -> Decision<Answer> {
+        let magic = self.magic(&named.path);
+        if let Some(resolution) = self.shared.directory.resolve_cached(&named.path) {
+            let reply = judge_recipient(&self.shared, &self.open, named, Ok(resolution), magic);
             return Decision::Now(Answer::Reply(reply));
         }
         let (shared, open) = (self.shared.clone(), self.open.clone());
         Decision::Later(Box::pin(async move {
-            let resolved = shared.directory.resolve(&path).await;
-            Answer::Reply(judge_recipient(&shared, &open, &path, resolved, magic))
+            let resolved = shared.directory.resolve(&named.path).await;
+            Answer::Reply(judge_recipient(&shared, &open, named, resolved, magic))
         }))
     }
 
@@ -119,15 +119,14 @@ impl SmtpHandler {
         }
     }
 
-    fn authenticate(&mut self, credentials: Credentials) -> Decision<Answer> {
+    fn authenticate(&mut self, ask: Ask) -> Decision<Answer> {
         let (shared, connection) = (self.shared.clone(), self.connection.clone());
         Decision::Later(Box::pin(async move {
-            let signed_in = shared.directory.sign_in(crate::replies::credentials(credentials)).await;
-            let answer = crate::replies::sign_in(signed_in);
-            if let SignIn::Accepted(address) = &answer {
-                connection.live.signed_in(address.to_string());
+            let (told, principal) = crate::replies::sign_in(&shared.directory, ask).await;
+            if let Some(principal) = principal {
+                connection.live.signed_in(principal.address.to_string());
             }
-            Answer::SignIn(answer)
+            Answer::SignIn(told)
         }))
     }
 
@@ -140,10 +139,10 @@ impl SmtpHandler {
             let text = "not told to strangers; send the message and see";
             return Decision::Now(Answer::Reply(Reply::new(252, (2, 1, 5), text)));
         };
-        let shared = self.shared.clone();
+        let (shared, utf8) = (self.shared.clone(), lookup.utf8);
         Decision::Later(Box::pin(async move {
             let resolved = shared.directory.resolve(&path).await;
-            Answer::Reply(crate::replies::verified(resolved))
+            Answer::Reply(shown(crate::replies::verified(resolved), utf8))
         }))
     }
 }
@@ -153,10 +152,7 @@ impl Handler<ServerSession> for SmtpHandler {
         let reply = match question {
             Question::Authenticate(ask) => return self.authenticate(ask),
             Question::Sender(sender) => self.sender(*sender),
-            Question::Recipient(recipient) => {
-                let Recipient { path, .. } = *recipient;
-                return self.recipient(path);
-            }
+            Question::Recipient(recipient) => return self.recipient(*recipient),
             Question::Begin => self.begin(),
             Question::Chunk(piece) => return self.chunk(piece),
             Question::Finish { last, size } => return self.finish(last, size),
@@ -191,6 +187,14 @@ impl Handler<ServerSession> for SmtpHandler {
     }
 }
 
+/// A reply with an address beyond ASCII goes only to who asked for such (RFC 6531 §3.7.4.2).
+fn shown(reply: Reply, utf8: bool) -> Reply {
+    if utf8 || reply.text.is_ascii() {
+        return reply;
+    }
+    Reply::new(252, (2, 6, 8), "known here, but the reply needs SMTPUTF8")
+}
+
 fn lock(open: &Open) -> MutexGuard<'_, Option<Transaction>> {
     open.lock().expect("no holder panics")
 }
@@ -198,14 +202,14 @@ fn lock(open: &Open) -> MutexGuard<'_, Option<Transaction>> {
 fn judge_recipient(
     shared: &Shared,
     open: &Open,
-    path: &ForwardPath,
+    named: Recipient,
     resolved: Result<directory::Resolution, store::Error>,
     magic: Option<Magic>,
 ) -> Reply {
     let now = shared.world.clock.wall();
     match &mut *lock(open) {
         Some(transaction) => {
-            let verdict = transaction.recipient(path, resolved, magic, &shared.destinations, now);
+            let verdict = transaction.recipient(named, resolved, magic, &shared.destinations, now);
             reply(verdict, Reply::new(250, (2, 1, 5), "recipient noted"))
         }
         None => crate::replies::unavailable(),
@@ -282,8 +286,7 @@ async fn keep(
     }
     let recipients = transaction.conclude(now);
     let virtual_server = transaction.virtual_server();
-    let Transaction { queue_id, reverse_path, story, permit, .. } = transaction;
-    let parameters = mail::MessageParameters::default();
+    let Transaction { queue_id, reverse_path, parameters, story, permit, .. } = transaction;
     let received =
         ReceivedMessage { queue_id, virtual_server, reverse_path, parameters, content, recipients, at: now };
     let commit: Commit = queue::accept(received, story.to_json());
@@ -338,11 +341,11 @@ mod tests {
 
     /// Up to the content, for these recipients, all of whom are accepted.
     async fn begin(handler: &mut SmtpHandler, recipients: &[&str]) {
-        let (size, eight_bit, auth) = (None, false, None);
-        let sender = Sender { path: ReversePath::Null, size, eight_bit, auth, hello: Arc::default() };
+        let (size, parameters, auth) = (None, mail::MessageParameters::default(), None);
+        let sender = Sender { path: ReversePath::Null, size, parameters, auth, hello: Arc::default() };
         let recipients = recipients.iter().map(|recipient| {
             let path = ForwardPath::Address(recipient.parse().unwrap());
-            Question::Recipient(Box::new(Recipient { path }))
+            Question::Recipient(Box::new(Recipient { path, parameters: Default::default() }))
         });
         let sender = Question::Sender(Box::new(sender));
         for question in [sender].into_iter().chain(recipients).chain([Question::Begin]) {
@@ -421,11 +424,11 @@ mod tests {
             assert!(only_story(&place).await.contains("kept for 0 of 1 recipients"));
         });
     }
+
     fn whom(entry: &store::QueueEntry) -> String {
         let all: Vec<&str> = entry.recipients.iter().map(|one| one.address.as_str()).collect();
         all.join(" ")
     }
-
 
     #[test]
     fn remote_recipients_wait_in_the_queue_by_destination() {
@@ -473,8 +476,8 @@ mod tests {
         let account = Change::AddAccount {
             address: address.into(),
             name: String::new(),
-            scram: String::new(),
             secret: String::new(),
+            scram: String::new(),
             at: mail::Timestamp(0),
         };
         let inbox = Change::AddMailbox {

@@ -193,6 +193,7 @@ impl Account {
             subscribed: mailbox.subscribed,
             special_use: mailbox.special_use,
             no_select: false,
+            missing: false,
         };
         self.mailboxes.iter().map(listed).collect()
     }

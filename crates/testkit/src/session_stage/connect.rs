@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::sasl::Offer;
+use protocol::sasl::{Offer, Seed};
 use protocol::{imap, lmtp, pop3, smtp};
 
 use super::link::{Connection, Link};
@@ -14,6 +14,9 @@ use crate::transcript::{Fixture, Protocol};
 
 /// What the server calls itself.
 const HOST_NAME: &str = "mx.example";
+
+/// The nonces of every connection are the same, so that a transcript can hold them.
+const SEED: Seed = Seed(*b"transcripts know what comes next");
 
 /// A session for a new connection.
 pub(super) fn connect(
@@ -25,7 +28,7 @@ pub(super) fn connect(
     let options = Options::new(fixture, protocol)?;
     match protocol {
         Protocol::Smtp | Protocol::Submission => {
-            let session = smtp::ServerSession::new(Arc::new(options.smtp()), now);
+            let session = smtp::ServerSession::new(Arc::new(options.smtp()), now, SEED);
             let side = match protocol {
                 Protocol::Submission => SmtpSide::submission(fake.clone()),
                 _ => SmtpSide::new(fake.clone()),
@@ -33,16 +36,16 @@ pub(super) fn connect(
             Ok(Box::new(Link::new(session, side, now)))
         }
         Protocol::Lmtp => {
-            let session = lmtp::server_session(Arc::new(options.smtp()), now);
+            let session = lmtp::server_session(Arc::new(options.smtp()), now, SEED);
             let full = fixture.options.get("full-mailbox").map(String::as_str);
             Ok(Box::new(Link::new(session, LmtpSide::new(fake.clone(), full)?, now)))
         }
         Protocol::Pop3 => {
-            let session = pop3::ServerSession::new(Arc::new(options.pop3()), now);
+            let session = pop3::ServerSession::new(Arc::new(options.pop3()), now, SEED);
             Ok(Box::new(Link::new(session, Pop3Side::new(fake.clone()), now)))
         }
         Protocol::Imap => {
-            let session = imap::ServerSession::new(Arc::new(options.imap()), now);
+            let session = imap::ServerSession::new(Arc::new(options.imap()), now, SEED);
             Ok(Box::new(Link::new(session, ImapSide::new(fake.clone()), now)))
         }
     }

@@ -132,10 +132,15 @@ impl<S: Session, A: Side<S>> Link<S, A> {
             cipher: "TLS_AES_256_GCM_SHA384".into(),
             server_name: Some("mx.example".into()),
             verified: false,
+            exporter: Some(EXPORTER),
+            end_point: None,
         };
         self.session.secured(now, facts);
     }
 }
+
+/// What sign-ins bind themselves to: there is no handshake that could yield it.
+const EXPORTER: [u8; 32] = *b"thirty-two octets that are bound";
 
 impl<S: Session, A: Side<S>> Connection for Link<S, A> {
     fn begin(&mut self, now: Instant, tls: bool) -> Result<(), String> {

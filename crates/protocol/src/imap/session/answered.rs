@@ -1,13 +1,13 @@
 //! An answer comes: what it says becomes responses, and the command ends or asks on.
 
-use mail::{Flag, MailboxPath, UidSet};
+use mail::{Flag, UidSet};
 
 use super::{Job, Missing, Mode, Poll, Selected, ServerSession, State, Then};
-use crate::imap::command::{Access, StatusItem};
-use crate::imap::list;
+use crate::imap::command::Access;
 use crate::imap::responses::{Text, Writer};
 use crate::imap::sequence::{self, Numbers};
-use crate::imap::server::{self, Answer, Copied, FetchRow, Question, Status};
+use crate::imap::server::{self, Answer, Copied, FetchRow, Question};
+use crate::imap::status;
 use crate::imap::view::{self, View};
 
 impl ServerSession {
@@ -19,11 +19,14 @@ impl ServerSession {
             Then::Fetch(fetching) => self.fetched(job, fetching, answer),
             Then::AppendBegun(append, announced) => self.append_begun(append, announced, answer),
             Then::AppendTaken(append) => self.append_taken(append, answer),
+            Then::AppendNext(append, announced) => self.append_next(append, announced, answer),
             Then::AppendFinished => self.append_finished(job, answer),
             Then::AppendAbandoned(text) => self.complete(job, text, Poll::IfNews),
             Then::ClosedAfterExpunge | Then::Unselected(_) | Then::Reselect(..) | Then::Selected(_) => {
                 self.selection_answered(job, then, answer);
             }
+            Then::ListStatus(rows) => self.list_status(job, rows, &answer),
+            Then::Created { with_use } => self.created(job, with_use, &answer),
             Then::Plain { done, missing } => match answer {
                 Answer::Done => self.complete(job, Text::ok(done), Poll::IfNews),
                 other => self.failed(job, &other, missing),
@@ -52,12 +55,9 @@ impl ServerSession {
     /// LIST, STATUS, SEARCH, STORE, COPY, MOVE, EXPUNGE.
     fn data_answered(&mut self, job: Job, then: Then, answer: Answer) {
         match (then, answer) {
-            (Then::List(listing), Answer::Mailboxes(mailboxes)) => {
-                list::write(&listing, &mailboxes, &mut self.out);
-                self.complete(job, Text::ok(listing.completed()), Poll::IfNews);
-            }
+            (Then::List(listing), Answer::Mailboxes(mailboxes)) => self.listed(job, listing, &mailboxes),
             (Then::Status(path, items), Answer::Status(status)) => {
-                write_status(&path, &items, &status, &mut self.out);
+                status::write(&path, &items, &status, self.names(), &mut self.out);
                 self.complete(job, Text::ok("STATUS completed"), Poll::IfNews);
             }
             (Then::Found(numbers), Answer::Found { uids, .. }) => {
@@ -224,23 +224,4 @@ pub(super) fn failure(answer: &Answer, missing: Missing) -> Text {
 fn copy_uid(copied: &Copied) -> Option<String> {
     let some = !copied.source.is_empty() && !copied.target.is_empty();
     some.then(|| format!("COPYUID {} {} {}", copied.validity, copied.source, copied.target))
-}
-
-fn write_status(path: &MailboxPath, items: &[StatusItem], status: &Status, out: &mut Vec<u8>) {
-    let words: Vec<String> = items.iter().map(|item| status_item(*item, status)).collect();
-    let mut writer = Writer::new(out);
-    writer.raw("* STATUS ").mailbox(path).raw(" (").raw(&words.join(" ")).raw(")").end();
-}
-
-fn status_item(item: StatusItem, status: &Status) -> String {
-    let value = match item {
-        StatusItem::Messages => u64::from(status.messages),
-        StatusItem::Recent => u64::from(status.recent),
-        StatusItem::UidNext => u64::from(status.uid_next),
-        StatusItem::UidValidity => u64::from(status.uid_validity),
-        StatusItem::Unseen => u64::from(status.unseen),
-        StatusItem::Size => status.size,
-    };
-    let (_, name) = StatusItem::ALL.iter().find(|(known, _)| *known == item).expect("ALL holds each item");
-    format!("{name} {value}")
 }

@@ -1,8 +1,5 @@
 //! Greeting, STARTTLS, AUTHENTICATE and LOGIN (RFC 3501 §6.2, RFC 4959).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::{Job, Life, Mode, ServerSession, State, Then, reproach};
 use crate::imap::capability::{self, Facts};
 use crate::imap::limits;
@@ -11,7 +8,7 @@ use crate::imap::responses::{Text, Writer};
 use crate::imap::server::{Answer, Question};
 use crate::lines::Line;
 use crate::misuse::Misuse;
-use crate::sasl::{Credentials, Exchange, Offer, Password, Progress, SignIn, Stop};
+use crate::sasl::{self, Ask, Credentials, Exchange, Offer, Password, Progress, SignIn, Stop};
 
 impl ServerSession {
     pub(super) fn greet(&mut self) {
@@ -24,7 +21,7 @@ impl ServerSession {
         capability::list(Facts {
             signed_in: self.is_signed_in(),
             starttls: self.config.starttls && !self.tls && !self.is_signed_in(),
-            offer: if self.takes_passwords() { self.config.auth } else { Offer::NONE },
+            offer: if self.takes_passwords() { self.offer } else { Offer::NONE },
         })
     }
 
@@ -50,14 +47,15 @@ impl ServerSession {
             return self.wrong(job, Misuse::SignInWithoutTls);
         }
         let credentials = Credentials { mechanism: "LOGIN", authorization: String::new(), login, password };
-        self.ask(job, Then::SignIn, Question::Authenticate(credentials));
+        self.ask(job, Then::SignIn(None), Question::Authenticate(Ask::Password(credentials)));
     }
 
     pub(super) fn authenticate(&mut self, job: Job, mechanism: &str, initial: Option<&str>) {
         if !self.takes_passwords() {
             return self.wrong(job, Misuse::SignInWithoutTls);
         }
-        match Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes), self.config.auth) {
+        let binding = self.channel.binding();
+        match Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes), self.offer, binding) {
             Ok((exchange, progress)) => self.sasl_progress(job, Box::new(exchange), progress),
             Err(stop) => self.sasl_stopped(job, stop),
         }
@@ -87,12 +85,11 @@ impl ServerSession {
     fn sasl_progress(&mut self, job: Job, exchange: Box<Exchange>, progress: Progress) {
         match progress {
             Progress::Challenge(challenge) => {
-                Writer::new(&mut self.out).raw("+ ").raw(&STANDARD.encode(challenge)).end();
+                Writer::new(&mut self.out).raw("+ ").raw(&sasl::encode(challenge)).end();
                 self.mode = Mode::Sasl(job, exchange);
             }
-            Progress::Done(credentials) => {
-                self.ask(job, Then::SignIn, Question::Authenticate(credentials));
-            }
+            Progress::Ask(ask) => self.ask(job, Then::SignIn(Some(exchange)), Question::Authenticate(ask)),
+            Progress::Settled(sign_in) => self.signed_in(job, &sign_in),
         }
     }
 
@@ -104,16 +101,29 @@ impl ServerSession {
         }
     }
 
-    pub(super) fn signed_in(&mut self, job: Job, answer: Answer) {
-        match answer {
-            Answer::SignIn(SignIn::Accepted(_)) => {
+    pub(super) fn sign_in_told(&mut self, job: Job, exchange: Option<Box<Exchange>>, answer: Answer) {
+        match (exchange, answer) {
+            (Some(mut exchange), Answer::SignIn(told)) => {
+                let progress = exchange.told(told);
+                self.sasl_progress(job, exchange, progress);
+            }
+            (None, Answer::SignIn(told)) => self.signed_in(job, &told.sign_in()),
+            _ => self.signed_in(job, &SignIn::Unavailable),
+        }
+    }
+
+    fn signed_in(&mut self, job: Job, sign_in: &SignIn) {
+        match sign_in {
+            SignIn::Accepted(_) => {
                 self.state = State::SignedIn;
                 self.lines.set_line_max(limits::LINE_MAX);
                 let text = Text::ok("Signed in").with_code(self.capabilities());
                 self.conclude(job, text);
             }
-            Answer::SignIn(SignIn::Refused) => self.sign_in_refused(job),
-            _ => self.conclude(job, Text::no("UNAVAILABLE", "Cannot sign in now, try again later")),
+            SignIn::Refused => self.sign_in_refused(job),
+            SignIn::Unavailable => {
+                self.conclude(job, Text::no("UNAVAILABLE", "Cannot sign in now, try again later"));
+            }
         }
     }
 

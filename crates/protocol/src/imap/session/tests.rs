@@ -142,6 +142,7 @@ impl Application {
                 subscribed: true,
                 special_use: None,
                 no_select: false,
+                missing: false,
             }]),
             Question::Status(path) | Question::Select(path) if !path.is_inbox() => Answer::NoSuchMailbox,
             Question::Status(_) => Answer::Status(Status {

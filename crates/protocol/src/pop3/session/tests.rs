@@ -27,10 +27,10 @@ fn start() -> Instant {
 /// An application with three emails, of which it hands out pieces of 7 octets; its password is `secret`.
 fn decide(question: Question) -> Answer {
     match question {
-        Question::Authenticate(credentials) if credentials.password.0 == "secret" => {
-            Answer::SignIn(SignIn::Accepted(mail::Address::parse("ann@a.example").unwrap()))
+        Question::Authenticate(Ask::Password(credentials)) if credentials.password.0 == "secret" => {
+            Answer::SignIn(SignIn::Accepted(mail::Address::parse("ann@a.example").unwrap()).into())
         }
-        Question::Authenticate(_) => Answer::SignIn(SignIn::Refused),
+        Question::Authenticate(_) => Answer::SignIn(SignIn::Refused.into()),
         Question::Open => {
             let listing =
                 |(content, uid): (&&[u8], u32)| Listing { uid: Uid(uid), size: content.len() as u64 };
@@ -57,7 +57,7 @@ struct Play {
 impl Play {
     fn new(config: Config) -> Self {
         let now = start();
-        let session = ServerSession::new(Arc::new(config), now);
+        let session = ServerSession::new(Arc::new(config), now, crate::sasl::Seed([0; 32]));
         let mut play =
             Self { session, now, output: Vec::new(), asked: Vec::new(), until: now, closed: false };
         play.run(decide);
@@ -160,7 +160,7 @@ fn a_server_that_cannot_says_so_and_never_sends_half_a_message_as_a_whole_one() 
     assert_eq!(play.outcome().removed, 0);
 
     let mut play = Play::new(config());
-    let unavailable = |_| Answer::SignIn(SignIn::Unavailable);
+    let unavailable = |_| Answer::SignIn(SignIn::Unavailable.into());
     assert!(play.send_to("USER ann\r\nPASS secret\r\n", unavailable).contains("-ERR [SYS/TEMP] "));
     assert!(play.send("USER ann\r\nPASS secret\r\n").contains("+OK maildrop"), "it can be tried again");
 }
@@ -190,7 +190,7 @@ fn idle_time_is_bounded_and_single_bytes_do_not_prolong_it() {
 #[test]
 fn an_open_question_is_not_the_clients_slowness() {
     let now = start();
-    let mut session = ServerSession::new(Arc::new(config()), now);
+    let mut session = ServerSession::new(Arc::new(config()), now, crate::sasl::Seed([0; 32]));
     session.receive(now, b"USER a\r\nPASS b\r\n");
     while !matches!(session.next(), Step::Ask(_)) {}
     let later = now + Duration::from_secs(3600);

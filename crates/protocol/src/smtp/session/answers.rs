@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mail::{Address, Reply};
+use mail::{Address, BodyType, Reply};
 
 use super::{Asked, ServerSession, State, Transaction};
 use crate::limits;
@@ -16,11 +16,13 @@ use crate::smtp::server::{Answer, Hello};
 impl ServerSession {
     pub(super) fn answered(&mut self, asked: Asked, answer: Answer) {
         match (asked, answer) {
-            (Asked::SignIn, Answer::SignIn(sign_in)) => self.signed_in(sign_in),
-            (Asked::SignIn, _) => self.signed_in(SignIn::Unavailable),
+            (Asked::SignIn(exchange), Answer::SignIn(told)) => self.sasl_told(exchange, told),
+            (Asked::SignIn(_), _) => self.signed_in(SignIn::Unavailable),
             (Asked::Chunk, _) => {}
             (Asked::Refused(reply, recipients), _) => (0..recipients).for_each(|_| self.say(&reply)),
             (Asked::Finish, answer) => self.content_decided(answer),
+            (Asked::BeginChunks, Answer::Reply(reply)) => self.chunks_decided(reply),
+            (Asked::BeginChunks, _) => self.chunks_decided(replies::UNAVAILABLE.reply()),
             (Asked::Abandoned(then), _) => self.then(then),
             (asked, Answer::Reply(reply)) => self.replied(&asked, &reply),
             (asked, _) => self.replied(&asked, &replies::UNAVAILABLE.reply()),
@@ -31,7 +33,10 @@ impl ServerSession {
     fn replied(&mut self, asked: &Asked, reply: &Reply) {
         self.say(reply);
         match asked {
-            Asked::Sender => self.sender_decided(reply.is_positive()),
+            Asked::Sender { body, utf8 } if reply.is_positive() => self.sender_accepted(*body, *utf8),
+            Asked::Sender { .. } => {
+                self.count_idle_command();
+            }
             Asked::Recipient => self.recipient_decided(reply.is_positive()),
             // RFC 5321 §4.1.1.4: only 354 lets content come; else the transaction stays as it is.
             Asked::Begin if reply.code == 354 => self.begin_content(),
@@ -42,14 +47,10 @@ impl ServerSession {
         }
     }
 
-    fn sender_decided(&mut self, accepted: bool) {
-        if accepted {
-            self.counts.transactions += 1;
-            self.transaction = Some(Transaction::default());
-            self.stopped = "after MAIL";
-        } else {
-            self.count_idle_command();
-        }
+    fn sender_accepted(&mut self, body: BodyType, utf8: bool) {
+        self.counts.transactions += 1;
+        self.transaction = Some(Transaction { body, utf8, ..Transaction::default() });
+        self.stopped = "after MAIL";
     }
 
     fn recipient_decided(&mut self, accepted: bool) {
@@ -105,10 +106,11 @@ impl ServerSession {
         if accepted {
             self.counts.messages += 1;
             self.counts.idle_commands = 0;
+            self.counts.octets_dropped = 0;
         }
     }
 
-    fn signed_in(&mut self, sign_in: SignIn) {
+    pub(super) fn signed_in(&mut self, sign_in: SignIn) {
         match sign_in {
             SignIn::Accepted(address) => {
                 self.remember(address);

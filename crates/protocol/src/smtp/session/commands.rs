@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use mail::Reply;
+use mail::{MessageParameters, Reply};
 
 use super::{Asked, ServerSession, State, Then};
 use crate::limits;
 use crate::misuse::Misuse;
-use crate::sasl::{self, Exchange, Progress, Stop};
+use crate::sasl::{self, Exchange, Progress, Stop, Told};
 use crate::smtp::command::{self, Refusal, VERBS, Verb};
 use crate::smtp::content::{Fault, Piece};
 use crate::smtp::dialect::Dialect;
 use crate::smtp::extensions;
 use crate::smtp::replies::{self, Canned};
-use crate::smtp::server::{Hello, Lookup, Question, Recipient, Sender};
+use crate::smtp::server::{Hello, Lookup, Question, Sender};
 
 type Done = Result<(), Refusal>;
 
@@ -23,9 +23,13 @@ fn refused(misuse: Misuse, reply: Canned) -> Done {
 
 impl ServerSession {
     pub(super) fn command(&mut self, line: &[u8]) {
-        let done = command::split(line, self.dialect).and_then(|(verb, argument)| {
-            self.may(verb)?;
-            self.run(verb, argument)
+        let done = command::split(line, self.dialect).and_then(|(verb, argument)| match verb {
+            // It says itself whether it is allowed, after its octets.
+            Verb::Bdat => self.bdat(argument),
+            _ => {
+                self.may(verb)?;
+                self.run(verb, argument)
+            }
         });
         if let Err(refusal) = done {
             self.refuse(refusal);
@@ -34,6 +38,21 @@ impl ServerSession {
 
     /// Whether the command is allowed now, whatever its argument.
     fn may(&self, verb: Verb) -> Done {
+        use Verb::*;
+        self.may_always(verb)?;
+        self.may_go_on_without_chunks(verb)?;
+        match verb {
+            Mail => self.may_mail(),
+            Auth => self.may_auth(),
+            StartTls => self.may_start_tls(),
+            Rcpt if self.transaction.is_none() => refused(Misuse::RcptBeforeMail, replies::MAIL_FIRST),
+            Data => self.may_data(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the connection is one on which the command is allowed.
+    pub(super) fn may_always(&self, verb: Verb) -> Done {
         use Verb::*;
         // RFC 3207 §4.
         if self.config.tls_required
@@ -47,14 +66,7 @@ impl ServerSession {
         if self.config.auth_required && self.account.is_none() && !always {
             return refused(Misuse::CommandBeforeSignIn, replies::SIGN_IN_FIRST);
         }
-        match verb {
-            Mail => self.may_mail(),
-            Auth => self.may_auth(),
-            StartTls => self.may_start_tls(),
-            Rcpt if self.transaction.is_none() => refused(Misuse::RcptBeforeMail, replies::MAIL_FIRST),
-            Data => self.may_data(),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn may_mail(&self) -> Done {
@@ -132,6 +144,7 @@ impl ServerSession {
             Verb::Mail => self.mail(argument),
             Verb::Rcpt => self.rcpt(argument),
             Verb::Data => self.data(argument),
+            Verb::Bdat => self.bdat(argument),
             Verb::Rset => command::nothing(argument).map(|()| self.end_transaction(Then::Reset)),
             Verb::Quit => command::nothing(argument).map(|()| self.end_transaction(Then::Quit)),
             Verb::StartTls => command::nothing(argument).map(|()| self.end_transaction(Then::StartTls)),
@@ -165,8 +178,9 @@ impl ServerSession {
     }
 
     fn look_up(&mut self, argument: &str, question: fn(Lookup) -> Question) -> Done {
-        let what = command::something(argument)?;
-        self.ask(question(Lookup { what, signed_in: self.account.is_some() }), Asked::Lookup);
+        let (what, utf8) = command::look_up(argument)?;
+        let lookup = Lookup { what: what.to_owned(), signed_in: self.account.is_some(), utf8 };
+        self.ask(question(lookup), Asked::Lookup);
         Ok(())
     }
 
@@ -179,22 +193,24 @@ impl ServerSession {
         let sender = Sender {
             path,
             size: parameters.size,
-            eight_bit: parameters.eight_bit,
+            parameters: parameters.message,
             auth: parameters.auth,
             hello: self.hello.clone().expect("MAIL is refused before HELO"),
         };
-        self.ask(Question::Sender(Box::new(sender)), Asked::Sender);
+        let MessageParameters { body, utf8, .. } = sender.parameters;
+        self.ask(Question::Sender(Box::new(sender)), Asked::Sender { body, utf8 });
         Ok(())
     }
 
     fn rcpt(&mut self, argument: &str) -> Done {
-        let path = command::rcpt(argument)?;
+        let utf8 = self.transaction.as_ref().is_some_and(|transaction| transaction.utf8);
+        let recipient = command::rcpt(argument, utf8, &self.config)?;
         let transaction = self.transaction.as_mut().expect("RCPT is refused without MAIL");
         if transaction.recipients >= self.config.recipients_max {
             transaction.excess += 1;
             return self.excessive_recipient();
         }
-        self.ask(Question::Recipient(Box::new(Recipient { path })), Asked::Recipient);
+        self.ask(Question::Recipient(Box::new(recipient)), Asked::Recipient);
         Ok(())
     }
 
@@ -220,25 +236,33 @@ impl ServerSession {
 
     fn auth(&mut self, argument: &str) -> Done {
         let (mechanism, initial) = command::auth(argument)?;
-        let begun = Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes), self.config.auth);
-        self.sasl_progress(begun);
+        let offer = self.config.auth.over(self.tls.as_ref());
+        let binding = self.channel.binding();
+        let begun = Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes), offer, binding);
+        self.sasl_progress(begun.map(|(exchange, progress)| (Box::new(exchange), progress)));
         Ok(())
     }
 
-    pub(super) fn sasl_line(&mut self, mut exchange: Exchange, line: &[u8]) {
+    pub(super) fn sasl_line(&mut self, mut exchange: Box<Exchange>, line: &[u8]) {
         let progress = exchange.take(line);
         self.sasl_progress(progress.map(|progress| (exchange, progress)));
     }
 
-    fn sasl_progress(&mut self, progress: Result<(Exchange, Progress), Stop>) {
+    pub(super) fn sasl_told(&mut self, mut exchange: Box<Exchange>, told: Told) {
+        let progress = exchange.told(told);
+        self.sasl_progress(Ok((exchange, progress)));
+    }
+
+    fn sasl_progress(&mut self, progress: Result<(Box<Exchange>, Progress), Stop>) {
         match progress {
-            Ok((exchange, Progress::Challenge(text))) => {
-                self.say(&replies::challenge(sasl::encode(text)));
+            Ok((exchange, Progress::Challenge(challenge))) => {
+                self.say(&replies::challenge(sasl::encode(challenge)));
                 self.state = State::Sasl(exchange);
             }
-            Ok((_, Progress::Done(credentials))) => {
-                self.ask(Question::Authenticate(credentials), Asked::SignIn)
+            Ok((exchange, Progress::Ask(ask))) => {
+                self.ask(Question::Authenticate(ask), Asked::SignIn(exchange));
             }
+            Ok((_, Progress::Settled(sign_in))) => self.signed_in(sign_in),
             Err(Stop::Cancelled) => self.say_canned(replies::SASL_CANCELLED),
             Err(Stop::Misuse(misuse)) => self.refuse(Refusal::new(misuse, sasl_reply(misuse))),
         }
@@ -246,6 +270,7 @@ impl ServerSession {
 
     /// Tells the application that the transaction is over, if there is one; then goes on.
     fn end_transaction(&mut self, then: Then) {
+        self.clock.content_ends = None;
         match self.transaction.take() {
             Some(_) => self.ask(Question::Abandoned, Asked::Abandoned(then)),
             None => self.then(then),
@@ -299,8 +324,9 @@ impl ServerSession {
         let piece = content.read(self.lines.raw());
         match piece {
             Piece::Wait => {
+                let come = content.size();
                 self.lines.release();
-                self.renew_by_content();
+                self.renew_by(come);
                 return false;
             }
             Piece::Chunk(chunk) => self.ask(Question::Chunk(chunk), Asked::Chunk),
@@ -318,7 +344,7 @@ impl ServerSession {
         true
     }
 
-    fn content_over(&mut self) {
+    pub(super) fn content_over(&mut self) {
         self.overhear_content();
         self.state = State::Commands;
         self.clock.content_ends = None;
@@ -331,11 +357,7 @@ impl ServerSession {
         self.content_over();
         let recipients = self.replies_to_content();
         self.transaction = None;
-        let (misuse, reply) = match fault {
-            Fault::BareLineFeed => (Misuse::BareLineFeed, replies::CONTENT_BARE_LINE_FEED),
-            Fault::BareCarriageReturn => (Misuse::BareCarriageReturn, replies::CONTENT_BARE_CARRIAGE_RETURN),
-            Fault::TooLarge => (Misuse::ContentTooLarge, replies::CONTENT_TOO_LARGE),
-        };
+        let (misuse, reply) = replies::faulty(fault);
         self.misuses.note(misuse);
         self.ask(Question::Refused(reply.reply()), Asked::Refused(reply.reply(), recipients));
     }
@@ -346,6 +368,8 @@ fn sasl_reply(misuse: Misuse) -> Canned {
         Misuse::UnknownMechanism => replies::UNKNOWN_MECHANISM,
         Misuse::SaslNotBase64 => replies::SASL_NOT_BASE64,
         Misuse::SaslTooLong => replies::SASL_TOO_LONG,
+        Misuse::ChannelBindingDenied => replies::CHANNEL_BINDING_DENIED,
+        Misuse::UnknownChannelBinding => replies::UNKNOWN_CHANNEL_BINDING,
         _ => replies::SASL_MALFORMED,
     }
 }

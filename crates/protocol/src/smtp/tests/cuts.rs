@@ -39,6 +39,9 @@ const DIALOGUES: &[&str] = &[
     "HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\na\r.\r\r\n.\r\nNOOP\r\n",
     "HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n0123456789012345678901234567890123456789\r\n\
      0123456789012345678901234567890123456789\n\r\n.\r\nNOOP\r\n",
+    "HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nBDAT 5\r\na\r\n.\rBDAT 9 LAST\r\n\nb.\r\n.\r\nxBDAT 2\r\nxxNOOP\r\n",
+    "HELO c\r\nMAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<b@example.org>\r\nBDAT 61\r\n0123456789012345678901234567890\
+     123456789012345678901234567890BDAT 0\r\nBDAT 3 LAST\r\n\n\r\0DATA\r\nRSET\r\nBDAT 1 LAST\r\nQQUIT\r\n",
     "FOO\r\nNOOP\nQUIT\r\nNOOP\rQUIT\r\nNOOP\0\r\nGET / HTTP/1.0\r\nNOOP\r\n",
     "EHLO c\r\nAUTH PLAIN\r\nAGJvYkBleGFtcGxlLm9yZwBzZWNyZXQ=\r\nAUTH LOGIN\r\nMAIL FROM:<bob@example.org>\r\n",
     "EHLO c\r\nAUTH LOGIN\r\n*\r\nAUTH LOGIN\r\n=\r\nAUTH LOGIN\r\nx\ny\r\nNOOP\r\n",
@@ -67,6 +70,7 @@ proptest! {
                 Just("EHLO c\r\n"), Just("MAIL FROM:<a@example.com>\r\n"), Just("RCPT TO:<b@example.org>\r\n"),
                 Just("DATA\r\n"), Just(".\r\n"), Just("\r\n.\r\n"), Just("\n"), Just("\r"), Just("x"), Just("\0"),
                 Just("RSET\r\n"), Just("AUTH LOGIN\r\n"), Just("Ym9i\r\n"), Just("QUIT\r\n"), Just("FOO\r\n"),
+                Just("BDAT 5\r\n"), Just("BDAT 7 LAST\r\n"), Just("BDAT 0 LAST\r\n"), Just("BDAT 70\r\n"),
             ],
             0..40,
         ),

@@ -99,18 +99,20 @@ fn arguments_are_refused_one_by_one() {
     check(&mut d, "MAIL FROM:a@example.com", "501 5.1.7");
     check(&mut d, "MAIL FROM:<a@>", "501 5.1.7");
     check(&mut d, "MAIL FROM:<> SIZE=x", "501 5.5.4");
-    check(&mut d, "MAIL FROM:<> RET=HDRS", "555 5.5.4");
+    check(&mut d, "MAIL FROM:<> RET=ALL", "501 5.5.4");
+    check(&mut d, "MAIL FROM:<> NOTIFY=NEVER", "555 5.5.4");
     check(&mut d, "MAIL FROM:<> SIZE=1001", "552 5.3.4");
     check(&mut d, "mail from: <>", "250 2.1.0");
     check(&mut d, "RCPT TO:bob", "501 5.1.3");
-    check(&mut d, "RCPT TO:<bob@example.org> NOTIFY=NEVER", "555 5.5.4");
+    check(&mut d, "RCPT TO:<bob@example.org> NOTIFY=NEVER,DELAY", "501 5.5.4");
+    check(&mut d, "RCPT TO:<bob@example.org> RET=FULL", "555 5.5.4");
     check(&mut d, "RCPT TO:<postmaster>", "250 2.1.0");
     check(&mut d, "DATA now", "501 5.5.4");
     check(&mut d, "RSET now", "501 5.5.4");
     check(&mut d, "QUIT now", "501 5.5.4");
     check(&mut d, "STARTTLS now", "501 5.5.4");
     check(&mut d, "VRFY", "501 5.5.4");
-    check(&mut d, "BDAT 10", "500 5.5.1");
+    check(&mut d, "BDAT ten", "501 5.5.4");
 }
 
 #[test]
@@ -225,7 +227,7 @@ fn content_and_http_instead_of_commands_are_cut_off() {
 fn input_before_the_banner_is_noted() {
     #[allow(clippy::disallowed_methods)]
     let now = Instant::now();
-    let mut session = ServerSession::new(Arc::new(config()), now);
+    let mut session = ServerSession::new(Arc::new(config()), now, crate::sasl::Seed([0; 32]));
     session.receive(now, b"NOOP\r\n");
     assert_eq!(session.next(), Step::Send("220 mx.example.org ESMTP\r\n250 2.0.0 OK\r\n".into()));
     assert_eq!(session.ended(now, End::Cut).misuses, ["EarlyTalker"]);

@@ -4,7 +4,7 @@ use mail::Reply;
 use proptest::prelude::*;
 
 use super::*;
-use crate::sasl::SignIn;
+use crate::sasl::{Ask, SignIn};
 use crate::smtp;
 use crate::smtp::ServerSession;
 
@@ -26,8 +26,8 @@ impl Server {
     fn new(config: smtp::Config, dialect: Dialect, now: Instant) -> Self {
         let config = Arc::new(config);
         let session = match dialect {
-            Dialect::Smtp => ServerSession::new(config, now),
-            Dialect::Lmtp => ServerSession::lmtp(config, now),
+            Dialect::Smtp => ServerSession::new(config, now, crate::sasl::Seed([0; 32])),
+            Dialect::Lmtp => ServerSession::lmtp(config, now, crate::sasl::Seed([0; 32])),
         };
         Self {
             session,
@@ -66,10 +66,10 @@ impl Server {
     fn decide(&mut self, question: smtp::Question) -> smtp::Answer {
         use smtp::{Answer, Question};
         match question {
-            Question::Authenticate(credentials) => Answer::SignIn(match credentials.password.0.as_str() {
-                "secret" => SignIn::Accepted("bob@example.org".parse().unwrap()),
-                _ => SignIn::Refused,
-            }),
+            Question::Authenticate(Ask::Password(credentials)) if credentials.password.0 == "secret" => {
+                Answer::SignIn(SignIn::Accepted("bob@example.org".parse().unwrap()).into())
+            }
+            Question::Authenticate(_) => Answer::SignIn(SignIn::Refused.into()),
             Question::Recipient(recipient) => {
                 let path = recipient.path.to_string();
                 let reply = match &path {
