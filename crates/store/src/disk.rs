@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,6 +26,15 @@ pub struct Faults {
     pub sync: AtomicBool,
 }
 
+/// Octets of a file system.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Free {
+    /// Free for us.
+    pub(crate) free: u64,
+    /// All it has, taken or not.
+    pub(crate) whole: u64,
+}
+
 impl Disk {
     /// Writes all of it at this offset.
     pub(crate) fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -34,6 +44,14 @@ impl Disk {
             return Err(io::ErrorKind::StorageFull.into());
         }
         file.write_all_at(bytes, offset)
+    }
+
+    /// What the file system of this directory has.
+    pub(crate) fn free(&self, dir: &Path) -> io::Result<Free> {
+        let found = rustix::fs::statvfs(dir)?;
+        let octets = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        let is_full = matches!(self, Disk::Failing(faults) if faults.full.load(Ordering::Relaxed));
+        Ok(Free { free: if is_full { 0 } else { octets(found.f_bavail) }, whole: octets(found.f_blocks) })
     }
 
     /// Brings written data to stable storage.

@@ -48,6 +48,7 @@ pub mod segment;
 // Records.
 mod encode;
 mod readers;
+mod room;
 mod schema;
 mod sql;
 

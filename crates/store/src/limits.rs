@@ -41,3 +41,11 @@ pub const HISTORY_ROWS_MAX: i64 = 10_000;
 pub const LINGER_MAX: Duration = Duration::from_micros(300);
 /// So many together are enough: each more would save little of two syncs, and the others would wait for it.
 pub const LINGER_COMMITS: usize = 12;
+/// What mail leaves free on the disk, octets: the write-ahead log of SQLite may grow to [`WAL_PAGES_MAX`] pages of 4 KiB before
+/// it is written back, and without it no delivery could be recorded and no mail be erased.
+pub const ROOM_KEPT_OCTETS: u64 = 64 * 1024 * 1024;
+/// On a small disk this part of it is enough: what is on it is small, too.
+pub const ROOM_KEPT_PART: u64 = 20;
+/// How often the disk is asked what is free: MAIL must cost no system call, and in a second a disk does not fill by much more
+/// than is kept.
+pub const ROOM_ASKED_EVERY: Duration = Duration::from_secs(1);

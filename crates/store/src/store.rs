@@ -19,6 +19,7 @@ use crate::limits::{INLINE_CONTENT_OCTETS_MAX, QUEUE_OCTETS_MAX, SEGMENT_OCTETS_
 use crate::log::Log;
 use crate::place::Place;
 use crate::readers::Readers;
+use crate::room::Room;
 use crate::schema::{self, Outdated};
 use crate::sql::Sql;
 use crate::sql::postgres::Postgres;
@@ -116,6 +117,7 @@ pub(crate) struct Shared {
     pub(crate) workers: Workers,
     pub(crate) options: Options,
     pub(crate) readers: Readers,
+    room: Room,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) orphans: Mutex<Vec<Orphan>>,
     generation: Arc<AtomicU64>,
@@ -163,12 +165,14 @@ impl Store {
         let (watchers, generation) = (Arc::<Watchers>::default(), Arc::<AtomicU64>::default());
         let writer =
             Writer::new(sql, log.clone(), world.clock.clone(), watchers.clone(), generation.clone())?;
+        let room = Room::new(place.content(), options.disk.clone());
         let shared = Arc::new(Shared {
             log,
             clock: world.clock.clone(),
             workers: world.workers.clone(),
             options,
             readers,
+            room,
             watchers,
             orphans: Mutex::new(orphans),
             generation,
@@ -229,6 +233,13 @@ impl Store {
     /// crash leave it without a record.
     pub fn stage(&self, label: Bytes) -> Stager {
         Stager::new(self.inner.shared.clone(), label)
+    }
+
+    /// Octets that mail may still take, as they were at most a second ago; zero when only what the store itself needs to go
+    /// on is left. Content that comes nevertheless may find room or not ([`Error::Full`]).
+    pub fn room(&self) -> u64 {
+        let shared = &self.inner.shared;
+        shared.room.octets(shared.clock.now())
     }
 
     /// News of an account's mailboxes, from now on.
