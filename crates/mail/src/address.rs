@@ -1,7 +1,9 @@
 //! Addresses: `local-part@domain` (RFC 5321 §4.1.2 calls it Mailbox).
 //!
 //! Text becomes one of these types at the edge. What they hold has no control character, and what they write can be read
-//! again. Non-ASCII local parts are refused until SMTPUTF8 (RFC 6531) is spoken.
+//! again. A local part may be UTF-8 (RFC 6531 §3.3); whether the peer may say such a one, or take it, is the protocol's matter
+//! ([`Address::is_ascii`]). It is kept as it was written, because only its own server knows what it means (RFC 5321 §2.3.11);
+//! accounts here compare by the [canonical](Address::canonical) form.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,6 +11,7 @@ use std::str::FromStr;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::limits;
 
@@ -65,8 +68,6 @@ pub enum AddressError {
     NoDomain,
     /// Longer than `limits` say.
     TooLong,
-    /// The local part is not ASCII, which only SMTPUTF8 allows: 553 5.6.7 (RFC 6531 §3.5).
-    NonAscii,
 }
 
 impl std::error::Error for AddressError {}
@@ -77,7 +78,6 @@ impl fmt::Display for AddressError {
             Self::Syntax => "the address is not well formed",
             Self::NoDomain => "the address has no domain",
             Self::TooLong => "the address is too long",
-            Self::NonAscii => "the local part of the address is not ASCII",
         })
     }
 }
@@ -122,21 +122,38 @@ impl LocalPart {
         &self.0
     }
 
-    /// With ASCII letters in lower case.
+    /// In lower case and in Unicode's form NFC: what looks the same in one keyboard's spelling and another's is one name
+    /// (RFC 6530 §10.1). Letters are lowered one by one, so that the Greek sigma does not depend on where it stands.
     pub fn canonical(&self) -> Self {
-        Self(self.0.to_ascii_lowercase())
+        if self.0.is_ascii() {
+            return Self(self.0.to_ascii_lowercase());
+        }
+        let lower = self.0.nfc().flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c });
+        Self(lower.nfc().collect())
     }
 
+    /// Whether it is ASCII.
+    pub fn is_ascii(&self) -> bool {
+        self.0.is_ascii()
+    }
+
+    /// Also the canonical form, which can be longer beyond ASCII, must be one that can be read again.
     fn bounded(self) -> Result<Self, AddressError> {
-        let quoting = match is_dot_string(&self.0) {
-            true => 0,
-            false => 2 + self.0.bytes().filter(|&b| needs_backslash(b)).count(),
-        };
-        if self.0.len() + quoting > limits::LOCAL_PART_OCTETS_MAX {
+        let octets_max = limits::LOCAL_PART_OCTETS_MAX;
+        if self.octets() > octets_max || !self.is_ascii() && self.canonical().octets() > octets_max {
             Err(AddressError::TooLong)
         } else {
             Ok(self)
         }
+    }
+
+    /// Octets as it is written.
+    fn octets(&self) -> usize {
+        let quoting = match is_dot_string(&self.0) {
+            true => 0,
+            false => 2 + self.0.bytes().filter(|&b| needs_backslash(b)).count(),
+        };
+        self.0.len() + quoting
     }
 }
 
@@ -214,6 +231,11 @@ impl Address {
     pub fn domain(&self) -> Option<&Domain> {
         self.host.domain()
     }
+
+    /// Whether it can be said to a server that does not know SMTPUTF8 (RFC 6531 §3.2). Domains always can, as A-labels.
+    pub fn is_ascii(&self) -> bool {
+        self.local.is_ascii()
+    }
 }
 
 /// Reads an address from the beginning of a text; what follows it is left.
@@ -246,9 +268,6 @@ fn take_local_part(text: &str) -> Result<(LocalPart, &str), AddressError> {
     }
     let end = text.find(|c: char| c.is_ascii() && c != '.' && !is_atext(c as u8)).unwrap_or(text.len());
     let (local, rest) = text.split_at(end);
-    if !local.is_ascii() {
-        return Err(AddressError::NonAscii);
-    }
     if !is_dot_string(local) {
         return Err(AddressError::Syntax);
     }
@@ -271,13 +290,22 @@ fn take_quoted(text: &str) -> Result<(LocalPart, &str), AddressError> {
 fn quotable(c: char) -> Result<char, AddressError> {
     match c {
         ' '..='~' => Ok(c),
-        c if c.is_ascii() || c.is_control() => Err(AddressError::Syntax),
-        _ => Err(AddressError::NonAscii),
+        c if is_beyond_ascii(c) => Ok(c),
+        _ => Err(AddressError::Syntax),
     }
 }
 
+/// RFC 5321 §4.1.2, with `atext` of RFC 6531 §3.3.
 fn is_dot_string(text: &str) -> bool {
-    text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
+    let is_part = |c: char| if c.is_ascii() { is_atext(c as u8) } else { is_beyond_ascii(c) };
+    text.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_part))
+}
+
+/// UTF8-non-ascii (RFC 6532 §3.1), without what no address needs and a screen obeys: controls, line separators (RFC 5198 §2),
+/// marks that turn the direction of what follows.
+fn is_beyond_ascii(c: char) -> bool {
+    let is_invisible = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    !c.is_ascii() && !c.is_control() && !c.is_whitespace() && !is_invisible
 }
 
 /// RFC 5322 §3.2.3.
@@ -391,6 +419,10 @@ mod tests {
             ("a@bücher.example", "a@xn--bcher-kva.example"),
             ("a@XN--BCHER-KVA.example", "a@xn--bcher-kva.example"),
             ("a@r3---sn.example", "a@r3---sn.example"),
+            ("Älice@example.org", "Älice@example.org"),
+            ("a\u{308}@bücher.example", "a\u{308}@xn--bcher-kva.example"),
+            ("\"ä b\"@example.org", "\"ä b\"@example.org"),
+            ("用户@例子.example", "用户@xn--fsqu00a.example"),
             ("a@[192.0.2.1]", "a@[192.0.2.1]"),
             ("a@[ipv6:2001:DB8::1]", "a@[IPv6:2001:db8::1]"),
             ("a@[IPv6:::ffff:192.0.2.1]", "a@[192.0.2.1]"),
@@ -425,8 +457,11 @@ mod tests {
             ("\"ali\\\u{7f}ce\"@example.org", Syntax),
             ("\"alice@example.org", Syntax),
             ("\"alice\"x@example.org", Syntax),
-            ("älice@example.org", NonAscii),
-            ("\"ä\"@example.org", NonAscii),
+            ("älice\u{85}@example.org", Syntax),
+            ("älice\u{202e}@example.org", Syntax),
+            ("\"ä\u{2028}\"@example.org", Syntax),
+            ("ä\u{a0}b@example.org", Syntax),
+            ("ä..b@example.org", Syntax),
             ("a@[192.0.2.300]", Syntax),
             ("a@[192.0.2.1", Syntax),
             ("a@[2001:db8::1]", Syntax),
@@ -459,6 +494,17 @@ mod tests {
     fn accounts_compare_without_case() {
         let address = Address::parse("\"Jane DOE\"@Example.org").unwrap();
         assert_eq!(address.canonical(), Address::parse("\"jane doe\"@example.org").unwrap());
+        for (written, canonical) in
+            [("Älice", "älice"), ("A\u{308}LICE", "älice"), ("ΟΔΟΣ", "οδοσ"), ("οδος", "οδοσ")]
+        {
+            assert_eq!(LocalPart::parse(written).unwrap().canonical().as_str(), canonical, "{written}");
+        }
+        let capital = "\u{130}".repeat(30);
+        assert_eq!(
+            LocalPart::parse(&capital),
+            Err(AddressError::TooLong),
+            "its small letters take 90 octets"
+        );
     }
 
     proptest! {
@@ -466,7 +512,16 @@ mod tests {
         fn what_is_read_is_written_so_that_it_reads_the_same(text in "[ -~ä]{0,12}@[a-z.\\[\\]:0-9ü-]{1,12}|\"([ -!#-\\[\\]-~]|\\\\[ -~]){0,20}\"@x") {
             if let Ok(address) = Address::parse(&text) {
                 prop_assert_eq!(Address::parse(&address.to_string()), Ok(address.clone()));
-                prop_assert!(address.to_string().bytes().all(|b| matches!(b, b' '..=b'~')));
+                prop_assert!(!address.to_string().contains(char::is_control));
+            }
+        }
+
+        #[test]
+        fn a_canonical_form_reads_as_itself(text in "[a-zA-Z\\PC;.]{1,12}|\"[ A-Z\\PC]{0,12}\"") {
+            if let Ok(local) = LocalPart::parse(&text) {
+                let canonical = local.canonical();
+                prop_assert_eq!(canonical.canonical(), canonical.clone());
+                prop_assert_eq!(LocalPart::parse(&canonical.to_string()), Ok(canonical));
             }
         }
 

@@ -19,6 +19,8 @@ pub struct Received<'a> {
     pub peer: IpAddr,
     /// Our name.
     pub host_name: &'a str,
+    /// Whether SMTPUTF8 was said.
+    pub utf8: bool,
     /// TLS version and cipher suite.
     pub tls: Option<(&'a str, &'a str)>,
     /// Whether it signed in.
@@ -56,8 +58,15 @@ impl Received<'_> {
         write!(out, ";\r\n {}\r\n", self.at.rfc5322())
     }
 
-    /// RFC 3848 §1.
-    fn protocol(&self) -> &'static str {
+    /// RFC 3848 §1; with SMTPUTF8, RFC 6531 §4.3, which puts `UTF8` before SMTP in the place of `E`, and before LMTP.
+    fn protocol(&self) -> String {
+        match self.utf8 {
+            true => format!("UTF8{}", self.plain_protocol().trim_start_matches('E')),
+            false => self.plain_protocol().to_owned(),
+        }
+    }
+
+    fn plain_protocol(&self) -> &'static str {
         match (self.dialect, self.extended, self.tls.is_some(), self.authenticated) {
             (Dialect::Smtp, false, ..) => "SMTP",
             (Dialect::Smtp, true, false, false) => "ESMTP",
@@ -97,6 +106,7 @@ mod tests {
             extended: true,
             peer: "192.0.2.7".parse().unwrap(),
             host_name: "mx.example.org",
+            utf8: false,
             tls: None,
             authenticated: false,
             queue_id: QueueId(1_763_800_000_000 << 20),
@@ -155,6 +165,9 @@ mod tests {
         ] {
             let field = Received { dialect, extended, tls, authenticated, ..plain() }.field();
             assert!(field.contains(&format!(" with {expected} id ")), "{field}");
+            let field = Received { dialect, extended, tls, authenticated, utf8: true, ..plain() }.field();
+            let expected = format!(" with UTF8{} id ", expected.trim_start_matches('E'));
+            assert!(field.contains(&expected), "{field}");
         }
     }
 

@@ -8,7 +8,7 @@ use mail::{ForwardPath, Reply, ReversePath};
 use super::dialect::Dialect;
 use super::parameters::{self, MailParameters};
 use super::replies::{self, Canned};
-use super::server::Config;
+use super::server::{Config, Recipient};
 use crate::limits::SMTP_HELLO_OCTETS_MAX;
 use crate::misuse::Misuse;
 
@@ -34,6 +34,7 @@ pub(super) enum Verb {
     Mail,
     Rcpt,
     Data,
+    Bdat,
     Rset,
     Noop,
     Quit,
@@ -54,6 +55,7 @@ pub(super) const VERBS: &[(&str, Verb)] = &[
     ("MAIL", Verb::Mail),
     ("RCPT", Verb::Rcpt),
     ("DATA", Verb::Data),
+    ("BDAT", Verb::Bdat),
     ("RSET", Verb::Rset),
     ("NOOP", Verb::Noop),
     ("VRFY", Verb::Vrfy),
@@ -71,25 +73,32 @@ impl Verb {
             _ => true,
         }
     }
+
+    /// Whether the argument may hold an address.
+    fn may_hold_address(self) -> bool {
+        matches!(self, Self::Mail | Self::Rcpt | Self::Vrfy | Self::Expn)
+    }
 }
 
 /// First words of HTTP requests. A browser can be made to send one, with commands in its body, to any port.
 const HTTP_METHODS: &[&str] =
     &["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
-/// Splits a line (without CRLF) into verb and argument, white space around the argument removed.
+/// Splits a line (without CRLF) into verb and argument, white space around the argument removed. An argument beyond ASCII is
+/// UTF-8, and of a command that may hold an address (RFC 6531 §3.1); whether SMTPUTF8 was said is looked at later.
 pub(super) fn split(line: &[u8], dialect: Dialect) -> Result<(Verb, &str), Refusal> {
-    if !line.is_ascii() {
-        return Err(eight_bit(line));
-    }
-    let line = std::str::from_utf8(line).expect("ASCII is UTF-8");
+    let line = std::str::from_utf8(line).map_err(|_| eight_bit(line))?;
     // RFC 5321 §4.1.1: trailing white space is tolerated.
     let line = line.trim_end_matches([' ', '\t']);
     let (word, argument) = line.split_once(' ').unwrap_or((line, ""));
     let known = VERBS.iter().find(|(name, verb)| verb.is_of(dialect) && name.eq_ignore_ascii_case(word));
     match known {
+        None if !word.is_ascii() => Err(eight_bit(line.as_bytes())),
         None => Err(unknown(word)),
-        Some(_) if argument.bytes().any(|octet| octet.is_ascii_control()) => {
+        Some((_, verb)) if !argument.is_ascii() && !verb.may_hold_address() => {
+            Err(eight_bit(line.as_bytes()))
+        }
+        Some(_) if argument.chars().any(char::is_control) => {
             Err(Refusal::new(Misuse::CommandSyntax, replies::CONTROL_CHARACTER))
         }
         Some((_, verb)) => Ok((*verb, argument.trim_start_matches(' '))),
@@ -141,17 +150,36 @@ pub(super) fn mail(argument: &str, config: &Config) -> Result<(ReversePath, Mail
         .ok_or_else(|| Refusal::new(Misuse::CommandSyntax, replies::MAIL_SYNTAX))?;
     let (path, rest) = ReversePath::parse_prefix(path)
         .map_err(|_| Refusal::new(Misuse::CommandSyntax, replies::SENDER_SYNTAX))?;
-    Ok((path, parameters::mail(rest, config)?))
+    let parameters = parameters::mail(rest, config)?;
+    if !argument.is_ascii() && !parameters.message.utf8 {
+        return Err(eight_bit(b"MAIL"));
+    }
+    Ok((path, parameters))
 }
 
-/// The argument of RCPT (RFC 5321 §4.1.1.3).
-pub(super) fn rcpt(argument: &str) -> Result<ForwardPath, Refusal> {
+/// The argument of RCPT (RFC 5321 §4.1.1.3). `utf8`: SMTPUTF8 was said in MAIL.
+pub(super) fn rcpt(argument: &str, utf8: bool, config: &Config) -> Result<Recipient, Refusal> {
     let path = after_keyword(argument, "TO:")
         .ok_or_else(|| Refusal::new(Misuse::CommandSyntax, replies::RCPT_SYNTAX))?;
     let (path, rest) = ForwardPath::parse_prefix(path)
         .map_err(|_| Refusal::new(Misuse::CommandSyntax, replies::RECIPIENT_SYNTAX))?;
-    parameters::rcpt(rest)?;
-    Ok(path)
+    let parameters = parameters::rcpt(rest, config)?;
+    if !argument.is_ascii() && !utf8 {
+        return Err(eight_bit(b"RCPT"));
+    }
+    Ok(Recipient { path, parameters })
+}
+
+/// The argument of BDAT (RFC 3030 §2): how many octets follow, and whether they are the last. A number beyond 64 bits is
+/// larger than any limit.
+pub(super) fn bdat(argument: &str) -> Result<(u64, bool), Refusal> {
+    let (octets, marker) = argument.split_once(' ').unwrap_or((argument, ""));
+    let marker = marker.trim_start_matches(' ');
+    let is_number = !octets.is_empty() && octets.bytes().all(|octet| octet.is_ascii_digit());
+    if !is_number || !(marker.is_empty() || marker.eq_ignore_ascii_case("LAST")) {
+        return Err(Refusal::new(Misuse::CommandSyntax, replies::BDAT_SYNTAX));
+    }
+    Ok((octets.parse().unwrap_or(u64::MAX), !marker.is_empty()))
 }
 
 /// RFC 5321 §3.3: no space stands beside the colon. Many clients put one after it, and nothing is gained by refusing.
@@ -168,11 +196,15 @@ pub(super) fn nothing(argument: &str) -> Result<(), Refusal> {
     }
 }
 
-/// For VRFY and EXPN, which need a string (RFC 5321 §4.1.1.6).
-pub(super) fn something(argument: &str) -> Result<String, Refusal> {
-    match argument {
+/// The argument of VRFY and EXPN (RFC 5321 §4.1.1.6): a string, and whether SMTPUTF8 comes after it (RFC 6531 §3.7.4.2).
+pub(super) fn look_up(argument: &str) -> Result<(&str, bool), Refusal> {
+    let (what, utf8) = match argument.rsplit_once(' ') {
+        Some((what, word)) if word.eq_ignore_ascii_case("SMTPUTF8") => (what.trim_end_matches(' '), true),
+        _ => (argument, false),
+    };
+    match what {
         "" => Err(Refusal::new(Misuse::CommandSyntax, replies::ARGUMENT_MISSING)),
-        _ => Ok(argument.to_owned()),
+        _ => Ok((what, utf8)),
     }
 }
 
@@ -211,8 +243,11 @@ mod tests {
         check("MAIL\tFROM:<>", "500 UnknownCommand");
         check("VRFY a\x1b[2J", "501 CommandSyntax");
         check("NOOP \u{e9}", "500 EightBitCommand");
-        check("mail FROM:<\u{e9}@example.org>", "550 EightBitCommand");
-        check("RCPT TO:<\u{e9}@example.org>", "553 EightBitCommand");
+        check("EHLO \u{e9}.example", "500 EightBitCommand");
+        check("\u{e9} NOOP", "500 EightBitCommand");
+        check("mail FROM:<\u{e9}@example.org>", "Mail \"FROM:<\u{e9}@example.org>\"");
+        check("VRFY \u{e9}", "Vrfy \"\u{e9}\"");
+        check("VRFY \u{9b}2J", "501 CommandSyntax");
         check("GET / HTTP/1.1", "421 HttpRequest");
         check("Host: mx.example.org", "421 HeaderAsCommand");
         check(": x", "500 UnknownCommand");
@@ -245,6 +280,51 @@ mod tests {
         let long = "x".repeat(256);
         for name in ["", "my computer", "a(b", "<a>", "a;b", "a@b", long.as_str()] {
             assert_eq!(hello(name).map_err(code), Err("501 CommandSyntax".into()), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_beyond_ascii_need_smtputf8() {
+        let config = crate::smtp::tests::config();
+        let sender =
+            |argument: &str| mail(argument, &config).map(|(path, _)| path.to_string()).unwrap_or_else(code);
+        assert_eq!(sender("FROM:<\u{e9}@example.org>"), "550 EightBitCommand");
+        assert_eq!(sender("FROM:<a@\u{e9}.example>"), "550 EightBitCommand");
+        assert_eq!(sender("FROM:<\u{e9}@\u{e9}.example> SMTPUTF8"), "<\u{e9}@xn--9ca.example>");
+        let recipient = |argument: &str, utf8| {
+            rcpt(argument, utf8, &config).map(|found| found.path.to_string()).unwrap_or_else(code)
+        };
+        assert_eq!(recipient("TO:<\u{e9}@example.org>", false), "553 EightBitCommand");
+        assert_eq!(recipient("TO:<a@b> ORCPT=utf-8;\u{e9}@b", false), "553 EightBitCommand");
+        assert_eq!(recipient("TO:<\u{e9}@example.org> ORCPT=utf-8;\u{e9}@b", true), "<\u{e9}@example.org>");
+    }
+
+    #[test]
+    fn look_ups_may_say_smtputf8() {
+        for (argument, expected) in [
+            ("ann", ("ann", false)),
+            ("ann smtputf8", ("ann", true)),
+            ("Ann Example SMTPUTF8", ("Ann Example", true)),
+            ("SMTPUTF8", ("SMTPUTF8", false)),
+        ] {
+            assert_eq!(look_up(argument), Ok(expected));
+        }
+        assert_eq!(look_up("").map_err(code), Err("501 CommandSyntax".into()));
+    }
+
+    #[test]
+    fn bdat_takes_a_number_and_perhaps_last() {
+        for (argument, expected) in [
+            ("0", (0, false)),
+            ("86 LAST", (86, true)),
+            ("1  last", (1, true)),
+            ("007", (7, false)),
+            ("99999999999999999999 LAST", (u64::MAX, true)),
+        ] {
+            assert_eq!(bdat(argument), Ok(expected));
+        }
+        for argument in ["", "LAST", "x", "-1", "+1", "1 FIRST", "1 LAST LAST", "1.0"] {
+            assert_eq!(bdat(argument).map_err(code), Err("501 CommandSyntax".into()), "{argument:?}");
         }
     }
 

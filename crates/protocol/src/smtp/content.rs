@@ -12,8 +12,9 @@
 //! the client does not listen, and its content would be taken for commands.
 //!
 //! NUL is taken: RFC 5321 §4.5.2 lets content hold any of the 128 ASCII characters and says that all are delivered. So are
-//! octets above 127 without BODY=8BITMIME, and lines of more than 998 octets: refusing them loses mail that every reader
-//! shows, and the line ends, on which hops must agree, are untouched.
+//! octets above 127 without BODY=8BITMIME, UTF-8 in the header without SMTPUTF8 (RFC 6531 §3.6 asks no server to look), and
+//! lines of more than 998 octets up to [`SMTP_CONTENT_LINE_MAX`]: refusing them loses mail that every reader shows, and the
+//! line ends, on which hops must agree, are untouched. All are kept as they came.
 //!
 //! Octets are decoded in place, in the input buffer: nothing moves until the first dot is dropped, then what follows it
 //! moves once.
@@ -21,7 +22,9 @@
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr2;
 
-use crate::limits::{SMTP_CHUNK_MAX, SMTP_CONTENT_AT_ONCE_MAX, SMTP_CONTENT_DROPPED_MAX};
+use crate::limits::{
+    SMTP_CHUNK_MAX, SMTP_CONTENT_AT_ONCE_MAX, SMTP_CONTENT_DROPPED_MAX, SMTP_CONTENT_LINE_MAX,
+};
 
 /// Reads one content out of the input buffer.
 ///
@@ -34,6 +37,8 @@ pub(super) struct Content {
     /// Octets decoded so far, with those that were handed out.
     size: u64,
     size_max: u64,
+    /// Octets of the line so far, without its end.
+    line: usize,
     /// A chunk was handed out: the rest comes in chunks too.
     streaming: bool,
     fault: Option<Fault>,
@@ -54,6 +59,7 @@ enum Place {
 pub(super) enum Fault {
     BareLineFeed,
     BareCarriageReturn,
+    LineTooLong,
     TooLarge,
 }
 
@@ -82,6 +88,7 @@ impl Content {
             place: Place::LineStart,
             size: 0,
             size_max,
+            line: 0,
             streaming: false,
             fault: None,
             dropped: 0,
@@ -165,29 +172,37 @@ impl Content {
         let raw = &buffer[self.scanned..];
         let Some(at) = memchr2(b'\r', b'\n', raw) else {
             let all = raw.len();
-            self.keep(buffer, all);
+            self.keep_text(buffer, all);
             return false;
         };
-        match (raw[at], raw.get(at + 1)) {
-            (b'\n', _) => self.found(buffer, at, Fault::BareLineFeed),
-            (_, None) => {
-                self.keep(buffer, at);
-                return false;
-            }
+        self.keep_text(buffer, at);
+        let raw = &buffer[self.scanned..];
+        match (raw[0], raw.get(1)) {
+            (b'\n', _) => self.found(buffer, Fault::BareLineFeed),
+            (_, None) => return false,
             (_, Some(b'\n')) => {
-                self.keep(buffer, at + 2);
+                self.keep(buffer, 2);
+                self.line = 0;
                 self.place = Place::LineStart;
             }
-            (_, Some(_)) => self.found(buffer, at, Fault::BareCarriageReturn),
+            (_, Some(_)) => self.found(buffer, Fault::BareCarriageReturn),
         }
         true
     }
 
-    /// A fault at the octet `at` of the raw input.
-    fn found(&mut self, buffer: &mut [u8], at: usize, fault: Fault) {
-        self.keep(buffer, at);
+    /// A fault at the next octet of the raw input.
+    fn found(&mut self, buffer: &mut [u8], fault: Fault) {
         self.fault.get_or_insert(fault);
         self.keep(buffer, 1);
+    }
+
+    /// Octets of a line.
+    fn keep_text(&mut self, buffer: &mut [u8], octets: usize) {
+        self.keep(buffer, octets);
+        self.line += octets;
+        if self.line > SMTP_CONTENT_LINE_MAX {
+            self.fault.get_or_insert(Fault::LineTooLong);
+        }
     }
 
     /// Moves octets from the raw input to the decoded content.
@@ -273,6 +288,16 @@ mod tests {
         assert_eq!(read(&[b"12345678\r\n.\r\n"], 10).0, Some(Ok(b"12345678\r\n".to_vec())));
         assert_eq!(read(&[b"123456789\r\n.\r\nx"], 10), (Some(Err(Fault::TooLarge)), b"x".to_vec()));
         assert_eq!(read(&[b"..2345678\r\n.\r\n"], 10).0, Some(Ok(b".2345678\r\n".to_vec())));
+    }
+
+    #[test]
+    fn long_lines_are_kept_up_to_a_limit() {
+        let line = vec![b'x'; SMTP_CONTENT_LINE_MAX];
+        let long = [&line[..], b"\r\n", &line, b"\r\n"].concat();
+        let end: &[u8] = b".\r\nNOOP\r\n";
+        assert_eq!(read(&[&long, end], u64::MAX), (Some(Ok(long.clone())), b"NOOP\r\n".to_vec()));
+        let longer: &[u8] = &[b"\r\nx", &line[..], b"\r\n"].concat();
+        assert_eq!(read(&[longer, end], u64::MAX), (Some(Err(Fault::LineTooLong)), b"NOOP\r\n".to_vec()));
     }
 
     #[test]

@@ -6,9 +6,11 @@
 //!            │
 //! session ◄──┘ ──► extensions, replies     what is allowed now, what is asked, what is said
 //!   │
-//!   └──► content                            after DATA: dots removed, the true end found
+//!   ├──► content                            after DATA: dots removed, the true end found
+//!   └──► chunks                             after BDAT: octets by their number
 //! ```
 
+mod chunks;
 pub mod client;
 mod command;
 mod content;

@@ -3,13 +3,13 @@
 //! What comes after a refused AUTH is a line like any other to the session, and may be the password all the same; what
 //! comes after a refused DATA is content. So a line is shown by what is known of it, not by what came before it.
 
-use super::command::{VERBS, Verb};
+use super::command::{VERBS, Verb, bdat};
 use crate::overheard::{BLANKED, NO_COMMAND, auth_shown};
 
 /// First words that are no commands of ours and tell an operator who knocks: other extensions, other protocols.
 const FOREIGN: &[&str] = &[
-    "BDAT", "BURL", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD", "VERB", "ONEX",
-    "USER", "PASS", "CAPA", "GET", "HEAD", "POST", "PUT", "CONNECT", "OPTIONS",
+    "BURL", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD", "VERB", "ONEX", "USER",
+    "PASS", "CAPA", "GET", "HEAD", "POST", "PUT", "CONNECT", "OPTIONS",
 ];
 
 /// A command line, without its CRLF, as it may be shown.
@@ -42,6 +42,7 @@ fn is_harmless(verb: Verb, argument: &[u8]) -> bool {
         Verb::Helo | Verb::Ehlo | Verb::Lhlo | Verb::Vrfy | Verb::Expn | Verb::Help => {
             !argument.contains(&b' ')
         }
+        Verb::Bdat => std::str::from_utf8(argument).is_ok_and(|argument| bdat(argument).is_ok()),
         Verb::Data | Verb::Rset | Verb::Noop | Verb::Quit | Verb::StartTls | Verb::Auth => {
             argument.is_empty()
         }
@@ -69,6 +70,8 @@ mod tests {
             ("NOOP secret", "NOOP (blanked)"),
             ("QUIT ", "QUIT"),
             ("DATA", "DATA"),
+            ("BDAT 10 last", "BDAT 10 last"),
+            ("BDAT secret", "BDAT (blanked)"),
             ("AUTH", "AUTH"),
             ("auth plain AGJvYgBzZWNyZXQ=", "AUTH PLAIN (blanked)"),
             ("AUTH  LOGIN  Ym9i", "AUTH LOGIN (blanked)"),

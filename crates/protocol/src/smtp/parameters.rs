@@ -1,112 +1,149 @@
-//! Parameters of MAIL and RCPT (RFC 5321 §4.1.2: `esmtp-keyword [= esmtp-value]`): one entry of the slice each.
+//! Parameters of MAIL and RCPT (RFC 5321 §4.1.2: `esmtp-keyword [= esmtp-value]`): one entry of a slice each.
+
+use mail::{BodyType, MessageParameters, Notify, OriginalRecipient, RecipientParameters, Return, parameters};
 
 use super::command::Refusal;
-use super::replies;
+use super::replies::{self, Canned};
 use super::server::Config;
 use crate::misuse::Misuse;
 
 /// What the parameters of MAIL said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct MailParameters {
+    /// What travels with the message.
+    pub(super) message: MessageParameters,
     pub(super) size: Option<u64>,
-    pub(super) eight_bit: bool,
     pub(super) auth: Option<String>,
 }
 
-/// A parameter of MAIL.
-struct MailParameter {
+/// A parameter of a command whose parameters together are a `P`.
+struct Parameter<P> {
     keyword: &'static str,
     /// Whether the extension that defines it is offered.
     offered: fn(&Config) -> bool,
-    /// Takes the value; `None` if it is malformed.
-    take: fn(&str, &mut MailParameters) -> Option<()>,
+    /// Takes the value, or says what it should be like.
+    take: fn(Option<&str>, &mut P) -> Result<(), Canned>,
 }
 
-const MAIL_PARAMETERS: &[MailParameter] = &[
+const MAIL_PARAMETERS: &[Parameter<MailParameters>] = &[
     // RFC 1870 §6: 1 to 20 digits. A number beyond 64 bits is larger than any limit.
-    MailParameter {
+    Parameter {
         keyword: "SIZE",
-        offered: |_| true,
+        offered: always,
         take: |value, parameters| {
-            let digits = (1..=20).contains(&value.len()) && value.bytes().all(|octet| octet.is_ascii_digit());
-            parameters.size = digits.then(|| value.parse().unwrap_or(u64::MAX));
-            parameters.size.map(|_| ())
+            let is_number = |value: &&str| {
+                (1..=20).contains(&value.len()) && value.bytes().all(|octet| octet.is_ascii_digit())
+            };
+            let digits = value.filter(is_number).ok_or(replies::SIZE_SYNTAX)?;
+            parameters.size = Some(digits.parse().unwrap_or(u64::MAX));
+            Ok(())
         },
     },
-    // RFC 6152 §2.
-    MailParameter {
+    // RFC 6152 §2, RFC 3030 §3.
+    Parameter {
         keyword: "BODY",
-        offered: |_| true,
+        offered: always,
         take: |value, parameters| {
-            parameters.eight_bit = value.eq_ignore_ascii_case("8BITMIME");
-            (parameters.eight_bit || value.eq_ignore_ascii_case("7BIT")).then_some(())
+            parameters.message.body = value.and_then(BodyType::parse).ok_or(replies::BODY_SYNTAX)?;
+            Ok(())
+        },
+    },
+    // RFC 6531 §3.4.
+    Parameter {
+        keyword: "SMTPUTF8",
+        offered: always,
+        take: |value, parameters| {
+            parameters.message.utf8 = true;
+            value.map_or(Ok(()), |_| Err(replies::SMTPUTF8_SYNTAX))
+        },
+    },
+    // RFC 3461 §4.3.
+    Parameter {
+        keyword: "RET",
+        offered: always,
+        take: |value, parameters| {
+            parameters.message.ret = Some(value.and_then(Return::parse).ok_or(replies::RET_SYNTAX)?);
+            Ok(())
+        },
+    },
+    // RFC 3461 §4.4.
+    Parameter {
+        keyword: "ENVID",
+        offered: always,
+        take: |value, parameters| {
+            let id = value.and_then(parameters::envelope_id).ok_or(replies::ENVID_SYNTAX)?;
+            parameters.message.envelope_id = Some(id);
+            Ok(())
         },
     },
     // RFC 4954 §5: the original submitter, or `<>`, in xtext. It must be understood also before sign-in.
-    MailParameter {
+    Parameter {
         keyword: "AUTH",
         offered: |config| !config.auth.is_empty(),
         take: |value, parameters| {
-            let submitter = xtext(value)?;
+            let submitter = value.and_then(parameters::xtext_decoded).ok_or(replies::SUBMITTER_SYNTAX)?;
             parameters.auth = Some(if submitter == "<>" { String::new() } else { submitter });
-            Some(())
+            Ok(())
         },
     },
 ];
 
+const RCPT_PARAMETERS: &[Parameter<RecipientParameters>] = &[
+    // RFC 3461 §4.1.
+    Parameter {
+        keyword: "NOTIFY",
+        offered: always,
+        take: |value, parameters| {
+            parameters.notify = Some(value.and_then(Notify::parse).ok_or(replies::NOTIFY_SYNTAX)?);
+            Ok(())
+        },
+    },
+    // RFC 3461 §4.2, RFC 6533 §3.
+    Parameter {
+        keyword: "ORCPT",
+        offered: always,
+        take: |value, parameters| {
+            let original = value.and_then(OriginalRecipient::parse).ok_or(replies::ORCPT_SYNTAX)?;
+            parameters.original = Some(original);
+            Ok(())
+        },
+    },
+];
+
+fn always(_: &Config) -> bool {
+    true
+}
+
 /// Reads the parameters of MAIL. An empty text has none.
 pub(super) fn mail(text: &str, config: &Config) -> Result<MailParameters, Refusal> {
-    let mut parameters = MailParameters::default();
-    let mut seen: [bool; MAIL_PARAMETERS.len()] = Default::default();
+    read(text, config, MAIL_PARAMETERS)
+}
+
+/// Reads the parameters of RCPT.
+pub(super) fn rcpt(text: &str, config: &Config) -> Result<RecipientParameters, Refusal> {
+    read(text, config, RCPT_PARAMETERS)
+}
+
+fn read<P: Default>(text: &str, config: &Config, known: &[Parameter<P>]) -> Result<P, Refusal> {
+    let mut parameters = P::default();
+    let mut seen = Vec::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let (keyword, value) = word.split_once('=').unwrap_or((word, ""));
-        let place = MAIL_PARAMETERS
+        let (keyword, value) = match word.split_once('=') {
+            Some((keyword, value)) => (keyword, Some(value)),
+            None => (word, None),
+        };
+        let parameter = known
             .iter()
-            .position(|known| known.keyword.eq_ignore_ascii_case(keyword) && (known.offered)(config))
-            .ok_or_else(unknown)?;
-        let twice = std::mem::replace(&mut seen[place], true);
-        if twice || (MAIL_PARAMETERS[place].take)(value, &mut parameters).is_none() {
-            return Err(Refusal::new(Misuse::ParameterSyntax, replies::PARAMETER_SYNTAX));
+            .find(|known| known.keyword.eq_ignore_ascii_case(keyword) && (known.offered)(config))
+            .ok_or_else(|| Refusal::new(Misuse::UnknownParameter, replies::UNKNOWN_PARAMETER))?;
+        if seen.contains(&parameter.keyword) {
+            return Err(Refusal::new(Misuse::ParameterSyntax, replies::PARAMETER_TWICE));
         }
+        seen.push(parameter.keyword);
+        (parameter.take)(value, &mut parameters)
+            .map_err(|reply| Refusal::new(Misuse::ParameterSyntax, reply))?;
     }
     Ok(parameters)
-}
-
-/// Reads the parameters of RCPT: there is none yet.
-pub(super) fn rcpt(text: &str) -> Result<(), Refusal> {
-    if text.is_empty() { Ok(()) } else { Err(unknown()) }
-}
-
-/// RFC 5321 §4.1.1.11.
-fn unknown() -> Refusal {
-    Refusal::new(Misuse::UnknownParameter, replies::UNKNOWN_PARAMETER)
-}
-
-/// Decodes xtext (RFC 3461 §4): `+HH` stands for an octet. What is decoded must be printable ASCII.
-fn xtext(value: &str) -> Option<String> {
-    let mut decoded = String::new();
-    let mut rest = value.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let (octet, tail) = match (first, tail) {
-            (b'+', [high, low, tail @ ..]) => (upper_hex(*high)? * 16 + upper_hex(*low)?, tail),
-            (b'+' | b'=', _) => return None,
-            (octet, tail) => (*octet, tail),
-        };
-        if !matches!(octet, b' '..=b'~') {
-            return None;
-        }
-        decoded.push(char::from(octet));
-        rest = tail;
-    }
-    (!decoded.is_empty()).then_some(decoded)
-}
-
-fn upper_hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -114,30 +151,72 @@ mod tests {
     use super::*;
     use crate::smtp::tests::config;
 
+    fn code(refusal: Refusal) -> String {
+        format!("{} {:?}", refusal.reply.code, refusal.misuse)
+    }
+
     #[test]
     fn parameters_of_mail() {
         let check = |text: &str, expected: &str| {
-            let found = match mail(text, &config()) {
-                Ok(found) => format!("{:?} {} {:?}", found.size, found.eight_bit, found.auth),
-                Err(refusal) => format!("{} {:?}", refusal.reply.code, refusal.misuse),
-            };
-            assert_eq!(found, expected, "{text:?}");
+            let found = mail(text, &config()).map(|MailParameters { message, size, auth }| {
+                let MessageParameters { body, utf8, ret, envelope_id } = message;
+                format!("{size:?} {body} {utf8} {ret:?} {envelope_id:?} {auth:?}")
+            });
+            assert_eq!(found.unwrap_or_else(code), expected, "{text:?}");
         };
-        check("", "None false None");
-        check("SIZE=10 body=8bitmime", "Some(10) true None");
-        check("BODY=7BIT  AUTH=<>", "None false Some(\"\")");
-        check("AUTH=bob+2Bx+3D@example.org", "None false Some(\"bob+x=@example.org\")");
-        check("SIZE=99999999999999999999", "Some(18446744073709551615) false None");
-        for malformed in
-            ["SIZE", "SIZE=", "SIZE=-1", "SIZE=1x", "SIZE=1 SIZE=1", "SIZE=111111111111111111111"]
-        {
-            check(malformed, "501 ParameterSyntax");
+        check("", "None 7BIT false None None None");
+        check("SIZE=10 body=8bitmime", "Some(10) 8BITMIME false None None None");
+        check("BODY=BinaryMime smtputf8", "None BINARYMIME true None None None");
+        check("BODY=7BIT  AUTH=<>", "None 7BIT false None None Some(\"\")");
+        check("AUTH=bob+2Bx+3D@example.org", "None 7BIT false None None Some(\"bob+x=@example.org\")");
+        check("SIZE=99999999999999999999", "Some(18446744073709551615) 7BIT false None None None");
+        check("RET=hdrs ENVID=QQ+2B314159", "None 7BIT false Some(Headers) Some(\"QQ+314159\") None");
+        check("ret=FULL", "None 7BIT false Some(Full) None None");
+    }
+
+    #[test]
+    fn malformed_parameters_of_mail() {
+        let long = format!("ENVID={}", "x".repeat(101));
+        for malformed in [
+            "SIZE",
+            "SIZE=",
+            "SIZE=-1",
+            "SIZE=1x",
+            "SIZE=1 SIZE=1",
+            "SIZE=111111111111111111111",
+            "BODY",
+            "BODY=9BIT",
+            "BODY=",
+            "AUTH",
+            "AUTH=+",
+            "AUTH=+2b",
+            "AUTH=+00",
+            "AUTH=a=b",
+            "SMTPUTF8=",
+            "SMTPUTF8=yes",
+            "SMTPUTF8 SMTPUTF8",
+            "RET",
+            "RET=",
+            "RET=ALL",
+            "RET=FULL RET=FULL",
+            "ENVID",
+            "ENVID=",
+            "ENVID=+",
+            &long,
+            "ENVID=a ENVID=b",
+        ] {
+            assert_eq!(
+                mail(malformed, &config()).map_err(code),
+                Err("501 ParameterSyntax".into()),
+                "{malformed:?}"
+            );
         }
-        for malformed in ["BODY", "BODY=9BIT", "AUTH", "AUTH=+", "AUTH=+2b", "AUTH=+00", "AUTH=a=b"] {
-            check(malformed, "501 ParameterSyntax");
-        }
-        for unknown in ["RET=FULL", "SMTPUTF8", "=", "SIZE=1 X"] {
-            check(unknown, "555 UnknownParameter");
+        for unknown in ["NOTIFY=NEVER", "=", "SIZE=1 X"] {
+            assert_eq!(
+                mail(unknown, &config()).map_err(code),
+                Err("555 UnknownParameter".into()),
+                "{unknown:?}"
+            );
         }
     }
 
@@ -145,5 +224,42 @@ mod tests {
     fn auth_is_known_only_where_it_is_offered() {
         let config = Config { auth: crate::sasl::Offer::NONE, ..config() };
         assert_eq!(mail("AUTH=<>", &config).map_err(|refusal| refusal.reply.code), Err(555));
+    }
+
+    #[test]
+    fn parameters_of_rcpt() {
+        let check = |text: &str, expected: &str| {
+            let found = rcpt(text, &config()).map(|RecipientParameters { notify, original }| {
+                let notify = notify.map(|notify| notify.to_string());
+                let original = original.map(|original| format!("{};{}", original.kind, original.address));
+                format!("{notify:?} {original:?}")
+            });
+            assert_eq!(found.unwrap_or_else(code), expected, "{text:?}");
+        };
+        check("", "None None");
+        check("NOTIFY=NEVER", "Some(\"NEVER\") None");
+        check(
+            "notify=failure,Success ORCPT=RFC822;a+2Bb@c",
+            "Some(\"SUCCESS,FAILURE\") Some(\"RFC822;a+b@c\")",
+        );
+        let long = format!("ORCPT=rfc822;{}", "x".repeat(494));
+        for malformed in [
+            "NOTIFY",
+            "NOTIFY=",
+            "NOTIFY=NEVER,DELAY",
+            "NOTIFY=DELAY,DELAY",
+            "NOTIFY=SOMETIMES",
+            "NOTIFY=DELAY,",
+            "NOTIFY=NEVER NOTIFY=NEVER",
+            "ORCPT",
+            "ORCPT=",
+            "ORCPT=rfc822",
+            "ORCPT=;a@b",
+            "ORCPT=rfc822;a+2@b",
+            &long,
+        ] {
+            check(malformed, "501 ParameterSyntax");
+        }
+        check("RET=FULL", "555 UnknownParameter");
     }
 }

@@ -57,7 +57,7 @@ async fn file(
         queue_id: transaction.queue_id,
         virtual_server: transaction.virtual_server(),
         reverse_path: transaction.reverse_path.clone(),
-        parameters: mail::MessageParameters::default(),
+        parameters: transaction.parameters.clone(),
         content,
         recipients,
         at: now,

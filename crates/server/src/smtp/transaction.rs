@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use directory::{Directory, LocalRecipient, Resolution};
-use mail::{Address, ForwardPath, QueueId, Reply, ReversePath, Timestamp};
+use mail::{
+    Address, ForwardPath, MessageParameters, QueueId, RecipientParameters, Reply, ReversePath, Timestamp,
+};
 use policy::{
     ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, SenderFacts, Service, Stage, Story,
     Verdict, What, gather, judge,
@@ -24,6 +26,8 @@ use super::spool::{Head, Spool};
 pub(super) struct Transaction {
     pub(super) queue_id: QueueId,
     pub(super) reverse_path: ReversePath,
+    /// What MAIL said beside it.
+    pub(super) parameters: MessageParameters,
     pub(super) spool: Spool,
     pub(super) story: Story,
     facts: Facts,
@@ -41,6 +45,8 @@ pub(super) struct Transaction {
 struct Accepted {
     /// As the client named it; for `<Postmaster>` the account that it means.
     named: Address,
+    /// What RCPT said beside it.
+    parameters: RecipientParameters,
     way: Way,
 }
 
@@ -82,6 +88,7 @@ impl Transaction {
         let mut transaction = Self {
             queue_id,
             reverse_path: sender.path,
+            parameters: sender.parameters,
             spool: Spool::default(),
             story: Story::new(queue_id),
             facts,
@@ -114,19 +121,19 @@ impl Transaction {
     /// Judges a recipient, and adds it if it is accepted.
     pub(super) fn recipient(
         &mut self,
-        path: &ForwardPath,
+        named: protocol::smtp::Recipient,
         resolved: Result<Resolution, store::Error>,
         magic: Option<Magic>,
         destinations: &Destinations,
         now: Timestamp,
     ) -> Verdict {
-        let facts = gather::recipient(path, &resolved, magic);
+        let facts = gather::recipient(&named.path, &resolved, magic);
         let subject = facts.recipient.clone();
         self.facts.recipient = Some(facts);
         let judgement = judge(Stage::Recipient, &self.facts);
         let verdict = self.note(judgement, Stage::Recipient, subject, now);
         if let (Verdict::Accept, Ok(resolution)) = (&verdict, resolved) {
-            self.accepted.extend(accepted(path, resolution, magic, destinations, now));
+            self.accepted.extend(accepted(named, resolution, magic, destinations, now));
         }
         verdict
     }
@@ -195,8 +202,10 @@ impl Transaction {
             tls: tls.as_ref().map(|tls| (tls.version.as_str(), tls.cipher.as_str())),
             authenticated: account.is_some(),
             queue_id: self.queue_id,
+            utf8: self.parameters.utf8,
             only_recipient: match &self.accepted[..] {
-                [only] => Some(&only.named),
+                // RFC 6531 §3.7.3: without SMTPUTF8 the field is ASCII, but the account of `<Postmaster>` may not be.
+                [only] if self.parameters.utf8 || only.named.is_ascii() => Some(&only.named),
                 _ => None,
             },
             at: now,
@@ -225,16 +234,17 @@ impl Transaction {
         self.story.hop(now, self.enqueued());
         let mut recipients = Vec::with_capacity(self.accepted.len());
         let mut queued: BTreeMap<(String, Timestamp), Vec<String>> = BTreeMap::new();
-        for Accepted { named, way } in std::mem::take(&mut self.accepted) {
+        for Accepted { named, parameters, way } in std::mem::take(&mut self.accepted) {
             match way {
-                Way::File(means) => recipients.extend(filed(&mut self.story, &named, &means, now)),
+                Way::File(means) => {
+                    recipients.extend(filed(&mut self.story, &named, &parameters, &means, now));
+                }
                 Way::Queue { destination, due } => {
                     // Nothing is due before it is kept: recipients of one destination, whose RCPTs came one after the other,
                     // are one delivery.
                     let due = due.max(now);
                     queued.entry((destination.clone(), due)).or_default().push(named.to_string());
                     let handover = Handover::Queue { destination, due };
-                    let parameters = mail::RecipientParameters::default();
                     recipients.push(Recipient { address: named, parameters, handover });
                 }
                 Way::Gone => unreachable!("only LMTP looks again"),
@@ -250,10 +260,10 @@ impl Transaction {
         let (mut story, mut recipients) = (self.story.clone(), Vec::with_capacity(self.accepted.len()));
         story.hop(now, self.enqueued());
         let mut replies = Vec::with_capacity(self.accepted.len());
-        for Accepted { named, way } in &self.accepted {
+        for Accepted { named, parameters, way } in &self.accepted {
             let reply = match way {
                 Way::File(means) => {
-                    recipients.extend(filed(&mut story, named, means, now));
+                    recipients.extend(filed(&mut story, named, parameters, means, now));
                     Reply::new(250, (2, 0, 0), format!("{} kept", self.queue_id))
                 }
                 // RFC 3463 §3.3: X.2.0, other or undefined mailbox status.
@@ -278,7 +288,7 @@ impl Transaction {
     /// # Errors
     /// The directory's.
     pub(super) async fn resolve_again(&mut self, directory: &Directory) -> Result<(), store::Error> {
-        for Accepted { named, way } in &mut self.accepted {
+        for Accepted { named, way, .. } in &mut self.accepted {
             if matches!(way, Way::File(_)) {
                 *way = match directory.resolve(&ForwardPath::Address(named.clone())).await? {
                     Resolution::Recipients(means) => Way::File(means),
@@ -317,11 +327,17 @@ impl Transaction {
 }
 
 /// Whom a recipient's mail is filed for; the story is told so.
-fn filed(story: &mut Story, named: &Address, means: &[LocalRecipient], now: Timestamp) -> Vec<Recipient> {
+fn filed(
+    story: &mut Story,
+    named: &Address,
+    parameters: &RecipientParameters,
+    means: &[LocalRecipient],
+    now: Timestamp,
+) -> Vec<Recipient> {
     let filed = means.iter().map(|LocalRecipient { address, inbox, .. }| {
         story.filed(now, address, named);
-        let parameters = mail::RecipientParameters::default();
-        Recipient { address: address.clone(), parameters, handover: Handover::File { mailbox: *inbox } }
+        let (address, parameters) = (address.clone(), parameters.clone());
+        Recipient { address, parameters, handover: Handover::File { mailbox: *inbox } }
     });
     filed.collect()
 }
@@ -339,12 +355,13 @@ fn left(named: &Address, reply: &Reply) -> What {
 
 /// A recipient that was accepted, with the way that its mail goes; none where its resolution leaves none.
 fn accepted(
-    path: &ForwardPath,
+    recipient: protocol::smtp::Recipient,
     resolution: Resolution,
     magic: Option<Magic>,
     destinations: &Destinations,
     now: Timestamp,
 ) -> Option<Accepted> {
+    let protocol::smtp::Recipient { path, parameters } = recipient;
     let named = path.address().cloned();
     let (named, way) = match resolution {
         Resolution::Recipients(means) => {
@@ -359,7 +376,7 @@ fn accepted(
         // Accepted on purpose although nobody has this address: the report will say so.
         Resolution::UnknownHere | Resolution::Unattended => (named?, local_way(None, magic, now)),
     };
-    Some(Accepted { named, way })
+    Some(Accepted { named, parameters, way })
 }
 
 fn local_way(means: Option<Vec<LocalRecipient>>, magic: Option<Magic>, now: Timestamp) -> Way {
