@@ -26,6 +26,9 @@ pub const MAILBOX_PATH_DEPTH_MAX: usize = 32;
 /// What is read of the headers of one message, those of its parts included, octets. Real ones with long chains of ARC and
 /// Received stay below 100 KiB; what lies behind is not looked at, so that memory is bounded by this and not by content.
 pub const HEADER_OCTETS_MAX: usize = 1 << 20;
+/// The beginning of a line by which it is told whether it is a field or a boundary. RFC 5322 §2.1.1 allows lines of 998
+/// octets; so a message can be parsed in pieces of any size.
+pub const LINE_OCTETS_JUDGED: usize = 2_000;
 /// Fields of one header. Each costs a few words of memory.
 pub const FIELDS_MAX: usize = 2_000;
 /// Parts of one message. Each stands in BODYSTRUCTURE; digests of mailing lists come to a few hundred.

@@ -187,27 +187,33 @@ impl Iterator for Lines<'_> {
 
 impl Line {
     pub(super) fn kind(self, text: &[u8]) -> LineKind {
-        let line = &text[self.start..self.end];
-        match line {
-            [] => return LineKind::Empty,
-            [b' ' | b'\t', ..] if self.start > 0 => return LineKind::Continuation,
-            // `From :` is the field, as RFC 5322 §4.5 allows it.
-            [b'F', b'r', b'o', b'm', b' ', rest @ ..]
-                if self.start == 0 && !rest.trim_ascii_start().starts_with(b":") =>
-            {
-                return LineKind::Envelope;
+        match kind(&text[self.start..self.end], self.start == 0) {
+            LineKind::Field { name_end, value_start } => {
+                LineKind::Field { name_end: self.start + name_end, value_start: self.start + value_start }
             }
-            _ => {}
+            other => other,
         }
-        // RFC 5322 §3.6.8; §4.5 allows blanks before the colon.
-        let name = line.iter().take_while(|octet| matches!(octet, b'!'..=b'9' | b';'..=b'~')).count();
-        let blanks = line[name..].iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
-        match line.get(name + blanks) {
-            Some(b':') if name > 0 => {
-                LineKind::Field { name_end: self.start + name, value_start: self.start + name + blanks + 1 }
-            }
-            _ => LineKind::Other,
+    }
+}
+
+/// What a line is, told from its first octets; `first`: of its header. Offsets count from its beginning.
+pub(super) fn kind(line: &[u8], first: bool) -> LineKind {
+    let line = &line[..line.len().min(limits::LINE_OCTETS_JUDGED)];
+    match line {
+        [] => return LineKind::Empty,
+        [b' ' | b'\t', ..] if !first => return LineKind::Continuation,
+        // `From :` is the field, as RFC 5322 §4.5 allows it.
+        [b'F', b'r', b'o', b'm', b' ', rest @ ..] if first && !rest.trim_ascii_start().starts_with(b":") => {
+            return LineKind::Envelope;
         }
+        _ => {}
+    }
+    // RFC 5322 §3.6.8; §4.5 allows blanks before the colon.
+    let name = line.iter().take_while(|octet| matches!(octet, b'!'..=b'9' | b';'..=b'~')).count();
+    let blanks = line[name..].iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+    match line.get(name + blanks) {
+        Some(b':') if name > 0 => LineKind::Field { name_end: name, value_start: name + blanks + 1 },
+        _ => LineKind::Other,
     }
 }
 

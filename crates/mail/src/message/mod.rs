@@ -14,5 +14,5 @@ mod transfer;
 pub use envelope::{EnvelopeAddress, EnvelopeFields, envelope};
 pub use field_syntax::Parameters;
 pub use header::{Field, Header};
-pub use structure::{Budget, Part, Structure, structure};
+pub use structure::{Budget, Part, Structure, StructureReader, structure};
 pub use transfer::TransferDecoder;

@@ -10,7 +10,7 @@
 //! "--a--"  the same, and what follows belongs to no part
 //! ```
 //!
-//! Time is linear in the message, with the depth as factor for lines that begin with `--`.
+//! A message may arrive in pieces. Time is linear in the message, with the depth as factor for lines that begin with `--`.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::EnvelopeFields;
 use super::field_syntax::{self, Parameters, Structured};
-use super::header::{Field, Header, Line, LineKind, Lines};
+use super::header::{self, Field, Header, Line, LineKind};
 use crate::limits;
 
 /// A MIME part: what BODYSTRUCTURE shows, and where its bytes lie. No value holds CR, LF or NUL.
@@ -95,12 +95,93 @@ impl Structure {
     /// assert_eq!(&text[root.parts[1].body.clone()], b"Two");
     /// ```
     pub fn parse(message: &[u8]) -> Self {
-        let mut parser = Parser::new(message);
-        for line in Lines::new(message) {
-            parser.take(line);
-            parser.line_ends += u32::from(message[line.end..line.next].ends_with(b"\n"));
+        let mut reader = StructureReader::new();
+        reader.push(message);
+        reader.finish()
+    }
+}
+
+/// Reads the structure of a message that arrives in pieces. Holds the tree of its parts, one header at most
+/// (`HEADER_OCTETS_MAX`) and the beginning of a line.
+pub struct StructureReader {
+    parser: Parser,
+    line: LineUnderWay,
+}
+
+/// A line whose end was not seen yet.
+#[derive(Default)]
+struct LineUnderWay {
+    start: usize,
+    octets: usize,
+    /// Its first octets, at most `LINE_OCTETS_JUDGED`; none if all of it is in the piece at hand.
+    text: Vec<u8>,
+    last: u8,
+}
+
+impl Default for StructureReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl StructureReader {
+    /// At the beginning of a message.
+    pub fn new() -> Self {
+        Self { parser: Parser::new(), line: LineUnderWay::default() }
+    }
+
+    /// Takes the next piece. Where a message is cut does not matter.
+    pub fn push(&mut self, mut piece: &[u8]) {
+        while !piece.is_empty() {
+            let end = memchr::memchr(b'\n', piece).map(|at| at + 1);
+            let (segment, rest) = piece.split_at(end.unwrap_or(piece.len()));
+            piece = rest;
+            self.parser.keep(segment);
+            match end {
+                Some(end) if self.line.octets == 0 => {
+                    let line_end = if segment.ends_with(b"\r\n") { 2 } else { 1 };
+                    self.take(&segment[..end - line_end], end, line_end);
+                }
+                Some(_) => self.end_line(segment),
+                None => self.line.extend(segment),
+            }
         }
-        parser.finish()
+    }
+
+    /// Ends a line that began in an earlier piece.
+    fn end_line(&mut self, segment: &[u8]) {
+        let before = segment.len().checked_sub(2).map_or(self.line.last, |at| segment[at]);
+        let line_end = if before == b'\r' { 2 } else { 1 };
+        self.line.extend(segment);
+        let (octets, mut text) = (self.line.octets, std::mem::take(&mut self.line.text));
+        text.truncate(octets - line_end);
+        self.take(&text, octets, line_end);
+    }
+
+    fn take(&mut self, text: &[u8], octets: usize, line_end: usize) {
+        let next = self.line.start + octets;
+        let line = Line { start: self.line.start, end: next - line_end, next };
+        self.parser.take(line, text);
+        self.line = LineUnderWay { start: next, ..LineUnderWay::default() };
+    }
+
+    /// The message is complete.
+    pub fn finish(mut self) -> Structure {
+        if self.line.octets > 0 {
+            let (octets, text) = (self.line.octets, std::mem::take(&mut self.line.text));
+            self.take(&text, octets, 0);
+        }
+        self.parser.finish(self.line.start)
+    }
+}
+
+impl LineUnderWay {
+    fn extend(&mut self, segment: &[u8]) {
+        // Two octets more, for the line end.
+        let room = limits::LINE_OCTETS_JUDGED + 2 - self.text.len();
+        self.text.extend_from_slice(&segment[..segment.len().min(room)]);
+        self.octets += segment.len();
+        self.last = segment.last().copied().unwrap_or(self.last);
     }
 }
 
@@ -124,10 +205,13 @@ struct Open {
     lines_before: u32,
 }
 
-struct Parser<'a> {
-    message: &'a [u8],
+struct Parser {
     /// From the message itself to the innermost part. Never empty.
     open: Vec<Open>,
+    /// The header of the innermost part so far, as much of it as the budget leaves.
+    header: Vec<u8>,
+    /// Octets of the line end before the line under way.
+    line_end: usize,
     envelope: EnvelopeFields,
     /// Line ends before the line under way.
     line_ends: u32,
@@ -142,11 +226,12 @@ struct Delimiter {
     last: bool,
 }
 
-impl<'a> Parser<'a> {
-    fn new(message: &'a [u8]) -> Self {
+impl Parser {
+    fn new() -> Self {
         let mut parser = Self {
-            message,
             open: Vec::new(),
+            header: Vec::new(),
+            line_end: 0,
             envelope: EnvelopeFields::default(),
             line_ends: 0,
             parts: 0,
@@ -171,16 +256,40 @@ impl<'a> Parser<'a> {
         self.open.push(Open { part, state: State::Header, lines_before: 0 });
     }
 
-    fn take(&mut self, line: Line) {
+    fn in_header(&self) -> bool {
+        matches!(self.open.last(), Some(Open { state: State::Header, .. }))
+    }
+
+    /// Keeps a piece of the line under way, if it may belong to a header.
+    fn keep(&mut self, segment: &[u8]) {
+        if self.in_header() {
+            let room = limits::HEADER_OCTETS_MAX - self.header_octets - self.header.len();
+            self.header.extend_from_slice(&segment[..segment.len().min(room)]);
+        }
+    }
+
+    /// Takes a line, of which `text` is the beginning.
+    fn take(&mut self, line: Line, text: &[u8]) {
+        self.judge(line, text);
+        if !self.in_header() {
+            self.header = Vec::new();
+        }
+        self.line_end = line.next - line.end;
+        self.line_ends += u32::from(line.next > line.end);
+    }
+
+    fn judge(&mut self, line: Line, text: &[u8]) {
         // Each round ends a header, and a part ends only one: at most one round for each open part and its message.
         loop {
-            if let Some(delimiter) = self.delimiter(line) {
+            if let Some(delimiter) = self.delimiter(text) {
                 return self.take_delimiter(&delimiter, line);
             }
-            if !matches!(self.top().state, State::Header) {
+            if !self.in_header() {
                 return;
             }
-            match self.line_in_header(line) {
+            // A continuation needs a field before it in the same header.
+            let first = line.start == self.top().part.header.start;
+            match header::kind(text, first) {
                 LineKind::Empty => return self.end_header(line.next, self.line_ends + 1),
                 // The line is the first of the body, and may be a boundary of the multipart that has just begun.
                 LineKind::Other => self.end_header(line.start, self.line_ends),
@@ -189,16 +298,10 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A continuation needs a field before it in the same header.
-    fn line_in_header(&mut self, line: Line) -> LineKind {
-        let start = self.top().part.header.start;
-        let message = &self.message[start..];
-        Line { start: line.start - start, end: line.end - start, next: line.next - start }.kind(message)
-    }
-
     /// RFC 2046 §5.1.1: a boundary line is `--`, the boundary, `--` if it is the last, and blanks; nothing else.
-    fn delimiter(&self, line: Line) -> Option<Delimiter> {
-        let text = self.message[line.start..line.end].strip_prefix(b"--")?.trim_ascii_end();
+    fn delimiter(&self, text: &[u8]) -> Option<Delimiter> {
+        let within = text.len() <= limits::LINE_OCTETS_JUDGED;
+        let text = text.strip_prefix(b"--").filter(|_| within)?.trim_ascii_end();
         let open = self.open.iter().enumerate().rev();
         open.filter_map(|(index, open)| match &open.state {
             State::Multipart { boundary: Some(boundary), .. } => Some((index, boundary)),
@@ -213,13 +316,9 @@ impl<'a> Parser<'a> {
 
     fn take_delimiter(&mut self, delimiter: &Delimiter, line: Line) {
         // The line end before a boundary belongs to it.
-        let before = &self.message[..line.start];
-        let line_end = match before {
-            [.., b'\r', b'\n'] => 2,
-            [.., b'\n'] => 1,
-            _ => 0,
-        };
-        self.close_above(delimiter.index, line.start - line_end, self.line_ends.saturating_sub(1));
+        let end = line.start - self.line_end;
+        self.close_above(delimiter.index, end, self.line_ends.saturating_sub(1));
+        self.header = Vec::new();
         let full = self.parts >= limits::PARTS_MAX;
         if delimiter.last || full {
             if full && !delimiter.last {
@@ -248,8 +347,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn finish(mut self) -> Structure {
-        let (end, line_ends) = (self.message.len(), self.line_ends);
+    fn finish(mut self, end: usize) -> Structure {
+        let line_ends = self.line_ends;
         self.close_above(0, end, line_ends);
         if matches!(self.top().state, State::Header) {
             self.end_header(end, line_ends);
@@ -261,12 +360,13 @@ impl<'a> Parser<'a> {
 
     /// The header of the innermost part ends here, and its body begins.
     fn end_header(&mut self, end: usize, line_ends: u32) {
-        let start = self.top().part.header.start;
-        let room = limits::HEADER_OCTETS_MAX - self.header_octets;
-        let read = &self.message[start..end.min(start + room)];
+        let octets = end - self.top().part.header.start;
+        let mut read = std::mem::take(&mut self.header);
+        // What lies behind belongs to what comes next.
+        self.header = read.split_off(octets.min(read.len()));
         self.header_octets += read.len();
-        let header = Header::parse(read);
-        if header.over_budget() || read.len() < end - start {
+        let header = Header::parse(&read);
+        if header.over_budget() || read.len() < octets {
             self.exceed(Budget::Header);
         }
         self.note_envelope(&header);
@@ -589,6 +689,20 @@ mod tests {
         assert_eq!((long.root.body.len(), long.over_budget), (4, Some(Budget::Header)));
     }
 
+    #[test]
+    fn of_a_long_line_only_the_beginning_is_judged() {
+        let long = "x".repeat(3 * limits::LINE_OCTETS_JUDGED);
+        let text = format!("{MIXED}--a\nSubject: {long}\n\n{long}\n--a{}\n--a--\r\n", " ".repeat(5_000));
+        let whole = Structure::parse(text.as_bytes());
+        assert_eq!(whole.root.parts.len(), 1, "a boundary line has no thousands of blanks");
+        assert_eq!(whole.root.parts[0].header.len(), long.len() + 11);
+        for cut in [1, 7, 1_000, limits::LINE_OCTETS_JUDGED + 1] {
+            let mut reader = StructureReader::new();
+            text.as_bytes().chunks(cut).for_each(|piece| reader.push(piece));
+            assert_eq!(reader.finish(), whole, "cut every {cut}");
+        }
+    }
+
     /// Parts lie within their parent's body, one after the other.
     fn is_nested(part: &Part) -> bool {
         let mut at = part.body.start;
@@ -608,6 +722,25 @@ mod tests {
             let read = Structure::parse(text.as_bytes());
             prop_assert!(is_nested(&read.root), "{:?}", read.root);
             prop_assert_eq!((read.root.header.start, read.root.body.end), (0, text.len()));
+        }
+
+        #[test]
+        fn cuts_do_not_matter(
+            lines in proptest::collection::vec("--[ab](--)?|Content-Type: multipart/(mixed|digest); boundary=[ab]|Content-Type: message/rfc822|[a-z ]{0,4}|Subject: [a-z]{1,9}", 0..40),
+            ends in proptest::collection::vec("\r\n|\n|\r", 40),
+            cuts in proptest::collection::vec(1_usize..9, 1..20),
+        ) {
+            let text: String = lines.iter().zip(&ends).map(|(line, end)| format!("{line}{end}")).collect();
+            let (mut reader, mut rest) = (StructureReader::new(), text.as_bytes());
+            for &cut in cuts.iter().cycle() {
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                reader.push(piece);
+                rest = after;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!(reader.finish(), Structure::parse(text.as_bytes()));
         }
 
         #[test]
