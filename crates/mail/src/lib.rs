@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no chance, no logging. Everything that enters from a peer is parsed here once and stays a type.
 
 pub mod address;
+pub mod charset;
 pub mod flags;
 pub mod ids;
 pub mod limits;

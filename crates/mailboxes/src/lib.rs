@@ -52,8 +52,8 @@ pub struct Mailboxes {
     maildrops: Maildrops,
     /// The last UIDVALIDITY given out.
     validity: Arc<AtomicU32>,
-    /// Octets of emails that may be held while they are parsed.
-    parsing: Arc<Semaphore>,
+    /// Octets of emails that may be held while they are searched.
+    searching: Arc<Semaphore>,
 }
 
 impl Mailboxes {
@@ -64,7 +64,7 @@ impl Mailboxes {
             world,
             maildrops: Maildrops::default(),
             validity: Arc::default(),
-            parsing: Arc::new(Semaphore::new(limits::PARSING_OCTETS_MAX as usize)),
+            searching: Arc::new(Semaphore::new(limits::SEARCHING_OCTETS_MAX as usize)),
         }
     }
 
@@ -85,9 +85,9 @@ impl Mailboxes {
         next(last).unwrap_or(least)
     }
 
-    /// A permit to hold an email of this size while it is parsed; an email larger than all there is takes all.
-    async fn parsing_permit(&self, size: u64) -> tokio::sync::OwnedSemaphorePermit {
-        let octets = u32::try_from(size).unwrap_or(u32::MAX).min(limits::PARSING_OCTETS_MAX);
-        self.parsing.clone().acquire_many_owned(octets).await.expect("never closed")
+    /// A permit to hold so many octets of an email while it is searched; one that wants more than there is takes all.
+    async fn searching_permit(&self, octets: u64) -> tokio::sync::OwnedSemaphorePermit {
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX).min(limits::SEARCHING_OCTETS_MAX);
+        self.searching.clone().acquire_many_owned(octets).await.expect("never closed")
     }
 }

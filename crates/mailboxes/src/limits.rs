@@ -10,9 +10,9 @@ pub const ANSWER_ROWS_MAX: usize = 256;
 /// What lies behind counts as body; no honest header is a tenth of this.
 pub const HEADER_OCTETS_MAX: usize = mail::limits::HEADER_OCTETS_MAX + ANSWER_OCTETS_MAX;
 
-/// Octets of emails that are held at a time, by the whole process, while their structure is parsed or their text is
-/// searched. An email larger than all of it takes all of it and is alone.
-pub const PARSING_OCTETS_MAX: u32 = 128 * 1024 * 1024;
+/// Octets of emails that are held at a time, by the whole process, while their text is searched. One that would take more
+/// takes all of it and is alone.
+pub const SEARCHING_OCTETS_MAX: u32 = 32 * 1024 * 1024;
 
 /// Structures that an open mailbox remembers: a mail program reads the parts of one email one after the other, and
 /// seldom of more than a few in turn.

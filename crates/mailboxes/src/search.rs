@@ -10,7 +10,7 @@ use store::read::EmailRecord;
 use crate::email::Email;
 use crate::error::Result;
 use crate::limits;
-use crate::text::{Fields, body_text, holds, lowered};
+use crate::text::{Fields, body_text, folded_key, holds};
 use crate::view::{Open, after};
 
 impl Open {
@@ -19,7 +19,7 @@ impl Open {
     /// # Errors
     /// The store's.
     pub async fn search(&self, key: &SearchKey) -> Result<UidSet> {
-        let key = Arc::new(lowered(key));
+        let key = Arc::new(folded_key(key));
         let Bounds { mut sure, possible } = self.sets(&key).await?.bounds(&key);
         let mut open = possible.difference(&sure);
         while !open.is_empty() {
@@ -75,8 +75,8 @@ impl Open {
     /// Reads and judges the text of an email's body, within the process's budget.
     async fn text_matches(&self, key: Arc<SearchKey>, header: Fields, email: &Email<'_>) -> Result<bool> {
         let size = email.record.size.min(mail::limits::SEARCHED_OCTETS_MAX as u64);
-        // What is read, what it is decoded to, and that in lower case.
-        let permit = self.mailboxes().parsing_permit(3 * size).await;
+        // What is read, what it is decoded to (three octets for one of an older charset), and that folded.
+        let permit = self.mailboxes().searching_permit(4 * size).await;
         let content = email.read_all(0, size).await?;
         let record = email.record.clone();
         let judge = move || {
@@ -162,12 +162,12 @@ impl Sets {
 struct Known<'a> {
     record: &'a EmailRecord,
     header: Option<&'a Fields>,
-    /// Of its body, in lower case.
+    /// Of its body, folded.
     text: Option<&'a str>,
 }
 
 impl Known<'_> {
-    /// Whether it is meant; `None`: more must be known. Texts of the key are in lower case.
+    /// Whether it is meant; `None`: more must be known. Texts of the key are folded.
     fn judge(&self, key: &SearchKey) -> Option<bool> {
         let record = self.record;
         match key {

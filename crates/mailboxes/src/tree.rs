@@ -1,6 +1,6 @@
 //! LIST, STATUS, CREATE, DELETE, RENAME and SUBSCRIBE (RFC 3501 §6.3.3 to §6.3.10).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mail::{Flag, MailboxPath, ModSeq, SpecialUse, UidSet};
 use store::read::MailboxRecord;
@@ -21,6 +21,8 @@ pub struct Named {
     pub special_use: Option<SpecialUse>,
     /// Only a name, because mailboxes lie below it.
     pub no_select: bool,
+    /// A subscription alone: there is no mailbox of this path, and none below it.
+    pub missing: bool,
 }
 
 /// What STATUS shows.
@@ -43,7 +45,7 @@ pub struct Status {
 }
 
 impl Mailboxes {
-    /// Every name of the account, sorted. A subscription outlives its mailbox (RFC 3501 §6.3.6), but is not shown without it.
+    /// Every name of the account, sorted. A subscription outlives its mailbox (RFC 3501 §6.3.6).
     ///
     /// # Errors
     /// The store's.
@@ -161,20 +163,22 @@ pub(crate) fn moving(from: i64, uids: UidSet, to: i64) -> Vec<Change> {
 }
 
 fn listed(account: i64, mailboxes: &[MailboxRecord], subscribed: &BTreeSet<MailboxPath>) -> Vec<Named> {
-    let mut names: Vec<_> = mailboxes
+    let name = |path: &MailboxPath| Named {
+        path: path.clone(),
+        subscribed: subscribed.contains(path),
+        special_use: None,
+        no_select: false,
+        missing: false,
+    };
+    let special_use = |record: &MailboxRecord| record.special_use.as_deref()?.parse().ok();
+    let mut names: BTreeMap<_, _> = mailboxes
         .iter()
-        .map(|record| Named {
-            path: record.path.clone(),
-            subscribed: subscribed.contains(&record.path),
-            special_use: record.special_use.as_deref().and_then(|word| word.parse().ok()),
-            no_select: false,
-        })
+        .map(|record| (&record.path, Named { special_use: special_use(record), ..name(&record.path) }))
         .collect();
-    let implied = Names::new(account, mailboxes, 1).implied().into_iter();
-    names.extend(implied.map(|path| {
-        let subscribed = subscribed.contains(&path);
-        Named { path, subscribed, special_use: None, no_select: true }
-    }));
-    names.sort_by(|a, b| a.path.cmp(&b.path));
-    names
+    let implied = Names::new(account, mailboxes, 1).implied();
+    names.extend(implied.iter().map(|path| (path, Named { no_select: true, ..name(path) })));
+    for path in subscribed {
+        names.entry(path).or_insert_with(|| Named { missing: true, ..name(path) });
+    }
+    names.into_values().collect()
 }

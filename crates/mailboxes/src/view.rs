@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use mail::message::Part;
+use mail::message::{Part, StructureReader};
 use mail::{Flag, MailboxPath, ModSeq, Uid, UidSet};
 use store::Store;
 use store::read::EmailRecord;
@@ -202,7 +202,7 @@ impl Open {
         if let Some(structure) = self.recall(email.record.uid, |known| known.structure.clone()) {
             return Ok(structure);
         }
-        let structure = Arc::new(self.mailboxes.parse(email).await?);
+        let structure = Arc::new(parse(email).await?);
         if email.record.size > limits::PARSED_AGAIN_OCTETS_MAX {
             self.remember(email.record, Some(&structure));
         }
@@ -259,15 +259,21 @@ impl Open {
     }
 }
 
-impl Mailboxes {
-    /// Reads a whole email and parses it, within the process's budget.
-    async fn parse(&self, email: &Email<'_>) -> Result<Part> {
-        let _permit = self.parsing_permit(email.record.size).await;
-        let content = email.read_all(0, email.record.size).await?;
-        if content.len() as u64 <= limits::PARSED_AGAIN_OCTETS_MAX {
-            return Ok(mail::message::structure(&content));
+/// Parses an email piece by piece: nothing is held but the structure.
+async fn parse(email: &Email<'_>) -> Result<Part> {
+    let mut reader = StructureReader::new();
+    let mut at = 0;
+    loop {
+        let piece = email.read(at, u64::MAX).await?;
+        if piece.is_empty() {
+            return Ok(reader.finish().root);
         }
-        Ok(self.world.workers.run(move || mail::message::structure(&content)).await)
+        at += piece.len() as u64;
+        reader.push(&piece);
+        if at < email.record.size {
+            // A large email must not keep this thread from others.
+            tokio::task::yield_now().await;
+        }
     }
 }
 

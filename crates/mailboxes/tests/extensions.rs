@@ -267,3 +267,41 @@ fn a_large_part_is_decoded_piece_by_piece() {
         }
     });
 }
+
+/// RFC 3501 §6.4.4, RFC 2047, RFC 5051: charsets and encodings are taken off, case does not matter.
+#[test]
+fn search_reads_charsets() {
+    run(async |place: Place| {
+        let emails: [&[u8]; 5] = [
+            b"Subject: =?koi8-r?b?8NLJ18XU?=\r\n\r\nnothing",
+            b"Subject: Gr\xfc\xdfe\r\n\r\nnothing",
+            b"Subject: a\r\nContent-Type: text/plain; charset=Shift_JIS\r\nContent-Transfer-Encoding: base64\r\n\r\ngqCCog==",
+            b"Subject: b\r\nContent-Type: text/html; charset=iso-8859-2\r\n\
+              Content-Transfer-Encoding: quoted-printable\r\n\r\n<b>=A3=F3d=BC</b>",
+            b"Subject: c\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: application/x\r\n\r\n\
+              hidden\r\n--b\r\n\r\nSTRA\xc3\x9fE\r\n--b--\r\n",
+        ];
+        for email in emails {
+            let mut append = place.mailboxes.append(place.account, &MailboxPath::inbox(), 99).await.unwrap();
+            append.push(Bytes::copy_from_slice(email)).await.unwrap();
+            append.finish(vec![], None).await.unwrap();
+        }
+        let open = place.inbox().await;
+        let subject = |text: &str| SearchKey::Header("Subject".into(), text.into());
+        let body = |text: &str| SearchKey::Body(text.into());
+        for (key, expected) in [
+            (subject("ПРИВЕТ"), &[1][..]),
+            (subject("GRÜSS"), &[2]),
+            (subject(""), &[1, 2, 3, 4, 5]),
+            (SearchKey::Header("To".into(), String::new()), &[]),
+            (body("い"), &[3]),
+            (body("łóDŹ"), &[4]),
+            (body("strasse"), &[5]),
+            (body("hidden"), &[]),
+            (SearchKey::Text("grüße".into()), &[2]),
+            (SearchKey::Text("nothing".into()), &[1, 2]),
+        ] {
+            assert_eq!(open.search(&key).await.unwrap(), uids(expected), "{key:?}");
+        }
+    });
+}

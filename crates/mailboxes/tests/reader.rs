@@ -23,12 +23,13 @@ fn mailboxes_are_made_listed_renamed_and_removed() {
         assert_eq!(place.names().await, ["+INBOX", "a", "!+a/b", "a/b/c"]);
         assert!(matches!(mailboxes.delete(account, &path("a/b")).await, Err(Error::Cannot(_))));
         mailboxes.rename(account, &path("a"), &path("x/y")).await.unwrap();
-        assert_eq!(place.names().await, ["+INBOX", "x", "x/y", "!x/y/b", "x/y/b/c"]);
+        assert_eq!(place.names().await, ["+INBOX", "?+a/b", "x", "x/y", "!x/y/b", "x/y/b/c"]);
         mailboxes.create(account, &path("a/b"), None).await.unwrap();
         assert_eq!(place.names().await, ["+INBOX", "a", "+a/b", "x", "x/y", "!x/y/b", "x/y/b/c"]);
         mailboxes.delete(account, &path("a/b")).await.unwrap();
         mailboxes.delete(account, &path("a")).await.unwrap();
         mailboxes.delete(account, &path("x/y/b/c")).await.unwrap();
+        mailboxes.subscribe(account, &path("a/b"), false).await.unwrap();
         assert_eq!(place.names().await, ["+INBOX", "x", "x/y"]);
         assert_eq!(mailboxes.delete(account, &path("nope")).await, Err(Error::NoSuchMailbox));
         assert!(matches!(mailboxes.delete(account, &path("INBOX")).await, Err(Error::Cannot(_))));

@@ -286,8 +286,8 @@ fn done(result: Result<()>) -> Result<Answer> {
 }
 
 fn listed(name: Named) -> Mailbox {
-    let Named { path, subscribed, special_use, no_select } = name;
-    Mailbox { path, subscribed, special_use, no_select, missing: false }
+    let Named { path, subscribed, special_use, no_select, missing } = name;
+    Mailbox { path, subscribed, special_use, no_select, missing }
 }
 
 fn changes(changes: mailboxes::Changes) -> Changes {

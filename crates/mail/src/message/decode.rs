@@ -1,15 +1,15 @@
 //! Text as people read it: encoded words of header fields (RFC 2047), and bodies with their transfer encoding (RFC 2045 §6)
 //! and charset taken off. For search and for display, where a best guess is better than none; never for what is sent on.
 //!
-//! Charsets known: UTF-8, US-ASCII, ISO-8859-1 (read as Windows-1252, as browsers do) and ISO-8859-15. Of others only
-//! ASCII is taken, the rest becomes U+FFFD.
+//! Of a charset that is not known only ASCII is taken, the rest becomes U+FFFD.
 
 use super::header::Header;
 use super::structure::{Part, Structure};
 use super::transfer::{TransferDecoder, hex};
+use crate::charset::Charset;
 use crate::limits;
 
-/// A field's value with its encoded words decoded; what is none stays, read as UTF-8.
+/// A field's value with its encoded words decoded; what is none stays, read as UTF-8 or, if it is none, as Windows-1252.
 ///
 /// ```
 /// assert_eq!(mail::message::decode::words(b"=?ISO-8859-1?Q?Gr=FC=DFe?= =?utf-8?b?4pi6?= !"), "Grüße☺ !");
@@ -17,7 +17,7 @@ use crate::limits;
 pub fn words(value: &[u8]) -> String {
     let mut out = String::with_capacity(value.len());
     // Consecutive words of one charset are decoded together: some writers cut characters in two.
-    let mut pending: Option<(Charset, Vec<u8>)> = None;
+    let mut pending: Option<(Option<Charset>, Vec<u8>)> = None;
     let mut rest = value;
     while !rest.is_empty() {
         let start = memchr::memmem::find(rest, b"=?").unwrap_or(rest.len());
@@ -27,7 +27,7 @@ pub fn words(value: &[u8]) -> String {
         let joins = word.is_some() && pending.is_some() && plain.trim_ascii().is_empty();
         if !joins {
             flush(&mut out, pending.take());
-            out.push_str(&String::from_utf8_lossy(plain));
+            out.push_str(&Charset::UNLABELLED.guess(plain));
         }
         match word {
             Some(word) => {
@@ -49,14 +49,15 @@ pub fn words(value: &[u8]) -> String {
     out
 }
 
-fn flush(out: &mut String, word: Option<(Charset, Vec<u8>)>) {
+fn flush(out: &mut String, word: Option<(Option<Charset>, Vec<u8>)>) {
     if let Some((charset, octets)) = word {
-        charset.decode_into(out, &octets);
+        decode_into(out, charset, &octets);
     }
 }
 
 struct EncodedWord<'a> {
-    charset: Charset,
+    /// None: it is not known.
+    charset: Option<Charset>,
     octets: Vec<u8>,
     rest: &'a [u8],
 }
@@ -122,11 +123,11 @@ fn push_header(out: &mut String, header: &Header<'_>) {
 
 /// The text of a part, of which the body is given as it stands in the message.
 pub fn decoded(part: &Part, body: &[u8]) -> String {
-    let charset = part.parameter("charset").map_or(Charset::Utf8, Charset::named);
+    let charset = part.parameter("charset").map_or(Some(Charset::UNLABELLED), Charset::named);
     let mut out = String::with_capacity(body.len());
     match TransferDecoder::named(&part.encoding).filter(|decoder| !decoder.is_identity()) {
-        Some(decoder) => charset.decode_into(&mut out, &decoder.decode(body)),
-        None => charset.decode_into(&mut out, body),
+        Some(decoder) => decode_into(&mut out, charset, &decoder.decode(body)),
+        None => decode_into(&mut out, charset, body),
     }
     out
 }
@@ -149,55 +150,13 @@ fn q_encoded(text: &[u8]) -> Vec<u8> {
     out
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Charset {
-    /// With US-ASCII in it.
-    Utf8,
-    /// With ISO-8859-1 in it.
-    Windows1252,
-    Latin9,
-    /// Of which ASCII alone is taken.
-    Unknown,
-}
-
-/// What Windows-1252 has at 0x80 to 0x9F.
-const WINDOWS_1252: [char; 32] = [
-    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}',
-    '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
-];
-
-impl Charset {
-    fn named(name: &[u8]) -> Self {
-        match name.to_ascii_lowercase().as_slice() {
-            b"utf-8" | b"utf8" | b"us-ascii" | b"ascii" => Self::Utf8,
-            b"iso-8859-1" | b"latin1" | b"windows-1252" | b"cp1252" => Self::Windows1252,
-            b"iso-8859-15" | b"latin9" => Self::Latin9,
-            _ => Self::Unknown,
-        }
-    }
-
-    fn decode_into(self, out: &mut String, octets: &[u8]) {
-        match self {
-            Self::Utf8 => out.push_str(&String::from_utf8_lossy(octets)),
-            _ => out.extend(octets.iter().map(|&octet| self.character(octet))),
-        }
-    }
-
-    fn character(self, octet: u8) -> char {
-        match (self, octet) {
-            (_, 0..=0x7f) => octet.into(),
-            (Self::Windows1252, 0x80..=0x9f) => WINDOWS_1252[usize::from(octet - 0x80)],
-            (Self::Latin9, 0xa4) => '€',
-            (Self::Latin9, 0xa6) => 'Š',
-            (Self::Latin9, 0xa8) => 'š',
-            (Self::Latin9, 0xb4) => 'Ž',
-            (Self::Latin9, 0xb8) => 'ž',
-            (Self::Latin9, 0xbc) => 'Œ',
-            (Self::Latin9, 0xbd) => 'œ',
-            (Self::Latin9, 0xbe) => 'Ÿ',
-            (Self::Windows1252 | Self::Latin9, _) => octet.into(),
+fn decode_into(out: &mut String, charset: Option<Charset>, octets: &[u8]) {
+    match charset {
+        Some(charset) => out.push_str(&charset.guess(octets)),
+        None => out.extend(octets.iter().map(|&octet| match octet {
+            0..=0x7f => char::from(octet),
             _ => char::REPLACEMENT_CHARACTER,
-        }
+        })),
     }
 }
 
@@ -219,7 +178,8 @@ mod tests {
             ("=?utf-8?B?w6Q=?=", "ä"),
             ("=?utf-8?Q?=C3?= =?utf-8?Q?=A4?=", "ä"),
             ("=?windows-1252?q?=80?= =?iso-8859-15?q?=A4?=", "€€"),
-            ("=?koi8-r?q?a=C1?=", "a\u{fffd}"),
+            ("=?koi8-r?q?a=C1?=", "aа"),
+            ("=?x-none?q?a=C1?=", "a\u{fffd}"),
             ("plain ä", "plain ä"),
             ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
             ("=?utf-8?q?open", "=?utf-8?q?open"),

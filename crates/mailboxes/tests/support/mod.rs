@@ -89,7 +89,11 @@ impl Place {
 
     pub async fn names(&self) -> Vec<String> {
         let show = |name: mailboxes::Named| {
-            let mark = if name.no_select { "!" } else { "" };
+            let mark = match (name.no_select, name.missing) {
+                (true, _) => "!",
+                (_, true) => "?",
+                _ => "",
+            };
             let subscribed = if name.subscribed { "+" } else { "" };
             format!("{mark}{subscribed}{}", name.path)
         };
