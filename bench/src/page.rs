@@ -16,7 +16,7 @@ pub fn page(results: &Results, machine: &Machine, command: &str) -> String {
         "## Mail that comes in\n\n".into(),
         MAIL.into(),
         rates(rows, Section::Mail),
-        format!("## One IMAP command on {MAILBOX} messages of 4 KiB\n\n"),
+        format!("## One IMAP command on {} messages of 4 KiB\n\n", number(Some(MAILBOX as f64))),
         COMMANDS.into(),
         commands(rows, "Median", |times| {
             median(times.get(1..).filter(|rest| !rest.is_empty()).unwrap_or(times))
@@ -38,8 +38,9 @@ every message; the latency is from the making of a message to its arrival there.
 ";
 
 const COMMANDS: &str = "\
-Milliseconds from the command to its tagged OK, in a session that is new for each, and in parentheses the processor time of the server for it (in
-steps of about four). \"Beside\": how many times as long Dovecot took. All servers must bring the same rows and numbers.
+Milliseconds from the command to its tagged OK, in a session that is new for each, and in parentheses the processor time of the server for it.
+\"Beside\": how many times as long Dovecot took. All servers must bring the same rows and numbers. STORE changes every message; Dovecot does not
+wait for the disk at STORE, Waxseal does.
 
 ";
 
