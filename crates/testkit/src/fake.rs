@@ -20,6 +20,7 @@ use crate::transcript::{Check, Fixture};
 mod imap_side;
 mod lmtp_side;
 mod mailbox;
+mod names;
 
 pub use imap_side::ImapSide;
 pub use lmtp_side::LmtpSide;
@@ -75,6 +76,8 @@ struct Account {
     password: String,
     /// INBOX is always there.
     mailboxes: BTreeMap<MailboxPath, Mailbox>,
+    /// With mailboxes or without.
+    subscriptions: BTreeSet<MailboxPath>,
     /// A POP3 session has the maildrop.
     locked: bool,
 }
@@ -88,11 +91,7 @@ impl Fake {
         let mut fake = Self::default();
         for (address, password) in &fixture.accounts {
             let address = fake.ours(address)?;
-            let mut inbox = Mailbox::default();
-            inbox.subscribed = true;
-            let mailboxes = BTreeMap::from([(MailboxPath::inbox(), inbox)]);
-            let account = Account { password: password.clone(), mailboxes, locked: false };
-            fake.accounts.insert(address, account);
+            fake.accounts.insert(address, Account::new(password.clone()));
         }
         for domain in &fixture.domains {
             fake.domains.push(Domain::parse(domain).map_err(|error| format!("{domain}: {error}"))?);

@@ -1,7 +1,9 @@
-//! FETCH (RFC 3501 §6.4.5, §7.4.2): what is asked for, and how a row of the answer is written.
+//! FETCH (RFC 3501 §6.4.5, §7.4.2; BINARY, RFC 3516 §4): what is asked for, and how a row of the answer is written.
 //!
 //! A row becomes pieces: text that is ready, and stretches of content that are longer than an answer and are read one
 //! after the other while they are sent.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use mail::Uid;
@@ -33,8 +35,12 @@ pub(super) enum Item {
     Envelope,
     Body,
     BodyStructure,
+    /// RFC 7162 §3.1.4.2
+    ModSeq,
     /// The next of `wants.sections`, under this name, ready to write.
     Section(String),
+    /// The next of `wants.binary_sizes`, under this name.
+    BinarySize(String),
 }
 
 /// A piece of a row.
@@ -94,12 +100,19 @@ impl Request {
         }
     }
 
+    /// Makes sure that each row says its mod-sequence (RFC 7162 §3.1.4.1).
+    pub(super) fn with_modseq(&mut self) {
+        if !self.items.contains(&Item::ModSeq) {
+            self.items.push(Item::ModSeq);
+        }
+    }
+
     fn add(&mut self, item: Item) {
         match item {
             Item::InternalDate | Item::Size => self.wants.facts = true,
             Item::Envelope => self.wants.envelope = true,
             Item::Body | Item::BodyStructure => self.wants.structure = true,
-            Item::Flags | Item::Uid | Item::Section(_) => {}
+            Item::Flags | Item::Uid | Item::ModSeq | Item::Section(_) | Item::BinarySize(_) => {}
         }
         self.items.push(item);
     }
@@ -118,44 +131,69 @@ impl Request {
             "ENVELOPE" => self.add(Item::Envelope),
             "BODY" => self.add(Item::Body),
             "BODYSTRUCTURE" => self.add(Item::BodyStructure),
+            "MODSEQ" => self.add(Item::ModSeq),
             // RFC 3501 §6.4.5: BODY[], BODY.PEEK[HEADER] and BODY[TEXT] under older names.
-            "RFC822" => self.section(name, whole(SectionText::Whole), None, true)?,
-            "RFC822.HEADER" => self.section(name, whole(SectionText::Header), None, false)?,
-            "RFC822.TEXT" => self.section(name, whole(SectionText::Text), None, true)?,
+            "RFC822" => self.section(name, Wanted::raw(whole(SectionText::Whole)), true)?,
+            "RFC822.HEADER" => self.section(name, Wanted::raw(whole(SectionText::Header)), false)?,
+            "RFC822.TEXT" => self.section(name, Wanted::raw(whole(SectionText::Text)), true)?,
             _ => return Err(Misuse::CommandSyntax),
         }
         Ok(())
     }
 
     fn bracketed(&mut self, cursor: &mut Cursor<'_>, name: &str) -> Parsed<()> {
-        let marks_seen = match name {
-            "BODY" => true,
-            "BODY.PEEK" => false,
+        let (word, form, marks_seen) = match name {
+            "BODY" => ("BODY", Form::Raw, true),
+            "BODY.PEEK" => ("BODY", Form::Raw, false),
+            "BINARY" => ("BINARY", Form::Decoded, true),
+            "BINARY.PEEK" => ("BINARY", Form::Decoded, false),
+            "BINARY.SIZE" => return self.binary_size(cursor),
             _ => return Err(Misuse::CommandSyntax),
         };
-        let section = section(cursor)?;
+        let section = match form {
+            Form::Raw => section(cursor)?,
+            Form::Decoded => section_binary(cursor)?,
+        };
         let partial = partial(cursor)?;
-        let mut label = label(&section);
+        let mut label = label(word, &section);
         if let Some((origin, _)) = partial {
             label.push_str(&format!("<{origin}>"));
         }
-        self.section(label, section, partial, marks_seen)
+        self.section(label, Wanted { section, partial, form }, marks_seen)
     }
 
-    fn section(
-        &mut self,
-        label: String,
-        section: Section,
-        partial: Option<(u64, u64)>,
-        marks: bool,
-    ) -> Parsed<()> {
+    fn binary_size(&mut self, cursor: &mut Cursor<'_>) -> Parsed<()> {
+        let section = section_binary(cursor)?;
+        if self.wants.binary_sizes.len() == SECTIONS_MAX {
+            return Err(Misuse::TooManyItems);
+        }
+        self.items.push(Item::BinarySize(label("BINARY.SIZE", &section)));
+        self.wants.binary_sizes.push(section.part);
+        Ok(())
+    }
+
+    fn section(&mut self, label: String, wanted: Wanted, marks: bool) -> Parsed<()> {
         if self.wants.sections.len() == SECTIONS_MAX {
             return Err(Misuse::TooManyItems);
         }
-        self.wants.sections.push(Wanted { section, partial, form: Form::Raw });
+        self.wants.sections.push(wanted);
         self.wants.mark_seen |= marks;
         self.items.push(Item::Section(label));
         Ok(())
+    }
+}
+
+impl Wanted {
+    fn raw(section: Section) -> Self {
+        Self { section, partial: None, form: Form::Raw }
+    }
+}
+
+/// `[1.2]` (RFC 3516 §7): a part's number alone.
+fn section_binary(cursor: &mut Cursor<'_>) -> Parsed<Section> {
+    match section(cursor)? {
+        section if section.text == SectionText::Whole => Ok(section),
+        _ => Err(Misuse::CommandSyntax),
     }
 }
 
@@ -219,8 +257,8 @@ fn partial(cursor: &mut Cursor<'_>) -> Parsed<Option<(u64, u64)>> {
 }
 
 /// The item's name in the answer, `BODY[1.MIME]`. A name that needs a literal is written as one.
-fn label(section: &Section) -> String {
-    let mut out = b"BODY[".to_vec();
+fn label(word: &str, section: &Section) -> String {
+    let mut out = format!("{word}[").into_bytes();
     let mut words: Vec<String> = section.part.iter().map(u32::to_string).collect();
     let (word, names) = match &section.text {
         SectionText::Whole => (None, None),
@@ -240,34 +278,48 @@ fn label(section: &Section) -> String {
     String::from_utf8(out).expect("names were read as UTF-8")
 }
 
-/// Writes one row. `flags_too`: FLAGS stand in it although they were not asked for, because the command changed them.
-pub(super) fn pieces(request: &Request, sequence: u32, row: FetchRow, flags_too: bool) -> Vec<Piece> {
-    let mut row_pieces = RowPieces { pieces: Vec::new(), text: format!("* {sequence} FETCH (").into_bytes() };
+/// Whether something of the row could not be decoded: the command must fail (RFC 3516 §4.3).
+pub(super) fn is_undecodable(row: &FetchRow) -> bool {
+    row.sections.contains(&server::Piece::Undecodable) || row.binary_sizes.contains(&None)
+}
+
+/// What stands in a row although it was not asked for, because the command changed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Added {
+    /// FLAGS (RFC 3501 §6.4.5).
+    pub(super) flags: bool,
+    /// UID and MODSEQ (RFC 7162 §3.2.4).
+    pub(super) modseq: bool,
+}
+
+/// Writes one row; nothing, if nothing of it can be said.
+pub(super) fn pieces(request: &Request, sequence: u32, row: FetchRow, added: Added) -> Vec<Piece> {
+    let mut written = RowPieces { pieces: Vec::new(), text: format!("* {sequence} FETCH (").into_bytes() };
     let mut sections = row.sections.iter().zip(&request.wants.sections);
-    for (place, item) in request.items.iter().enumerate() {
-        if place > 0 {
-            row_pieces.text.push(b' ');
-        }
+    let mut binary_sizes = row.binary_sizes.iter();
+    for item in &request.items {
         match item {
-            Item::Section(name) => {
-                row_pieces.text.extend_from_slice(name.as_bytes());
-                row_pieces.text.push(b' ');
-                match sections.next() {
-                    Some((server::Piece::Octets { length, start }, wanted)) => {
-                        row_pieces.section(row.uid, wanted, *length, start);
-                    }
-                    _ => row_pieces.text.extend_from_slice(b"NIL"),
+            Item::Section(name) => match sections.next() {
+                Some((server::Piece::Octets { length, start }, wanted)) => {
+                    written.name(name);
+                    written.section(row.uid, wanted, *length, start);
+                }
+                Some((server::Piece::Undecodable, _)) => {}
+                Some((server::Piece::Missing, _)) | None => written.name(name).extend_from_slice(b"NIL"),
+            },
+            Item::BinarySize(name) => {
+                if let Some(Some(octets)) = binary_sizes.next() {
+                    written.name(name).extend_from_slice(octets.to_string().as_bytes());
                 }
             }
-            item => fact(&mut Writer::new(&mut row_pieces.text), item, &row),
+            item => fact(&mut Writer::new(written.next()), item, &row),
         }
     }
-    if flags_too && !request.items.contains(&Item::Flags) {
-        Writer::new(&mut row_pieces.text).raw(" FLAGS ").flags(&row.flags);
+    let additions = [(Item::Uid, added.modseq), (Item::Flags, added.flags), (Item::ModSeq, added.modseq)];
+    for (item, _) in additions.iter().filter(|(item, added)| *added && !request.items.contains(item)) {
+        fact(&mut Writer::new(written.next()), item, &row);
     }
-    row_pieces.text.extend_from_slice(b")\r\n");
-    row_pieces.pieces.push(Piece::Text(row_pieces.text));
-    row_pieces.pieces
+    written.end()
 }
 
 /// An item that is not a section. What the row does not hold is NIL or 0: the email was there, its facts were not.
@@ -275,6 +327,7 @@ fn fact(writer: &mut Writer<'_>, item: &Item, row: &FetchRow) {
     match item {
         Item::Flags => _ = writer.raw("FLAGS ").flags(&row.flags),
         Item::Uid => _ = writer.raw("UID ").raw(&row.uid.to_string()),
+        Item::ModSeq => _ = writer.raw(&format!("MODSEQ ({})", row.modseq)),
         Item::InternalDate => {
             let date = row.facts.map_or(mail::Timestamp(0), |(date, _)| date);
             writer.raw("INTERNALDATE \"").raw(&date.imap()).raw("\"");
@@ -295,7 +348,7 @@ fn fact(writer: &mut Writer<'_>, item: &Item, row: &FetchRow) {
             writer.raw("BODYSTRUCTURE ");
             structure::body(writer, row.structure.as_deref(), structure::Extended::Yes);
         }
-        Item::Section(_) => unreachable!("sections are written by their own function"),
+        Item::Section(_) | Item::BinarySize(_) => unreachable!("these are written by their own functions"),
     }
 }
 
@@ -305,11 +358,32 @@ struct RowPieces {
 }
 
 impl RowPieces {
+    /// Where the next item is to be written.
+    fn next(&mut self) -> &mut Vec<u8> {
+        if self.text.last() != Some(&b'(') {
+            self.text.push(b' ');
+        }
+        &mut self.text
+    }
+
+    /// The next item's name; its value must follow.
+    fn name(&mut self, name: &str) -> &mut Vec<u8> {
+        let text = self.next();
+        text.extend_from_slice(name.as_bytes());
+        text.push(b' ');
+        text
+    }
+
     /// The literal: its size first, then what the answer held of it, then a stretch for the rest.
     fn section(&mut self, uid: Uid, wanted: &Wanted, octets: u64, content: &Bytes) {
         let content = &content[..content.len().min(usize::try_from(octets).unwrap_or(usize::MAX))];
         let held = content.len() as u64;
-        Writer::new(&mut self.text).literal_size(octets).content(content);
+        // RFC 3516 §4.3: a string, if no octet is NUL. What was not seen yet may hold one.
+        let may_hold_nul = held < octets || memchr::memchr(0, content).is_some();
+        if wanted.form == Form::Decoded && may_hold_nul {
+            self.text.push(b'~');
+        }
+        Writer::new(&mut self.text).literal_size(octets).content(&sendable(wanted.form, content));
         if held < octets {
             self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
             self.pieces.push(Piece::Stretch(Stretch {
@@ -321,6 +395,24 @@ impl RowPieces {
             }));
         }
     }
+
+    fn end(mut self) -> Vec<Piece> {
+        if self.pieces.is_empty() && self.text.ends_with(b"(") {
+            return Vec::new();
+        }
+        self.text.extend_from_slice(b")\r\n");
+        self.pieces.push(Piece::Text(self.text));
+        self.pieces
+    }
+}
+
+/// Content as it may stand in its literal. RFC 3501 §9: but for literal8 no octet may be NUL, so that binary content is
+/// sent whole by BINARY alone; BODY shows another octet in its place, which keeps every size and offset.
+pub(super) fn sendable(form: Form, content: &[u8]) -> Cow<'_, [u8]> {
+    if form == Form::Decoded || memchr::memchr(0, content).is_none() {
+        return Cow::Borrowed(content);
+    }
+    Cow::Owned(content.iter().map(|&octet| if octet == 0 { 0x80 } else { octet }).collect())
 }
 
 #[cfg(test)]
@@ -344,6 +436,7 @@ mod tests {
         check("FLAGS", &[Item::Flags]);
         check("fast", &[Item::Flags, Item::InternalDate, Item::Size]);
         check("(UID FLAGS)", &[Item::Uid, Item::Flags]);
+        check("modseq", &[Item::ModSeq]);
         check("(body bodystructure)", &[Item::Body, Item::BodyStructure]);
         check("rfc822.size", &[Item::Size]);
         check("RFC822", &[Item::Section("RFC822".into())]);
@@ -406,6 +499,58 @@ mod tests {
         }
     }
 
+    #[test]
+    fn binaries() {
+        let read = request("(BINARY[] binary.peek[1.2]<5.10> BINARY.SIZE[2] BINARY.SIZE[])").unwrap();
+        let names = ["BINARY[]", "BINARY[1.2]<5>"].map(|name| Item::Section(name.into()));
+        let sizes = ["BINARY.SIZE[2]", "BINARY.SIZE[]"].map(|name| Item::BinarySize(name.into()));
+        assert_eq!(read.items, [names, sizes].concat());
+        let decoded = |part, partial| Wanted {
+            section: Section { part, text: SectionText::Whole },
+            partial,
+            form: Form::Decoded,
+        };
+        assert_eq!(read.wants.sections, [decoded(vec![], None), decoded(vec![1, 2], Some((5, 10)))]);
+        assert_eq!(read.wants.binary_sizes, [vec![2], vec![]]);
+        assert!(read.wants.mark_seen);
+        assert!(!request("(BINARY.PEEK[1] BINARY.SIZE[1])").unwrap().wants.mark_seen);
+        for wrong in [
+            "BINARY",
+            "BINARY[TEXT]",
+            "BINARY[1.MIME]",
+            "BINARY.SIZE[1]<0.5>",
+            "BINARY.SIZE",
+            "BINARY.FOO[1]",
+        ] {
+            assert_eq!(request(wrong), Err(Misuse::CommandSyntax), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn binary_rows() {
+        use server::Piece::{Missing, Undecodable};
+        let check = |input: &str, sections: Vec<server::Piece>, sizes: &[Option<u64>], expected: &[u8]| {
+            let row = FetchRow { binary_sizes: sizes.to_vec(), ..row(sections) };
+            let written: Vec<u8> = pieces(&request(input).unwrap(), 3, row, Added::default())
+                .into_iter()
+                .flat_map(|piece| match piece {
+                    Piece::Text(text) => text,
+                    Piece::Stretch(stretch) => format!("<{}>", stretch.left).into_bytes(),
+                })
+                .collect();
+            assert_eq!(written.escape_ascii().to_string(), expected.escape_ascii().to_string(), "{input}");
+        };
+        check("BINARY[1]", vec![octets(2, b"a\xff")], &[], b"* 3 FETCH (BINARY[1] {2}\r\na\xff)\r\n");
+        check("BINARY[1]", vec![octets(2, b"a\0")], &[], b"* 3 FETCH (BINARY[1] ~{2}\r\na\0)\r\n");
+        check("BINARY[1]", vec![octets(3, b"a")], &[], b"* 3 FETCH (BINARY[1] ~{3}\r\na<2>)\r\n");
+        check("BODY[1]", vec![octets(2, b"a\0")], &[], b"* 3 FETCH (BODY[1] {2}\r\na\x80)\r\n");
+        check("BINARY[9]", vec![Missing], &[], b"* 3 FETCH (BINARY[9] NIL)\r\n");
+        check("BINARY[1]", vec![Undecodable], &[], b"");
+        check("(BINARY[1] UID)", vec![Undecodable], &[], b"* 3 FETCH (UID 7)\r\n");
+        let both = "(BINARY.SIZE[1] BINARY.SIZE[2] UID)";
+        check(both, vec![], &[None, Some(5)], b"* 3 FETCH (BINARY.SIZE[2] 5 UID 7)\r\n");
+    }
+
     fn row(sections: Vec<server::Piece>) -> FetchRow {
         FetchRow {
             uid: Uid(7),
@@ -431,7 +576,7 @@ mod tests {
                 None => server::Piece::Missing,
             };
             let sections = sections.iter().map(piece).collect();
-            let pieces = pieces(&request(input).unwrap(), 3, row(sections), false);
+            let pieces = pieces(&request(input).unwrap(), 3, row(sections), Added::default());
             assert_eq!(pieces, [Piece::Text(expected.as_bytes().to_vec())], "{input}");
         };
         check(
@@ -450,7 +595,7 @@ mod tests {
     #[test]
     fn long_sections_are_stretches() {
         let request = request("(BODY[]<100.5000> UID)").unwrap();
-        let pieces = pieces(&request, 3, row(vec![octets(3000, b"begin")]), true);
+        let pieces = pieces(&request, 3, row(vec![octets(3000, b"begin")]), Added { flags: true, modseq: true });
         assert_eq!(
             pieces,
             [
@@ -462,7 +607,7 @@ mod tests {
                     offset: 105,
                     left: 2995,
                 }),
-                Piece::Text(b" UID 7 FLAGS (\\Seen))\r\n".to_vec()),
+                Piece::Text(b" UID 7 FLAGS (\\Seen) MODSEQ (1))\r\n".to_vec()),
             ]
         );
     }

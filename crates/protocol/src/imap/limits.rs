@@ -25,6 +25,8 @@ pub(super) const DISCARD_MAX: u64 = 1024 * 1024;
 pub(super) const INPUT_MAX: usize = 64 * 1024;
 /// Output of pipelined commands that is collected before it is sent.
 pub(super) const OUTPUT_MAX: usize = 64 * 1024;
+/// Messages of one APPEND (RFC 3502): they are filed in one step, which nothing else may have to wait for long.
+pub(super) const APPEND_MESSAGES_MAX: usize = 256;
 /// A piece of APPEND's literal.
 pub(super) const CHUNK_MAX: usize = 64 * 1024;
 
@@ -44,6 +46,14 @@ pub(super) const FLAGS_MAX: usize = 128;
 pub(super) const PATTERN_MAX: usize = 1024;
 /// Mistakes in a row after which the connection ends: a program that errs so often does not speak IMAP.
 pub(super) const MISTAKES_MAX: usize = 10;
+
+/// Emails that EXPUNGE, or runs of UIDs that VANISHED or a search's answer, names before what was written is sent: an answer
+/// about a million emails goes out in pieces.
+pub(super) const RELEASED_AT_ONCE: usize = 1000;
+/// Emails that one question for STORE names: as many as are changed in one commit.
+pub(super) const STORED_AT_ONCE: u64 = 1000;
+/// Pairs of number and UID in QRESYNC's match data that are looked at, the last ones: what is not looked at is said again.
+pub(super) const MATCHES_MAX: u64 = 4096;
 
 /// What is under way when the autologout is due gets so much longer.
 pub(super) const GRACE: Duration = Duration::from_secs(60);

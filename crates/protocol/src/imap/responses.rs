@@ -2,6 +2,7 @@
 
 use mail::{Flag, MailboxPath};
 
+use super::names::NameForm;
 use super::syntax::is_astring_char;
 
 /// The longest quoted string; what is longer becomes a literal, which clients read without looking at each octet.
@@ -148,9 +149,14 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// `mailbox`, in modified UTF-7.
-    pub(super) fn mailbox(&mut self, path: &MailboxPath) -> &mut Self {
-        self.astring(path.to_utf7().as_bytes())
+    /// `mailbox`, as the client reads it.
+    pub(super) fn mailbox(&mut self, path: &MailboxPath, names: NameForm) -> &mut Self {
+        match names {
+            NameForm::Utf7 => self.astring(path.to_utf7().as_bytes()),
+            // RFC 6855 §3, RFC 9051 §9: a quoted string may hold UTF-8. A path has no control character.
+            NameForm::Utf8 if path.as_str().is_ascii() => self.astring(path.as_str().as_bytes()),
+            NameForm::Utf8 => self.quoted(path.as_str().as_bytes()),
+        }
     }
 
     /// `flag-list`
@@ -208,6 +214,14 @@ mod tests {
         let flags = [Flag::Seen, Flag::Keyword("$Junk".into())];
         assert_eq!(written(|writer| _ = writer.flags(&flags)), r"(\Seen $Junk)");
         assert_eq!(written(|writer| _ = writer.flags(&[])), "()");
-        assert_eq!(written(|writer| _ = writer.mailbox(&MailboxPath::inbox())), "INBOX");
+        let mailbox = |name, form| {
+            let path = MailboxPath::parse(name).unwrap();
+            written(|writer| _ = writer.mailbox(&path, form))
+        };
+        assert_eq!(mailbox("inbox", NameForm::Utf7), "INBOX");
+        assert_eq!(mailbox("R&D", NameForm::Utf7), "R&-D");
+        assert_eq!(mailbox("R&D", NameForm::Utf8), "R&D");
+        assert_eq!(mailbox("\"Entwürfe\"", NameForm::Utf7), r#""\"Entw&APw-rfe\"""#);
+        assert_eq!(mailbox("\"Entwürfe\"", NameForm::Utf8), r#""\"Entwürfe\"""#);
     }
 }

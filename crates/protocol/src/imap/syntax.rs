@@ -8,8 +8,9 @@
 //!
 //! Nothing here recurses, so no depth of parentheses can exhaust the stack.
 
-use mail::Timestamp;
+use mail::{ModSeq, Timestamp};
 
+use super::names::NameForm;
 use crate::misuse::Misuse;
 
 /// What a reader yields: a value, or the way in which the client erred.
@@ -19,11 +20,22 @@ pub(super) type Parsed<T> = Result<T, Misuse>;
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
+    names: NameForm,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(command: &'a [u8]) -> Self {
-        Self { rest: command }
+        Self { rest: command, names: NameForm::default() }
+    }
+
+    /// The same, where names of mailboxes have this form.
+    pub(super) fn with_names(self, names: NameForm) -> Self {
+        Self { names, ..self }
+    }
+
+    /// The form of names.
+    pub(super) fn names(&self) -> NameForm {
+        self.names
     }
 
     /// What has not been read.
@@ -104,6 +116,23 @@ impl<'a> Cursor<'a> {
             0 => Err(Misuse::CommandSyntax),
             number => Ok(number),
         }
+    }
+
+    /// `number64` (RFC 9051 §9): 63 bits.
+    pub(super) fn number64(&mut self) -> Parsed<u64> {
+        let number: u64 =
+            self.some(|octet| octet.is_ascii_digit())?.parse().map_err(|_| Misuse::CommandSyntax)?;
+        if number > i64::MAX as u64 { Err(Misuse::CommandSyntax) } else { Ok(number) }
+    }
+
+    /// `mod-sequence-valzer` (RFC 7162 §7). Zero is taken everywhere: it means all.
+    pub(super) fn modseq(&mut self) -> Parsed<ModSeq> {
+        self.number64().map(ModSeq)
+    }
+
+    /// Takes the rest of the command, unread.
+    pub(super) fn pass_over(&mut self) {
+        self.rest = &[];
     }
 
     /// `astring`

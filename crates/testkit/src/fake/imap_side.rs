@@ -1,11 +1,9 @@
 //! The application's side of one IMAP connection.
 
 use bytes::Bytes;
-use mail::message::Part;
-use mail::{Address, Flag, MailboxPath, ModSeq, Section, SectionText, SpecialUse, Timestamp, Uid, UidSet};
-use protocol::imap::{
-    Answer, Copied, FetchWants, Mailbox as Listed, News, Piece, Question, StoreMode, Wanted,
-};
+use mail::message::{Part, TransferDecoder};
+use mail::{Address, Flag, MailboxPath, ModSeq, Section, SectionText, Timestamp, Uid, UidSet};
+use protocol::imap::{Answer, Copied, FetchWants, Form, News, Piece, Question, StoreMode, Wanted};
 use protocol::sasl::{SignIn, Told};
 
 use super::mailbox::{ARRIVAL, Email, Mailbox, VALIDITY};
@@ -71,11 +69,8 @@ impl ImapSide {
             Question::Mailboxes => Answer::Mailboxes(account.listing()),
             Question::Create { path, special_use } => account.create(path, special_use),
             Question::Delete(path) => account.delete(&path),
-            Question::Rename(from, to) => account.rename(&from, to),
-            Question::Subscribe(path, subscribed) => account.with(&path, |mailbox| {
-                mailbox.subscribed = subscribed;
-                Answer::Done
-            }),
+            Question::Rename(from, to) => account.rename(&from, &to),
+            Question::Subscribe(path, subscribed) => account.subscribe(path, subscribed),
             Question::Status(path) => account.with(&path, |mailbox| Answer::Status(mailbox.status())),
             Question::Select(path) => self.select(account, path),
             Question::Unselect => {
@@ -160,8 +155,8 @@ impl ImapSide {
             Question::Vanished { since, among } => {
                 Answer::Found { uids: mailbox.vanished(since, among.as_ref()), modseq: None }
             }
-            Question::Read { uid, section, offset, .. } => {
-                Answer::Content(read(mailbox, uid, &section, offset))
+            Question::Read { uid, section, form, offset } => {
+                Answer::Content(read(mailbox, uid, &section, form, offset))
             }
             Question::Search { key, modseq } => {
                 let uids = mailbox.search(&key);
@@ -187,57 +182,8 @@ impl ImapSide {
 }
 
 impl Account {
-    fn listing(&self) -> Vec<Listed> {
-        let listed = |(path, mailbox): (&MailboxPath, &Mailbox)| Listed {
-            path: path.clone(),
-            subscribed: mailbox.subscribed,
-            special_use: mailbox.special_use,
-            no_select: false,
-            missing: false,
-        };
-        self.mailboxes.iter().map(listed).collect()
-    }
-
     fn with(&mut self, path: &MailboxPath, decide: impl FnOnce(&mut Mailbox) -> Answer) -> Answer {
         self.mailboxes.get_mut(path).map_or(Answer::NoSuchMailbox, decide)
-    }
-
-    /// RFC 3501 §6.3.3: the levels above are made too.
-    fn create(&mut self, path: MailboxPath, special_use: Option<SpecialUse>) -> Answer {
-        if self.mailboxes.contains_key(&path) {
-            return Answer::Exists;
-        }
-        if special_use.is_some() && self.mailboxes.values().any(|other| other.special_use == special_use) {
-            return Answer::Cannot("Another mailbox has this use");
-        }
-        self.mailboxes.entry(path.clone()).or_default().special_use = special_use;
-        let mut next = Some(path);
-        while let Some(path) = next {
-            next = path.parent();
-            self.mailboxes.entry(path).or_default();
-        }
-        Answer::Done
-    }
-
-    fn delete(&mut self, path: &MailboxPath) -> Answer {
-        if path.is_inbox() {
-            return Answer::Cannot("INBOX stays");
-        }
-        self.mailboxes.remove(path).map_or(Answer::NoSuchMailbox, |_| Answer::Done)
-    }
-
-    fn rename(&mut self, from: &MailboxPath, to: MailboxPath) -> Answer {
-        if self.mailboxes.contains_key(&to) {
-            return Answer::Exists;
-        }
-        match self.mailboxes.remove(from) {
-            Some(mailbox) => {
-                self.create(to.clone(), None);
-                self.mailboxes.insert(to, mailbox);
-                Answer::Done
-            }
-            None => Answer::NoSuchMailbox,
-        }
     }
 }
 
@@ -277,6 +223,7 @@ fn fetch(mailbox: &mut Mailbox, uids: &UidSet, wants: &FetchWants) -> Answer {
         row.envelope = wants.envelope.then(|| Box::new(mail::message::envelope(&email.content)));
         row.structure = wants.structure.then(|| Box::new(mail::message::structure(&email.content)));
         row.sections = wants.sections.iter().map(|wanted| piece(&email.content, wanted)).collect();
+        row.binary_sizes = wants.binary_sizes.iter().map(|part| decoded_size(&email.content, part)).collect();
         row
     });
     Answer::Rows { rows: rows.collect(), rest }
@@ -284,7 +231,11 @@ fn fetch(mailbox: &mut Mailbox, uids: &UidSet, wants: &FetchWants) -> Answer {
 
 /// A section after `<offset.length>`, with its first octets.
 fn piece(content: &Bytes, wanted: &Wanted) -> Piece {
-    let Some(mut bytes) = octets(content, &wanted.section) else { return Piece::Missing };
+    let mut bytes = match shown(content, &wanted.section, wanted.form) {
+        Shown::Octets(bytes) => bytes,
+        Shown::Missing => return Piece::Missing,
+        Shown::Undecodable => return Piece::Undecodable,
+    };
     if let Some((offset, length)) = wanted.partial {
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len() - start);
@@ -295,11 +246,39 @@ fn piece(content: &Bytes, wanted: &Wanted) -> Piece {
     Piece::Octets { length, start: bytes }
 }
 
-fn read(mailbox: &Mailbox, uid: Uid, section: &Section, offset: u64) -> Bytes {
-    let bytes =
-        mailbox.emails.get(&uid).and_then(|email| octets(&email.content, section)).unwrap_or_default();
+fn read(mailbox: &Mailbox, uid: Uid, section: &Section, form: Form, offset: u64) -> Bytes {
+    let shown = mailbox.emails.get(&uid).map(|email| shown(&email.content, section, form));
+    let Some(Shown::Octets(bytes)) = shown else { return Bytes::new() };
     let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
     bytes.slice(start..bytes.len().min(start + PIECE_MAX))
+}
+
+/// What there is of a section.
+enum Shown {
+    Octets(Bytes),
+    Missing,
+    Undecodable,
+}
+
+fn shown(content: &Bytes, section: &Section, form: Form) -> Shown {
+    let Some(bytes) = octets(content, section) else { return Shown::Missing };
+    if form == Form::Raw || section.part.is_empty() {
+        return Shown::Octets(bytes);
+    }
+    let root = mail::message::structure(content);
+    let part = section.part.iter().try_fold(&root, |part, &number| child(part, number));
+    match part.and_then(|part| TransferDecoder::named(&part.encoding)) {
+        Some(decoder) => Shown::Octets(decoder.decode(&bytes).into()),
+        None => Shown::Undecodable,
+    }
+}
+
+fn decoded_size(content: &Bytes, part: &[u32]) -> Option<u64> {
+    let section = Section { part: part.to_vec(), text: SectionText::Whole };
+    match shown(content, &section, Form::Decoded) {
+        Shown::Octets(bytes) => Some(bytes.len() as u64),
+        Shown::Missing | Shown::Undecodable => None,
+    }
 }
 
 /// A section's octets (RFC 3501 §6.4.5), for mail without messages inside.

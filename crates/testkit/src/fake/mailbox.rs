@@ -19,7 +19,6 @@ pub(super) struct Mailbox {
     vanished: Vec<(Uid, ModSeq)>,
     last_uid: u32,
     pub(super) modseq: ModSeq,
-    pub(super) subscribed: bool,
     pub(super) special_use: Option<SpecialUse>,
 }
 

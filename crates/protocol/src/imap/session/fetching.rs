@@ -7,6 +7,7 @@ use mail::UidSet;
 use super::answered::done_but_for;
 use super::{Job, Missing, Poll, ServerSession, Then};
 use crate::imap::fetch::{self, Item, Piece, Request, Stretch};
+use crate::imap::responses::Text;
 use crate::imap::sequence::Numbers;
 use crate::imap::server::{Answer, FetchRow, Question};
 
@@ -16,6 +17,8 @@ pub(super) struct Fetching {
     numbers: Numbers,
     /// Rows that were asked for and did not come.
     missing: u64,
+    /// Some part had an encoding that is not known.
+    undecodable: bool,
     /// What is not looked at yet.
     rest: UidSet,
     /// Written, or to be read, in this order.
@@ -24,7 +27,14 @@ pub(super) struct Fetching {
 
 impl Fetching {
     pub(super) fn new(request: Request, numbers: Numbers, uids: &UidSet) -> Self {
-        Self { request, numbers, missing: uids.len(), rest: UidSet::new(), pieces: VecDeque::new() }
+        Self {
+            request,
+            numbers,
+            missing: uids.len(),
+            undecodable: false,
+            rest: UidSet::new(),
+            pieces: VecDeque::new(),
+        }
     }
 }
 
@@ -46,7 +56,7 @@ impl ServerSession {
                     // The email went away within a literal: only the end of the connection can say so.
                     return self.close();
                 }
-                self.out.extend_from_slice(&content[..taken]);
+                self.out.extend_from_slice(&fetch::sendable(stretch.form, &content[..taken]));
                 stretch.offset += taken as u64;
                 stretch.left -= taken as u64;
             }
@@ -75,7 +85,11 @@ impl ServerSession {
                 Question::Fetch { uids: fetching.rest.clone(), wants: fetching.request.wants.clone() };
             return self.ask(job, Then::Fetch(fetching), question);
         }
-        let text = done_but_for("FETCH completed", fetching.missing, fetching.numbers);
+        let text = match fetching.undecodable {
+            // RFC 3516 §4.3: what could be said was said.
+            true => Text::no("UNKNOWN-CTE", "The encoding of some parts is not known"),
+            false => done_but_for("FETCH completed", fetching.missing, fetching.numbers),
+        };
         self.complete(job, text, Poll::IfNews);
     }
 
@@ -83,6 +97,7 @@ impl ServerSession {
         let Some(selected) = self.selected_mut() else { return };
         let Some(sequence) = selected.view.uids().rank(row.uid) else { return };
         fetching.missing = fetching.missing.saturating_sub(1);
+        fetching.undecodable |= fetch::is_undecodable(&row);
         // RFC 3501 §6.4.5: if \Seen was set, the changed flags are part of the answer.
         let flags_too = fetching.request.wants.mark_seen && selected.view.is_news(row.modseq);
         if flags_too || fetching.request.items.contains(&Item::Flags) {

@@ -3,10 +3,9 @@
 use mail::{Flag, MailboxPath, UidSet};
 
 use super::fetching::Fetching;
-use super::{Job, Missing, Mode, Poll, ServerSession, State, Then};
+use super::{Job, Mode, Poll, ServerSession, State, Then};
 use crate::imap::command::{Access, Command};
 use crate::imap::fetch;
-use crate::imap::list::{self, Listing};
 use crate::imap::responses::{Text, Writer};
 use crate::imap::sequence::Numbers;
 use crate::imap::server::{Question, StoreMode};
@@ -36,7 +35,7 @@ impl ServerSession {
             }
             Command::Idle => self.idle(job),
             Command::Select { .. } | Command::Close | Command::Unselect => self.start_selecting(job, command),
-            Command::Create(_) | Command::Delete(_) | Command::Rename(..) | Command::Subscribe(..) => {
+            Command::Create { .. } | Command::Delete(_) | Command::Rename(..) | Command::Subscribe(..) => {
                 self.start_naming(job, command);
             }
             command => self.start_in_mailbox(job, command),
@@ -54,14 +53,6 @@ impl ServerSession {
         Writer::new(&mut self.out).untagged("BYE Logging out");
         self.conclude(Job { moves_numbers: false, ..job }, Text::ok("LOGOUT completed"));
         self.close();
-    }
-
-    fn list(&mut self, job: Job, listing: Listing) {
-        if listing.pattern.is_none() {
-            list::write(&listing, &[], &mut self.out);
-            return self.complete(job, Text::ok(listing.completed()), Poll::IfNews);
-        }
-        self.ask(job, Then::List(listing), Question::Mailboxes);
     }
 
     fn idle(&mut self, job: Job) {
@@ -90,23 +81,6 @@ impl ServerSession {
         self.state = State::SignedIn;
         self.news = false;
         self.ask(job, Then::Selected(access), Question::Select(path));
-    }
-
-    /// CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.
-    fn start_naming(&mut self, job: Job, command: Command) {
-        let (done, question) = match command {
-            Command::Create(path) => ("CREATE completed", Question::Create { path, special_use: None }),
-            // RFC 3501 §6.3.4: INBOX may not be deleted.
-            Command::Delete(path) if path.is_inbox() => {
-                return self.complete(job, Text::no("CANNOT", "INBOX stays"), Poll::IfNews);
-            }
-            Command::Delete(path) => ("DELETE completed", Question::Delete(path)),
-            Command::Rename(from, to) => ("RENAME completed", Question::Rename(from, to)),
-            Command::Subscribe(path, true) => ("SUBSCRIBE completed", Question::Subscribe(path, true)),
-            Command::Subscribe(path, false) => ("UNSUBSCRIBE completed", Question::Subscribe(path, false)),
-            _ => unreachable!("start() sends no other command here"),
-        };
-        self.ask(job, Then::Plain { done, missing: Missing::NonExistent }, question);
     }
 
     /// What needs a selected mailbox.
