@@ -1,12 +1,12 @@
 //! Accounts.
 
-use directory::Password;
+use directory::{Kept, Password, Verifiers};
 use mail::{Address, MailboxPath};
 use store::read::AccountRecord;
 use store::{AccountRef, Change};
 
 use crate::limits::NAME_OCTETS_MAX;
-use crate::request::{NewPassword, Secret};
+use crate::request::{KeptPasswords, NewPassword, Secret};
 use crate::response::{AccountRow, Refusal, Response};
 use crate::service::{Admin, address};
 
@@ -26,6 +26,7 @@ impl Admin {
         address: &str,
         name: String,
         password: NewPassword,
+        kept: Option<KeptPasswords>,
     ) -> Result<Response, Refusal> {
         let address = self.our_address(address).await?;
         self.require_free(&address).await?;
@@ -33,8 +34,8 @@ impl Admin {
             let remedy = format!("at most {NAME_OCTETS_MAX} octets, no control characters");
             return Err(Refusal::new("the name cannot be kept", remedy));
         }
-        let (secret, told) = self.secret(password).await?;
-        self.commit(self.new_account(&address, name, secret)).await?;
+        let (verifiers, told) = self.verifiers(password, kept.unwrap_or_default().into()).await?;
+        self.commit(self.new_account(&address, name, verifiers)).await?;
         Ok(answer(&address, told, format!("the account {address} is ready")))
     }
 
@@ -66,12 +67,14 @@ impl Admin {
         &self,
         address: &str,
         password: NewPassword,
+        kept: Option<KeptPasswords>,
     ) -> Result<Response, Refusal> {
         let account = self.account(address).await?;
         let address = crate::service::address(&account.address)?;
-        let (secret, told) = self.secret(password).await?;
+        let kept = kept.map_or_else(|| Kept::of(&account), Kept::from);
+        let (Verifiers { secret, scram }, told) = self.verifiers(password, kept).await?;
         let at = self.world.clock.wall();
-        self.commit(vec![Change::SetSecret { account: account.id, secret, scram: String::new(), at }]).await?;
+        self.commit(vec![Change::SetSecret { account: account.id, secret, scram, at }]).await?;
         Ok(answer(&address, told, format!("{address} has a new password")))
     }
 
@@ -83,11 +86,12 @@ impl Admin {
     }
 
     /// The account and its mailboxes, in one commit.
-    fn new_account(&self, address: &Address, name: String, secret: String) -> Vec<Change> {
+    fn new_account(&self, address: &Address, name: String, verifiers: Verifiers) -> Vec<Change> {
+        let Verifiers { secret, scram } = verifiers;
         let at = self.world.clock.wall();
         // RFC 3501 §2.3.1.1 proposes the time; it must only never go back for a path.
         let uid_validity = u32::try_from(at.0 / 1000).unwrap_or(u32::MAX).max(1);
-        let account = Change::AddAccount { address: address.to_string(), name, secret, scram: String::new(), at };
+        let account = Change::AddAccount { address: address.to_string(), name, secret, scram, at };
         let mailbox = |(path, special_use): (&str, Option<&str>)| Change::AddMailbox {
             account: AccountRef::New(0),
             path: MailboxPath::parse(path).expect("the names of MAILBOXES are paths"),
@@ -98,8 +102,12 @@ impl Admin {
         std::iter::once(account).chain(MAILBOXES.into_iter().map(mailbox)).collect()
     }
 
-    /// The verifier of a password, and the password if it was made here.
-    async fn secret(&self, password: NewPassword) -> Result<(String, Option<Secret>), Refusal> {
+    /// What is kept of a password, and the password if it was made here.
+    async fn verifiers(
+        &self,
+        password: NewPassword,
+        kept: Kept,
+    ) -> Result<(Verifiers, Option<Secret>), Refusal> {
         let (password, told) = match password {
             NewPassword::Given(Secret(password)) => (Password(password), None),
             NewPassword::Generate => {
@@ -109,9 +117,18 @@ impl Admin {
             }
         };
         let dice = self.world.dice.clone();
-        let secret = self.world.workers.run_slow(move || directory::hash_password(&dice, &password)).await;
-        let secret = secret.map_err(|unfit| Refusal::new(unfit.to_string(), "choose another one"))?;
-        Ok((secret, told))
+        let verifiers = self.world.workers.run_slow(move || Verifiers::new(&dice, &password, kept)).await;
+        let verifiers = verifiers.map_err(|unfit| Refusal::new(unfit.to_string(), "choose another one"))?;
+        Ok((verifiers, told))
+    }
+}
+
+impl From<KeptPasswords> for Kept {
+    fn from(asked: KeptPasswords) -> Self {
+        match asked {
+            KeptPasswords::Argon2idAndScram => Self::Argon2idAndScram,
+            KeptPasswords::Argon2idOnly => Self::Argon2idAlone,
+        }
     }
 }
 

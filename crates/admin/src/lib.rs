@@ -17,7 +17,7 @@ pub mod socket;
 mod store_check;
 mod trace;
 
-pub use request::{NewPassword, QueueSelection, Request, Secret};
+pub use request::{KeptPasswords, NewPassword, QueueSelection, Request, Secret};
 pub use response::{Refusal, Response};
 pub use running::{ConnectionRow, Down, Running, VirtualServerRow};
 pub use service::Admin;

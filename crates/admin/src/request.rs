@@ -37,6 +37,9 @@ pub enum Request {
         name: String,
         /// Its password.
         password: NewPassword,
+        /// What is kept of it; without, what is usual.
+        #[serde(default)]
+        kept: Option<KeptPasswords>,
     },
     /// All accounts.
     AccountList,
@@ -51,6 +54,9 @@ pub enum Request {
         address: String,
         /// The password.
         password: NewPassword,
+        /// What is kept of it; without, as before.
+        #[serde(default)]
+        kept: Option<KeptPasswords>,
     },
     /// An address that means others.
     AliasAdd {
@@ -146,6 +152,17 @@ pub enum NewPassword {
     Generate,
     /// This one.
     Given(Secret),
+}
+
+/// What an account keeps of its password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptPasswords {
+    /// argon2id, and keys for SCRAM.
+    #[default]
+    Argon2idAndScram,
+    /// argon2id alone: SCRAM is not for this account.
+    Argon2idOnly,
 }
 
 /// A password in clear text on its way over the local socket. `Debug` does not show it.

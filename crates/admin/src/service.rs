@@ -54,12 +54,14 @@ impl Admin {
             Request::DomainDkim { domain, make } => self.domain_dkim(&domain, make).await,
             Request::DomainList => self.domain_list().await,
             Request::DomainRemove { domain } => self.domain_remove(&domain).await,
-            Request::AccountAdd { address, name, password } => {
-                self.account_add(&address, name, password).await
+            Request::AccountAdd { address, name, password, kept } => {
+                self.account_add(&address, name, password, kept).await
             }
             Request::AccountList => self.account_list().await,
             Request::AccountRemove { address } => self.account_remove(&address).await,
-            Request::AccountPassword { address, password } => self.account_password(&address, password).await,
+            Request::AccountPassword { address, password, kept } => {
+                self.account_password(&address, password, kept).await
+            }
             Request::AliasAdd { address, targets } => self.alias_add(&address, &targets).await,
             Request::AliasList => self.alias_list().await,
             Request::AliasRemove { address } => self.alias_remove(&address).await,

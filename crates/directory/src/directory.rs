@@ -271,8 +271,13 @@ mod tests {
             "" => String::new(),
             password => hash_password(&Dice::seeded(1), &Password(password.into())).unwrap(),
         };
-        let account =
-            Change::AddAccount { address: address.into(), name: String::new(), secret, scram: String::new(), at: Timestamp(0) };
+        let account = Change::AddAccount {
+            address: address.into(),
+            name: String::new(),
+            secret,
+            scram: String::new(),
+            at: Timestamp(0),
+        };
         let inbox = Change::AddMailbox {
             account: AccountRef::New(place),
             path: MailboxPath::inbox(),
@@ -363,7 +368,8 @@ mod tests {
         assert_eq!(here.sign_in("bob", "", "old").await, bob, "another's change leaves it");
         let id = here.directory.store.account_by_address("bob@a.example").await.unwrap().unwrap().id;
         let secret = hash_password(&Dice::seeded(2), &Password("new".into())).unwrap();
-        here.change(vec![Change::SetSecret { account: id, secret, scram: String::new(), at: Timestamp(1) }]).await;
+        here.change(vec![Change::SetSecret { account: id, secret, scram: String::new(), at: Timestamp(1) }])
+            .await;
         assert_eq!(here.sign_in("bob", "", "old").await, None);
         assert_eq!(here.sign_in("bob", "", "new").await, bob);
         here.change(vec![Change::RemoveAccount { account: id }]).await;

@@ -1,5 +1,6 @@
 //! Every bound of the directory, with its reason.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Memory for one password hash, KiB. OWASP's password storage advice for argon2id: 19 MiB with two passes and one lane.
@@ -8,6 +9,12 @@ pub const ARGON2_MEMORY_KIB: u32 = 19 * 1024;
 pub const ARGON2_PASSES: u32 = 2;
 /// Lanes; same source. More would let one sign-in take more than one processor.
 pub const ARGON2_LANES: u32 = 1;
+
+/// Rounds of PBKDF2 for SCRAM. RFC 7677 §4 reckons with 15,000. A client computes them at each sign-in, in a script
+/// on a telephone as well, so they cannot be as many as would be good; who needs more keeps argon2id alone.
+pub const SCRAM_ROUNDS: NonZeroU32 = NonZeroU32::new(15_000).expect("it is not zero");
+/// Octets of a salt: no two accounts of the world share one.
+pub const SCRAM_SALT_OCTETS: usize = 16;
 
 /// Longer passwords are refused unread: hashing them is work for whoever sends them.
 pub const PASSWORD_OCTETS_MAX: usize = 1024;

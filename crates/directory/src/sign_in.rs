@@ -74,7 +74,7 @@ impl Directory {
     }
 
     /// The address that a login means; none if it cannot be one.
-    async fn login(&self, text: &str) -> Result<Option<Address>, Error> {
+    pub(crate) async fn login(&self, text: &str) -> Result<Option<Address>, Error> {
         if let Ok(address) = Address::parse(text) {
             return Ok(Some(address.canonical()));
         }
@@ -118,10 +118,11 @@ impl Directory {
             return Ok(Some(principal));
         }
         let digest = self.doorkeeper.digest(&principal.address, &password);
-        let secret = account.secret.clone();
-        if !self.world.workers.run_slow(move || passwords::fits(&secret, &password)).await {
+        let (secret, presented) = (account.secret.clone(), password.clone());
+        if !self.world.workers.run_slow(move || passwords::fits(&secret, &presented)).await {
             return Ok(None);
         }
+        self.add_scram_keys(&account, password).await;
         let now = self.world.clock.now();
         let verified = Verified {
             generation,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Waxseal, a complete mail server.
 #[derive(Debug, Parser)]
@@ -141,6 +141,20 @@ pub struct PasswordSource {
     /// Read the password from the first line of standard input.
     #[arg(long)]
     pub password_stdin: bool,
+    /// What is kept of it. argon2id is hard to guess by, whoever may steal the store; keys for SCRAM are less so, and let
+    /// mail programs sign in without showing the password. Without this, a new account keeps both, and an old one what it
+    /// kept before.
+    #[arg(long, value_name = "KEPT")]
+    pub passwords: Option<KeptPasswords>,
+}
+
+/// What an account keeps of its password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeptPasswords {
+    /// A verifier by argon2id, and keys for SCRAM.
+    Argon2idAndScram,
+    /// A verifier by argon2id alone.
+    Argon2idOnly,
 }
 
 /// What to do with accounts.

@@ -1,8 +1,8 @@
 //! What a failure of ours, or a decision of the directory, is in each protocol. One match each.
 
-use directory::{Directory, Password, Principal, Resolution};
+use directory::{Directory, Password, Principal, Resolution, ScramHash, ScramKeys};
 use mail::Reply;
-use protocol::sasl::{Ask, Credentials, SignIn, Told};
+use protocol::sasl::{Ask, Credentials, Proved, SignIn, Told};
 use store::Error;
 
 /// A failure of the store in SMTP. The detail is in the log.
@@ -48,7 +48,13 @@ pub(crate) fn verified(resolved: Result<Resolution, Error>) -> Reply {
 pub(crate) async fn sign_in(directory: &Directory, ask: Ask) -> (Told, Option<Principal>) {
     let signed_in = match ask {
         Ask::Password(credentials) => directory.sign_in(asked(credentials)).await,
-        Ask::Keys(_) | Ask::Proved(_) => directory::SignIn::Refused,
+        Ask::Keys(wanted) => match directory.scram_keys(&wanted.login, hash(wanted.hash)).await {
+            Ok(keys) => return (Told::Keys(told(keys)), None),
+            Err(error) => directory::SignIn::Unavailable(error),
+        },
+        Ask::Proved(Proved { login, authorization, hash: by, keys, .. }) => {
+            directory.proved(&login, &authorization, hash(by), &shown(keys)).await
+        }
     };
     match signed_in {
         directory::SignIn::Accepted(principal) => {
@@ -60,6 +66,23 @@ pub(crate) async fn sign_in(directory: &Directory, ask: Ask) -> (Told, Option<Pr
             (SignIn::Unavailable.into(), None)
         }
     }
+}
+
+fn hash(asked: protocol::sasl::ScramHash) -> ScramHash {
+    match asked {
+        protocol::sasl::ScramHash::Sha256 => ScramHash::Sha256,
+        protocol::sasl::ScramHash::Sha1 => ScramHash::Sha1,
+    }
+}
+
+fn told(keys: ScramKeys) -> protocol::sasl::ScramKeys {
+    let ScramKeys { salt, iterations, stored_key, server_key } = keys;
+    protocol::sasl::ScramKeys { salt, iterations, stored_key, server_key }
+}
+
+fn shown(keys: protocol::sasl::ScramKeys) -> ScramKeys {
+    let protocol::sasl::ScramKeys { salt, iterations, stored_key, server_key } = keys;
+    ScramKeys { salt, iterations, stored_key, server_key }
 }
 
 fn asked(presented: Credentials) -> directory::Credentials {

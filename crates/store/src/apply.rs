@@ -84,6 +84,7 @@ impl Apply<'_> {
             | Change::RemoveDomain { .. }
             | Change::AddAccount { .. }
             | Change::SetSecret { .. }
+            | Change::SetScram { .. }
             | Change::RemoveAccount { .. }
             | Change::AddAlias { .. }
             | Change::RemoveAlias { .. }

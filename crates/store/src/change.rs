@@ -85,6 +85,16 @@ pub enum Change {
         /// Now.
         at: Timestamp,
     },
+    /// What SCRAM needs of a password that an account has already. Nothing is done if it has another one meanwhile, or has
+    /// that already.
+    SetScram {
+        /// Whose.
+        account: i64,
+        /// The verifier of the password that it was made from.
+        secret: String,
+        /// What SCRAM needs of it, as the directory writes it.
+        scram: String,
+    },
     /// A new password verifier.
     SetSecret {
         /// Whose.

@@ -58,8 +58,8 @@ impl fmt::Debug for DkimKeyRecord {
     }
 }
 
-/// An account as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An account as stored. `Debug` does not show its verifiers.
+#[derive(Clone, PartialEq, Eq)]
 pub struct AccountRecord {
     /// Its number.
     pub id: i64,
@@ -73,6 +73,15 @@ pub struct AccountRecord {
     pub scram: String,
     /// When the account or its password changed last.
     pub changed: Timestamp,
+}
+
+impl fmt::Debug for AccountRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, address, name, secret: _, scram: _, changed } = self;
+        let mut shown = f.debug_struct("AccountRecord");
+        shown.field("id", id).field("address", address).field("name", name).field("changed", changed);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// A mailbox as stored, with its counters.

@@ -1,5 +1,7 @@
 //! The schema, numbered. An older program refuses a newer schema; a newer program brings an older one up to date.
 
+use world::Dice;
+
 use crate::Error;
 use crate::sql::{self, Sql, values};
 
@@ -159,6 +161,23 @@ pub(crate) fn set_state(sql: &mut dyn Sql, name: &str, value: i64) -> Result<(),
         values![name, value],
     )?;
     Ok(())
+}
+
+/// The store's secret, made with it. It lies in the state, in four numbers.
+pub(crate) fn secret(sql: &mut dyn Sql, dice: &Dice) -> Result<[u8; 32], Error> {
+    const NAMES: [&str; 4] = ["secret_0", "secret_1", "secret_2", "secret_3"];
+    let mut secret = [0; 32];
+    for (name, octets) in NAMES.into_iter().zip(secret.chunks_exact_mut(8)) {
+        let mut value = state(sql, name)?;
+        while value == 0 {
+            let mut drawn = [0; 8];
+            dice.fill(&mut drawn);
+            value = i64::from_be_bytes(drawn);
+            set_state(sql, name, value)?;
+        }
+        octets.copy_from_slice(&value.to_be_bytes());
+    }
+    Ok(secret)
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ pub enum Records {
 ///         content: vec![NewContent::Inline { label: "probe".into(), bytes: "Subject: hello\r\n\r\n".into() }],
 ///         changes: vec![
 ///             Change::AddDomain { name: "example.org".into(), at },
-///             Change::AddAccount { address, name, secret, at },
+///             Change::AddAccount { address, name, secret, scram: String::new(), at },
 ///             Change::AddMailbox { account, path, uid_validity, special_use: None, subscribed: true },
 ///             Change::File { mailbox, content, prefix: "Return-Path: <>\r\n".into(), flags: vec![], date: at },
 ///         ],
@@ -121,6 +121,7 @@ pub(crate) struct Shared {
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) orphans: Mutex<Vec<Orphan>>,
     generation: Arc<AtomicU64>,
+    secret: [u8; 32],
     writer: Mutex<Writer>,
     /// Last, so that the lock goes after everything that it guards.
     _place: Place,
@@ -157,6 +158,7 @@ impl Store {
         world: &World,
         options: Options,
     ) -> Result<Self, Error> {
+        let secret = schema::secret(&mut *sql, &world.dice)?;
         let mark = schema::state(&mut *sql, "segment_mark")?;
         let mark =
             u32::try_from(mark).map_err(|_| Error::Full("segments have used up their numbers".into()))?;
@@ -176,6 +178,7 @@ impl Store {
             watchers,
             orphans: Mutex::new(orphans),
             generation,
+            secret,
             writer: Mutex::new(writer),
             _place: place,
         });
@@ -250,6 +253,12 @@ impl Store {
     /// Goes up after each commit that changed domains, accounts, aliases or which mailboxes there are.
     pub fn directory_generation(&self) -> u64 {
         self.inner.shared.generation.load(Ordering::Acquire)
+    }
+
+    /// Random octets that were drawn when the store was made, or first opened by a version that knows of them: a key for
+    /// what must stay the same over restarts and be guessed by nobody.
+    pub fn secret(&self) -> [u8; 32] {
+        self.inner.shared.secret
     }
 
     /// At most `max` octets of content from `offset` on; empty at and after its end. An answer may be shorter: large

@@ -97,6 +97,9 @@ async fn look(store: &Store, answers: &mut Answers) {
     answers
         .note("has domain", (store.has_domain("example.org").await, store.has_domain("example.com").await));
     answers.note("accounts", store.accounts().await);
+    for account in store.accounts().await.unwrap() {
+        answers.note("verifiers", (account.secret, account.scram));
+    }
     answers.note("aliases", store.aliases().await);
     answers.note("keys", (store.dkim_keys("example.org").await, store.dkim_keys("example.net").await));
     answers.note("account", (store.account(1).await, store.account(99).await));
@@ -205,6 +208,10 @@ async fn directory(store: &Store, answers: &mut Answers) {
         Change::RemoveDomain { name: "example.net".into() },
         Change::RemoveDomain { name: "example.com".into() },
         Change::SetSecret { account: 1, secret: String::new(), scram: String::new(), at: at(4) },
+        Change::SetScram { account: 1, secret: "another".into(), scram: "keys".into() },
+        Change::SetScram { account: 1, secret: String::new(), scram: "keys".into() },
+        Change::SetScram { account: 1, secret: String::new(), scram: "other keys".into() },
+        Change::SetScram { account: 99, secret: String::new(), scram: "keys".into() },
         Change::SetSecret { account: 99, secret: String::new(), scram: String::new(), at: at(4) },
         Change::RemoveAccount { account: 2 },
         Change::RemoveAccount { account: 2 },

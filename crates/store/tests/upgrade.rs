@@ -57,6 +57,7 @@ async fn is_up_to_date(store: &Store, before: &[QueueEntry]) {
     let rows: Vec<_> = rows.iter().map(|row| (row.destination.as_str(), row.next_due.0)).collect();
     assert_eq!(rows, [("local", 1000), ("local/12", 3000), ("local.example", 9000)]);
     assert!(store.check(false, None).await.unwrap().is_clean());
+    assert_ne!(store.secret(), [0; 32]);
 
     let destination = "local".to_owned();
     let node = "main".to_owned();

@@ -12,8 +12,8 @@ use world::Clock;
 use super::password;
 use super::show::{Answered, show};
 use crate::cli::{
-    Account, AccountAction, Alias, AliasAction, Command, Domain, DomainAction, Queue, QueueAction, Selection,
-    Status, Store, StoreAction, Trace, Where,
+    Account, AccountAction, Alias, AliasAction, Command, Domain, DomainAction, KeptPasswords, Queue,
+    QueueAction, Selection, Status, Store, StoreAction, Trace, Where,
 };
 use crate::patience::Patience;
 use crate::serve::{open_store, socket_path};
@@ -49,16 +49,25 @@ fn request(command: Command) -> Result<(Request, Where)> {
     })
 }
 
+fn kept(asked: KeptPasswords) -> admin::KeptPasswords {
+    match asked {
+        KeptPasswords::Argon2idAndScram => admin::KeptPasswords::Argon2idAndScram,
+        KeptPasswords::Argon2idOnly => admin::KeptPasswords::Argon2idOnly,
+    }
+}
+
 fn account(action: AccountAction) -> Result<(Request, Where)> {
     Ok(match action {
         AccountAction::Add { address, name, password, place } => {
+            let kept = password.passwords.map(kept);
             let password = password::ask(&password, &address)?;
-            (Request::AccountAdd { address, name, password }, place)
+            (Request::AccountAdd { address, name, password, kept }, place)
         }
         AccountAction::List { place } => (Request::AccountList, place),
         AccountAction::Password { address, password, place } => {
+            let kept = password.passwords.map(kept);
             let password = password::ask(&password, &address)?;
-            (Request::AccountPassword { address, password }, place)
+            (Request::AccountPassword { address, password, kept }, place)
         }
         AccountAction::Remove { address, yes: true, place } => (Request::AccountRemove { address }, place),
         AccountAction::Remove { address, .. } => {

@@ -135,7 +135,7 @@ async fn accounts(admin: &Admin, data: &Path) -> Result<Vec<SampleAccount>> {
         let password = directory::generate_password(&admin.world().dice);
         let sample = SampleAccount { address: address.clone(), password: password.0.clone() };
         let password = NewPassword::Given(Secret(password.0));
-        execute(admin, Request::AccountAdd { address, name: name.into(), password }).await?;
+        execute(admin, Request::AccountAdd { address, name: name.into(), password, kept: None }).await?;
         accounts.push(sample);
     }
     for local in MAGIC {

@@ -188,6 +188,7 @@ fn requests(fixture: &Fixture) -> Vec<Request> {
         address: address.clone(),
         name: String::new(),
         password: NewPassword::Given(Secret(password.clone())),
+        kept: None,
     });
     let alias = |(address, target): &(String, String)| Request::AliasAdd {
         address: address.clone(),

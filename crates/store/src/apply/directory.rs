@@ -21,6 +21,11 @@ impl Apply<'_> {
             Change::SetSecret { account, secret, scram, at } => {
                 self.set_secret(*account, (secret, scram), *at)
             }
+            Change::SetScram { account, secret, scram } => {
+                let text = "UPDATE accounts SET scram = ?3 WHERE id = ?1 AND secret = ?2 AND scram = ''";
+                self.sql.execute(text, values![*account, secret, scram])?;
+                Ok(Applied::Done)
+            }
             Change::RemoveAccount { account } => self.remove_account(*account),
             Change::AddAlias { address, targets, at } => self.add_alias(address, targets, *at),
             Change::RemoveAlias { address } => {
