@@ -1,4 +1,4 @@
-//! Development commands: `cargo xtask bench | ci | setup | sim | tidy | play FILE`.
+//! Development commands: `cargo xtask bench | ci | fuzz | rfc | setup | sim | tidy | play FILE`.
 
 // A program for a terminal.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -12,7 +12,9 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod ci;
 mod durable;
+mod fuzz;
 mod planted;
+mod rfc;
 mod run;
 mod setup;
 mod sim;
@@ -35,8 +37,18 @@ enum Command {
     },
     /// Measures Waxseal beside Postfix and Dovecot (as root) and writes docs/performance.md.
     Bench(bench::Arguments),
+    /// Lets libFuzzer search for octets that break a parser or a session.
+    Fuzz {
+        /// Only these targets.
+        only: Vec<String>,
+        /// For so long each.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Installs what the tests need, or names it.
     Setup,
+    /// Writes docs/conformance.md: which clause is shown by which transcript.
+    Rfc,
     /// Simulates the queue's schedule in many weathers.
     Sim {
         /// How many (2,000).
@@ -59,6 +71,8 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Ci { only } => ci::run(&only),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Fuzz { only, seconds } => fuzz::run(&only, seconds),
+        Command::Rfc => rfc::run(),
         Command::Setup => setup::run(),
         Command::Sim { seeds, planted } => sim::run(seeds, planted),
         Command::Tidy => tidy::run(&root()),

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+mod conformance;
 mod decisions;
 mod dependencies;
 mod lengths;
@@ -32,6 +33,7 @@ const CHECKS: &[Check] = &[
     ("no paths of a machine", machine_paths::check),
     ("nothing is left to do", stubs::check),
     ("decisions are numbered without gaps", decisions::check),
+    ("the table of clauses is fresh", conformance::check),
 ];
 
 /// The checkout, read.
