@@ -106,6 +106,8 @@ misuses! {
     RcptAfterBdat,
     /// DATA after BODY=BINARYMIME (RFC 3030 §3).
     DataOfBinary,
+    /// VERB from a network that is not trusted.
+    VerbNotOffered,
     /// More recipients than a transaction may have.
     TooManyRecipients,
     /// More transactions than a connection may make.
@@ -137,6 +139,10 @@ misuses! {
     NoSuchMessage,
     /// The number of an email that DELE has marked (RFC 1939 §5).
     MessageIsDeleted,
+    /// LANG with a language that is not there (RFC 6856 §3.2).
+    UnknownLanguage,
+    /// RETR or TOP of a message whose header is UTF-8, by a client that has not said that it takes that (RFC 6856 §2.1).
+    Utf8NotAsked,
     // End of POP3.
 
     // IMAP.
@@ -150,6 +156,10 @@ misuses! {
     CommandTooLarge,
     /// More octets than a stranger may send before sign-in.
     TooMuchBeforeSignIn,
+    /// Input came together with the command that starts compression (RFC 4978 §3).
+    InputBeforeCompression,
+    /// A parameter that needs ENABLE first: QRESYNC of SELECT, VANISHED of FETCH (RFC 7162 §3.2.3).
+    NotEnabled,
     /// Keys of SEARCH nested deeper than is taken.
     TooDeep,
     /// More keys, sections, names or flags in a command than are taken.

@@ -23,9 +23,11 @@ use mail::Address;
 pub use channel::{Binding, Channel, Seed};
 use login::Login;
 use plain::Plain;
+pub(crate) use prepare::user_name;
 
 use crate::limits::{SASL_FIELD_MAX, SASL_RESPONSE_MAX};
 use crate::misuse::Misuse;
+use crate::overheard::BLANKED;
 use crate::session::TlsFacts;
 
 /// A password that is never printed: not by `Debug`, not in a log, not in the journal.
@@ -161,6 +163,11 @@ pub trait Mechanism: fmt::Debug + Sync {
         false
     }
 
+    /// Whether the client shows its password.
+    fn shows_password(&self) -> bool {
+        false
+    }
+
     /// A new exchange.
     fn start(&self, grounds: Grounds) -> Box<dyn Dialogue>;
 }
@@ -234,6 +241,11 @@ impl Offer {
         let possible =
             MECHANISMS.iter().enumerate().filter(unbound).fold(0, |bits, (place, _)| bits | 1 << place);
         Self(self.0 & possible)
+    }
+
+    /// Whether one of them shows the password, so that commands that do so may be taken, too.
+    pub fn shows_password(self) -> bool {
+        self.mechanisms().any(Mechanism::shows_password)
     }
 
     /// Whether there is none.
@@ -343,6 +355,15 @@ impl Exchange {
     /// Takes the application's decision.
     pub fn told(&mut self, told: Told) -> Progress {
         self.dialogue.told(told)
+    }
+}
+
+/// A challenge as a log may show it: what the prompts of LOGIN are, everybody knows; from the messages of SCRAM a password
+/// can be guessed at.
+pub fn shown(challenge: &[u8]) -> String {
+    match challenge {
+        b"" | b"Username:" | b"Password:" => encode(challenge),
+        _ => BLANKED.to_owned(),
     }
 }
 

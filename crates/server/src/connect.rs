@@ -22,10 +22,33 @@ pub(crate) struct Endpoint {
     shared: Arc<Shared>,
     server: Arc<VirtualServer>,
     tls: Tls,
-    /// For peers that may not, and for those that may sign in over clear text.
-    sessions: [SessionConfig; 2],
+    /// By [`Liberties::place`].
+    sessions: [SessionConfig; 4],
     settings: Arc<Settings>,
     log: Option<ProtocolLog>,
+}
+
+/// What a peer may because of its network.
+#[derive(Debug, Clone, Copy)]
+struct Liberties {
+    /// Sign in over clear text: `authentication-without-tls`.
+    auth_without_tls: bool,
+    /// Be told of hops: `trusted-networks`.
+    verb: bool,
+}
+
+impl Liberties {
+    const ALL: [Self; 4] = [
+        Self { auth_without_tls: false, verb: false },
+        Self { auth_without_tls: true, verb: false },
+        Self { auth_without_tls: false, verb: true },
+        Self { auth_without_tls: true, verb: true },
+    ];
+
+    /// Where it stands in [`ALL`](Self::ALL).
+    fn place(self) -> usize {
+        usize::from(self.auth_without_tls) + 2 * usize::from(self.verb)
+    }
 }
 
 /// What the sessions of a protocol are told.
@@ -46,8 +69,7 @@ impl Endpoint {
         certificates: &Arc<Certificates>,
         log: Option<ProtocolLog>,
     ) -> Self {
-        let config = |auth_without_tls| session_config(&settings, server, tls, auth_without_tls);
-        let sessions = [config(false), config(true)];
+        let sessions = Liberties::ALL.map(|may| session_config(&settings, server, tls, may));
         let tls = match tls {
             TlsPolicy::Off => Tls::Off,
             TlsPolicy::Offered | TlsPolicy::Required => Tls::Offered(certificates.clone()),
@@ -68,10 +90,14 @@ impl Endpoint {
     pub(crate) async fn serve(self: Arc<Self>, stream: Stream, entry: Entry) {
         let live = entry.live().clone();
         let ip = live.peer().ip();
-        let config = &self.sessions[usize::from(self.settings.authentication_without_tls.contain(ip))];
+        let may = Liberties {
+            auth_without_tls: self.settings.authentication_without_tls.contain(ip),
+            verb: self.settings.trusted_networks.contain(ip),
+        };
+        let config = &self.sessions[may.place()];
         let connection = Arc::new(Connection {
             peer: live.peer(),
-            trusted: self.settings.trusted_networks.contain(ip),
+            trusted: may.verb,
             relay: self.server.relay_facts(ip),
             server: self.server.clone(),
             live,
@@ -125,7 +151,7 @@ fn session_config(
     settings: &Settings,
     server: &VirtualServerSettings,
     tls: TlsPolicy,
-    auth_without_tls: bool,
+    Liberties { auth_without_tls, verb }: Liberties,
 ) -> SessionConfig {
     let host_name = settings.host_name.as_str().to_owned();
     let starttls = matches!(tls, TlsPolicy::Offered | TlsPolicy::Required);
@@ -147,6 +173,7 @@ fn session_config(
                 auth_without_tls,
                 auth_required: server.protocol == Protocol::Submission,
                 messages_max: server.messages_per_connection as usize,
+                verb,
             });
             match server.protocol {
                 Protocol::Lmtp => SessionConfig::Lmtp(config),
@@ -159,7 +186,8 @@ fn session_config(
             timeout_before_sign_in,
             starttls,
             auth_without_tls,
-            passwords: !auth.is_empty(),
+            auth,
+            login_delay: std::time::Duration::ZERO,
             sign_in_failures_max: SIGN_IN_FAILURES_MAX,
         })),
         Protocol::Imap => SessionConfig::Imap(Arc::new(imap::Config {

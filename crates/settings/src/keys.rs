@@ -265,10 +265,12 @@ pub static KEYS: &[Key] = &[
     Key {
         section: Section::Property,
         name: "authentication",
-        kind: "a list of plain, login",
-        default: r#"["plain", "login"]; for smtp and lmtp []"#,
+        kind: "a list of scram-sha-256-plus, scram-sha-1-plus, scram-sha-256, scram-sha-1, plain, login",
+        default: "all of them; for smtp and lmtp []",
         example: r#"["plain"]"#,
-        doc: "How clients may sign in. Passwords are taken under TLS only; see authentication-without-tls.",
+        doc: "How clients may sign in; whatever the order here, the strongest is offered first. scram-* does not show the \
+         password, and *-plus is bound to the TLS channel as well. USER of POP3 and LOGIN of IMAP are taken where plain or \
+         login is. Nobody signs in without TLS, by whatever mechanism; but see authentication-without-tls.",
     },
     Key {
         section: Section::Property,

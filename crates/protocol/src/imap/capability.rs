@@ -1,4 +1,5 @@
-//! CAPABILITY (RFC 3501 §7.2.1): one slice of what there is, and when it is said.
+//! CAPABILITY (RFC 3501 §7.2.1): one slice of what there is, and when it is said; and ENABLE (RFC 5161), what the client
+//! has switched on.
 
 use crate::sasl::Offer;
 
@@ -11,6 +12,48 @@ pub(super) struct Facts {
     /// What AUTHENTICATE would take.
     pub(super) offer: Offer,
 }
+
+/// What the client has switched on, for the rest of the connection. None of it can be switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Enabled {
+    /// By ENABLE, or by any command of RFC 7162 §3.1 that speaks of mod-sequences.
+    pub(super) condstore: bool,
+    /// VANISHED in place of EXPUNGE (RFC 7162 §3.2.3).
+    pub(super) qresync: bool,
+    /// RFC 6855 §3
+    pub(super) utf8_accept: bool,
+    /// RFC 9051, where it differs from RFC 3501.
+    pub(super) rev2: bool,
+}
+
+impl Enabled {
+    /// UTF-8 in quoted strings and names, without modified UTF-7 (RFC 6855 §3, RFC 9051 §5.1).
+    pub(super) fn utf8(self) -> bool {
+        self.utf8_accept || self.rev2
+    }
+
+    /// Switches on what a word of ENABLE names; its name if it is one that can be (RFC 5161 §3.1).
+    ///
+    /// `selected`: UTF8=ACCEPT changes the names and the answers of mailboxes that are open, and is passed over then
+    /// (RFC 6855 §3: only in authenticated state); IMAP4rev2 likewise (RFC 9051 §6.3.1).
+    pub(super) fn enable(&mut self, word: &str, selected: bool) -> Option<&'static str> {
+        let (name, switch) = ENABLING.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
+        let before_select = matches!(*name, "UTF8=ACCEPT" | "IMAP4rev2");
+        if before_select && selected {
+            return None;
+        }
+        switch(self);
+        Some(name)
+    }
+}
+
+/// What ENABLE takes.
+const ENABLING: &[(&str, fn(&mut Enabled))] = &[
+    ("CONDSTORE", |enabled| enabled.condstore = true),
+    // RFC 7162 §3.2.3: it is CONDSTORE as well.
+    ("QRESYNC", |enabled| (enabled.qresync, enabled.condstore) = (true, true)),
+    ("UTF8=ACCEPT", |enabled| enabled.utf8_accept = true),
+];
 
 /// A capability.
 struct Capability {
@@ -45,6 +88,12 @@ const CAPABILITIES: &[Capability] = &[
     capability("UNSELECT", signed_in),
     capability("MOVE", signed_in),
     capability("STATUS=SIZE", signed_in),
+    capability("ENABLE", signed_in),
+    capability("CONDSTORE", signed_in),
+    capability("QRESYNC", signed_in),
+    capability("ESEARCH", signed_in),
+    capability("SEARCHRES", signed_in),
+    capability("UTF8=ACCEPT", signed_in),
 ];
 
 /// `CAPABILITY IMAP4rev1 ...`, for the response and for the response code.
@@ -72,11 +121,31 @@ mod tests {
         let clear = Facts { signed_in: false, starttls: true, offer: Offer::NONE };
         assert_eq!(list(clear), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS LOGINDISABLED");
         let secure = Facts { signed_in: false, starttls: false, offer: Offer::ALL };
-        assert_eq!(list(secure), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN");
+        assert_eq!(
+            list(secure),
+            "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-1-PLUS AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-1 AUTH=PLAIN AUTH=LOGIN"
+        );
         let signed_in = Facts { signed_in: true, starttls: false, offer: Offer::ALL };
         assert_eq!(
             list(signed_in),
-            "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID IDLE NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE STATUS=SIZE"
+            "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID IDLE NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE STATUS=SIZE \
+             ENABLE CONDSTORE QRESYNC ESEARCH SEARCHRES UTF8=ACCEPT"
         );
+    }
+
+    #[test]
+    fn what_can_be_enabled() {
+        let mut enabled = Enabled::default();
+        for unknown in ["", "IDLE", "X-GOOD-IDEA", "QRESYNC,"] {
+            assert_eq!(enabled.enable(unknown, false), None, "{unknown}");
+        }
+        assert_eq!(enabled, Enabled::default());
+        assert_eq!(enabled.enable("utf8=accept", true), None);
+        assert_eq!(enabled.enable("utf8=accept", false), Some("UTF8=ACCEPT"));
+        assert_eq!(enabled.enable("Condstore", true), Some("CONDSTORE"));
+        assert_eq!(enabled, Enabled { utf8_accept: true, condstore: true, ..Enabled::default() });
+        let mut enabled = Enabled::default();
+        assert_eq!(enabled.enable("QRESYNC", true), Some("QRESYNC"));
+        assert!(enabled.condstore && enabled.qresync && !enabled.utf8());
     }
 }

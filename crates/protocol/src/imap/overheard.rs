@@ -93,6 +93,12 @@ impl Ear {
         self.read = out.len();
     }
 
+    /// A challenge was added to the output, which ends here now. It is shown so.
+    pub(super) fn challenge(&mut self, end: usize, shown: &str) {
+        self.notes.we(format!("+ {shown}"));
+        self.read = end;
+    }
+
     /// The output is sent.
     pub(super) fn sent(&mut self) {
         self.read = 0;

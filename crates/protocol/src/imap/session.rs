@@ -8,13 +8,17 @@
 //!
 //! One command runs at a time, in the order of the client (RFC 3501 §5.5); what is pipelined waits as bytes.
 
+mod announcing;
 mod answered;
 mod append;
 mod fetching;
 mod listing;
 mod naming;
+mod searching;
+mod selecting;
 mod sign_in;
 mod start;
+mod storing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,9 +27,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use mail::UidSet;
 
+use self::announcing::After;
 use self::append::Append;
 use self::fetching::Fetching;
 use self::listing::Rows;
+use self::searching::{PouringOn, Searching};
+use self::selecting::{Resyncing, Selecting};
+use self::storing::Storing;
+use super::capability::Enabled;
 use super::command::{self, Access, Allowed, Entry};
 use super::intake::{Event, Intake};
 use super::limits;
@@ -33,12 +42,12 @@ use super::list::Listing;
 use super::message;
 use super::names::NameForm;
 use super::overheard::Ear;
-use super::responses::{Condition, Text, Writer};
-use super::sequence::Numbers;
+use super::responses::{Text, Writer};
+use super::sequence::Known;
 use super::server::{Answer, Config, News, Outcome, Question};
 use super::status::StatusItem;
 use super::syntax::{Announced, Cursor};
-use super::view::{self, View};
+use super::view::View;
 use crate::lines::{Line, Lines};
 use crate::misuse::{Misuse, Misuses};
 use crate::overheard::Overheard;
@@ -82,11 +91,15 @@ pub struct ServerSession {
     question: Option<Box<Question>>,
     tls: bool,
     /// What exchanges of AUTHENTICATE stand on.
-    channel: Channel,
+    channel: Box<Channel>,
     /// What AUTHENTICATE takes on this connection.
     offer: Offer,
     /// The selected mailbox has changed, and we have not asked how.
     news: bool,
+    /// What the client has switched on.
+    enabled: Enabled,
+    /// COMPRESS was answered.
+    compressed: bool,
     stopping: bool,
     now: Instant,
     deadline: Instant,
@@ -112,8 +125,8 @@ enum Life {
     /// The greeting was not sent.
     Fresh,
     Open,
-    /// STARTTLS was answered; the handshake is to be asked for.
-    Upgrade,
+    /// STARTTLS or COMPRESS was answered; the switch is to be asked for.
+    Upgrade(Upgrade),
     Handshake,
     Closing,
 }
@@ -129,6 +142,8 @@ enum State {
 struct Selected {
     view: View,
     access: Access,
+    /// What SEARCH has saved (RFC 5182).
+    saved: UidSet,
 }
 
 /// What the next line is.
@@ -138,6 +153,10 @@ enum Mode {
     Sasl(Job, Box<Exchange>),
     /// DONE.
     Idle(Job),
+    /// Nothing: a long answer is being written.
+    Pouring(Box<PouringOn>),
+    /// Nothing: a command ends, with much to say.
+    Concluding(Box<(Job, Text)>),
     /// APPEND's literal.
     Append(Box<Append>),
 }
@@ -176,22 +195,25 @@ enum Then {
     /// No mailbox is selected any more.
     Unselected(&'static str),
     /// No mailbox is selected any more, and this one will be.
-    Reselect(mail::MailboxPath, Access),
-    Selected(Access),
-    Found(Numbers),
+    Reselect(Box<Selecting>),
+    Selected(Box<Selecting>),
+    /// The mailbox is open to a client that was here before.
+    Resync(Box<Resyncing>),
+    Found(Box<Searching>),
+    /// The mod-sequences of the first and last of these.
+    FoundEnds(Box<Searching>, UidSet),
     Fetch(Box<Fetching>),
-    Stored {
-        silent: bool,
-        numbers: Numbers,
-        asked: u64,
-    },
+    /// What has vanished among the last; then the first are fetched.
+    FetchVanished(Box<Fetching>, UidSet, UidSet),
+    Stored(Box<Storing>),
+    Compress,
     Copied,
     Moved,
     Expunged,
-    /// What happened meanwhile; then the command ends.
-    Changed(Text),
-    /// What happened while the client idles.
-    IdleChanged,
+    /// What happened meanwhile.
+    Changed(After),
+    /// What more happened: flags of so many emails.
+    MoreFlags(After, u64),
     AppendBegun(Box<Append>, Announced),
     AppendTaken(Box<Append>),
     AppendNext(Box<Append>, Announced),
@@ -231,9 +253,11 @@ impl ServerSession {
             running: None,
             question: None,
             tls: false,
-            channel: Channel::new(seed),
+            channel: Box::new(Channel::new(seed)),
             offer,
             news: false,
+            enabled: Enabled::default(),
+            compressed: false,
             stopping: false,
             now,
             deadline,
@@ -256,6 +280,12 @@ impl ServerSession {
         }
         match std::mem::replace(&mut self.mode, Mode::Commands) {
             Mode::Append(append) => self.append_on(append),
+            Mode::Pouring(pouring) => self.pour_on(pouring),
+            Mode::Concluding(ending) => {
+                let (job, text) = *ending;
+                self.conclude(job, text);
+                true
+            }
             _ if self.stopping => {
                 self.bye("Server is shutting down");
                 true
@@ -311,7 +341,7 @@ impl ServerSession {
 
     /// How the client writes and reads names of mailboxes.
     fn names(&self) -> NameForm {
-        NameForm::Utf7
+        if self.enabled.utf8() { NameForm::Utf8 } else { NameForm::Utf7 }
     }
 
     fn is_signed_in(&self) -> bool {
@@ -395,8 +425,11 @@ impl ServerSession {
         }
         job.moves_numbers = entry.moves_numbers;
         let empty = UidSet::new();
-        let map = self.selected().map_or(&empty, |selected| selected.view.uids());
-        match entry.read(cursor, map) {
+        let known = self.selected().map_or(Known { map: &empty, saved: &empty }, |selected| Known {
+            map: selected.view.uids(),
+            saved: &selected.saved,
+        });
+        match entry.read(cursor, known) {
             Ok(command) => self.start(job, command),
             Err(misuse) => self.wrong(job, misuse),
         }
@@ -442,45 +475,6 @@ impl ServerSession {
         self.question = Some(Box::new(question));
     }
 
-    /// Ends a command: first the news of the mailbox, then the tagged response.
-    fn complete(&mut self, job: Job, text: Text, poll: Poll) {
-        let since = self.selected().map(|selected| selected.view.modseq());
-        match since {
-            Some(since) if self.news || poll == Poll::Always => {
-                // News that come from now on may not be in the answer.
-                self.news = false;
-                self.ask(job, Then::Changed(text), Question::Changes { since });
-            }
-            _ => self.conclude(job, text),
-        }
-    }
-
-    /// The tagged response.
-    fn conclude(&mut self, job: Job, text: Text) {
-        if job.moves_numbers {
-            self.release();
-        }
-        Writer::new(&mut self.out).status(&job.tag, &text);
-        self.commands += 1;
-        self.renew_deadline();
-        if text.condition != Condition::Bad {
-            self.mistakes = 0;
-            return;
-        }
-        self.mistakes += 1;
-        if self.mistakes == limits::MISTAKES_MAX {
-            self.misuses.note(Misuse::TooManyMisuses);
-            self.bye("Too many mistakes");
-        }
-    }
-
-    /// Says what is gone: sequence numbers move.
-    fn release(&mut self) {
-        if let State::Selected(selected) = &mut self.state {
-            view::write(&selected.view.release(), &mut self.out);
-        }
-    }
-
     /// Ends the connection after a last word.
     fn bye(&mut self, text: &str) {
         Writer::new(&mut self.out).untagged(&format!("BYE {text}"));
@@ -503,11 +497,13 @@ impl ServerSession {
 
     /// IDLE (RFC 2177): the news go out as they come; DONE ends it.
     fn idle_on(&mut self, job: Job) -> bool {
-        if let Some(since) = self.selected().map(|selected| selected.view.modseq())
-            && self.news
-        {
-            self.news = false;
-            self.ask(job, Then::IdleChanged, Question::Changes { since });
+        if self.selected().is_some_and(|selected| selected.view.holds()) {
+            self.release();
+            self.mode = Mode::Idle(job);
+            return true;
+        }
+        if self.news && self.selected().is_some() {
+            self.ask_changes(job, After::Idle);
             return true;
         }
         let Some(line) = self.lines.next_line() else {
@@ -556,6 +552,8 @@ fn reproach(misuse: Misuse) -> Text {
         Misuse::ChannelBindingDenied => Text::no("AUTHENTICATIONFAILED", "Channel binding was offered"),
         Misuse::UnknownChannelBinding => Text::no("CANNOT", "Channel binding is not known"),
         Misuse::InputBeforeTls => Text::bad("Input before TLS"),
+        Misuse::InputBeforeCompression => Text::bad("Input before compression"),
+        Misuse::NotEnabled => Text::bad("ENABLE QRESYNC comes first"),
         _ => Text::bad("Syntax error in arguments"),
     }
 }
@@ -572,8 +570,12 @@ impl Session for ServerSession {
             Life::Closing => {}
             // RFC 3501 §6.2.1: no command may follow STARTTLS before the handshake; whoever put it there is not the
             // client that will be heard through TLS.
-            Life::Upgrade | Life::Handshake => {
+            Life::Upgrade(Upgrade::Tls) | Life::Handshake => {
                 self.misuses.note(Misuse::InputBeforeTls);
+                self.close();
+            }
+            Life::Upgrade(Upgrade::Deflate) => {
+                self.misuses.note(Misuse::InputBeforeCompression);
                 self.close();
             }
             Life::Fresh | Life::Open => self.lines.push(bytes),
@@ -604,7 +606,11 @@ impl Session for ServerSession {
             return;
         }
         self.misuses.note(Misuse::TooSlow);
-        if matches!(self.life, Life::Upgrade | Life::Handshake) { self.close() } else { self.bye("Too slow") }
+        if matches!(self.life, Life::Upgrade(_) | Life::Handshake) {
+            self.close()
+        } else {
+            self.bye("Too slow")
+        }
     }
 
     fn secured(&mut self, now: Instant, facts: TlsFacts) {
@@ -659,9 +665,9 @@ impl Session for ServerSession {
         }
         match self.life {
             Life::Closing => Step::Close,
-            Life::Upgrade => {
-                self.life = Life::Handshake;
-                Step::Upgrade(Upgrade::Tls)
+            Life::Upgrade(upgrade) => {
+                self.life = if upgrade == Upgrade::Tls { Life::Handshake } else { Life::Open };
+                Step::Upgrade(upgrade)
             }
             _ => Step::Await { until: self.deadline, read: self.lines.waiting() < limits::INPUT_MAX },
         }

@@ -138,7 +138,8 @@ fn pop3(takes: Takes, cut: (&[u8], &[usize])) -> Vec<String> {
         timeout_before_sign_in: minute,
         starttls: true,
         auth_without_tls: takes,
-        passwords: true,
+        auth: crate::sasl::Offer::ALL,
+        login_delay: Duration::ZERO,
         sign_in_failures_max: 3,
     };
     let now = start();

@@ -11,8 +11,14 @@ pub(super) enum Command {
     User(String),
     /// PASS string
     Pass(Password),
+    /// AUTH mechanism [initial-response] (RFC 5034 §4)
+    Auth(String, Option<String>),
     /// STLS (RFC 2595 §4)
     Stls,
+    /// UTF8 (RFC 6856 §2.1)
+    Utf8,
+    /// LANG [language range] (RFC 6856 §3.2)
+    Lang(Option<String>),
     /// CAPA (RFC 2449 §5)
     Capa,
     /// STAT
@@ -44,7 +50,20 @@ impl Command {
             "USER" => Ok(Self::User(present(argument.trim())?.into())),
             // RFC 1939 §7, PASS: spaces belong to the password.
             "PASS" => Ok(Self::Pass(Password(present(argument)?.into()))),
+            "AUTH" => Self::auth(argument),
+            "LANG" => match argument.trim() {
+                "" => Ok(Self::Lang(None)),
+                range => Ok(Self::Lang(Some(range.into()))),
+            },
             keyword => Self::with_numbers(keyword, argument.split(' ').filter(|word| !word.is_empty())),
+        }
+    }
+
+    fn auth(argument: &str) -> Result<Self, Misuse> {
+        let mut words = argument.split(' ').filter(|word| !word.is_empty());
+        match (words.next(), words.next(), words.next()) {
+            (Some(mechanism), initial, None) => Ok(Self::Auth(mechanism.into(), initial.map(str::to_owned))),
+            _ => Err(Misuse::CommandSyntax),
         }
     }
 
@@ -52,6 +71,7 @@ impl Command {
         let numbers = words.map(number).collect::<Result<Vec<u32>, Misuse>>();
         let simple = match keyword {
             "STLS" => Self::Stls,
+            "UTF8" => Self::Utf8,
             "CAPA" => Self::Capa,
             "STAT" => Self::Stat,
             "RSET" => Self::Rset,
@@ -101,6 +121,14 @@ mod tests {
             ("USER  ", Err(Misuse::CommandSyntax)),
             ("PASS  two words ", pass(" two words ")),
             ("PASS", Err(Misuse::CommandSyntax)),
+            ("AUTH", Err(Misuse::CommandSyntax)),
+            ("AUTH plain", Ok(Command::Auth("plain".into(), None))),
+            ("AUTH PLAIN = ", Ok(Command::Auth("PLAIN".into(), Some("=".into())))),
+            ("AUTH PLAIN a b", Err(Misuse::CommandSyntax)),
+            ("UTF8", Ok(Command::Utf8)),
+            ("UTF8 USER", Err(Misuse::CommandSyntax)),
+            ("LANG", Ok(Command::Lang(None))),
+            ("lang EN", Ok(Command::Lang(Some("EN".into())))),
             ("Stls", Ok(Command::Stls)),
             ("STLS now", Err(Misuse::CommandSyntax)),
             ("QUIT ", Ok(Command::Quit)),

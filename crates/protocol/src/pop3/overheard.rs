@@ -3,11 +3,11 @@
 use crate::overheard::{BLANKED, NO_COMMAND, auth_shown};
 
 /// Commands without an argument.
-const SIMPLE: &[&str] = &["STLS", "CAPA", "STAT", "RSET", "NOOP", "QUIT"];
+const SIMPLE: &[&str] = &["STLS", "CAPA", "STAT", "RSET", "NOOP", "QUIT", "UTF8"];
 /// Commands whose arguments are numbers.
 const NUMBERS: &[&str] = &["LIST", "UIDL", "RETR", "TOP", "DELE"];
 /// Commands with a secret, and those of other servers.
-const HIDDEN: &[&str] = &["PASS", "APOP", "RPOP", "LAST", "XTND", "LANG", "UTF8"];
+const HIDDEN: &[&str] = &["PASS", "APOP", "RPOP", "LAST", "XTND", "LANG"];
 
 /// A command line, without its CRLF, as it may be shown.
 pub(super) fn shown(line: &[u8]) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mail::Uid;
 
-use crate::sasl::{Ask, Told};
+use crate::sasl::{Ask, Offer, Told};
 
 /// What a virtual server lets this session do. Shared by its connections.
 #[derive(Debug, Clone)]
@@ -19,10 +19,13 @@ pub struct Config {
     pub timeout_before_sign_in: Duration,
     /// Whether STLS is offered.
     pub starttls: bool,
-    /// The peer is in a network of `authentication-without-tls`: USER and PASS are taken in clear text.
+    /// The peer is in a network of `authentication-without-tls`: it may sign in over clear text.
     pub auth_without_tls: bool,
-    /// USER and PASS are taken, as far as the above allows.
-    pub passwords: bool,
+    /// What AUTH offers, as far as the above allows; USER and PASS are taken if one of them shows the password.
+    pub auth: Offer,
+    /// How long an account must wait between sign-ins, for the client to know (RFC 2449 §6.5); zero: not at all. The
+    /// application sees to it.
+    pub login_delay: Duration,
     /// Wrong passwords after which the connection ends.
     pub sign_in_failures_max: usize,
 }
@@ -68,6 +71,8 @@ pub enum Answer {
     },
     /// Another session has the maildrop: `-ERR [IN-USE]`.
     InUse,
+    /// The account was here a moment ago: `-ERR [LOGIN-DELAY]`.
+    TooSoon,
     /// A piece of content; empty at and after its end, or if the email is gone.
     Content(Bytes),
     /// The emails were removed, durably.

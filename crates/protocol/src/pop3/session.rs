@@ -1,5 +1,7 @@
 //! The POP3 server session.
 
+mod sign_in;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +17,7 @@ use super::{Answer, Config, Outcome, Question};
 use crate::lines::{Line, Lines};
 use crate::misuse::{Misuse, Misuses};
 use crate::overheard::{Notes, Overheard, Speaker};
-use crate::sasl::{Ask, Channel, Credentials, Password, Seed, SignIn};
+use crate::sasl::{Channel, Exchange, Offer, Seed};
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 
 /// The server's side of one POP3 connection.
@@ -34,7 +36,8 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 ///     timeout_before_sign_in: Duration::from_secs(60),
 ///     starttls: true,
 ///     auth_without_tls: false,
-///     passwords: true,
+///     auth: protocol::sasl::Offer::ALL,
+///     login_delay: Duration::ZERO,
 ///     sign_in_failures_max: 3,
 /// };
 /// let mut session = ServerSession::new(Arc::new(config), now, protocol::sasl::Seed([0; 32]));
@@ -55,6 +58,10 @@ pub struct ServerSession {
     secure: bool,
     /// What exchanges of AUTH stand on.
     channel: Channel,
+    /// What AUTH takes on this connection.
+    offer: Offer,
+    /// Text may be UTF-8 (RFC 6856 §2.1).
+    utf8: bool,
     /// The server stops: no further command begins.
     stopping: bool,
     /// Of the last input.
@@ -87,6 +94,8 @@ enum Doing {
     Waiting(Asked),
     /// Lines of LIST or UIDL are being sent, from this number on.
     Listing(List, u32),
+    /// The next line is a response in this exchange of AUTH.
+    Sasl(Box<Exchange>),
     /// STLS was answered.
     Upgrading,
     /// The handshake is under way.
@@ -98,7 +107,8 @@ enum Doing {
 /// What the open question was about.
 #[derive(Debug)]
 enum Asked {
-    SignIn,
+    /// In an exchange of AUTH, or by USER and PASS.
+    SignIn(Option<Box<Exchange>>),
     Open,
     Read(Box<Reading>),
     Removing(usize),
@@ -134,6 +144,7 @@ impl ServerSession {
     /// A session for a new connection. If it is TLS from its first byte, [`secured`](Session::secured) follows at once.
     /// `seed` is random, for this connection alone.
     pub fn new(config: Arc<Config>, now: Instant, seed: Seed) -> Self {
+        let offer = config.auth.over(None);
         let mut session = Self {
             lines: Lines::new(LINE_MAX),
             out: BytesMut::new(),
@@ -141,6 +152,8 @@ impl ServerSession {
             doing: Doing::Commands,
             secure: false,
             channel: Channel::new(seed),
+            offer,
+            utf8: false,
             stopping: false,
             now,
             deadline: now + config.timeout_before_sign_in,
@@ -187,9 +200,15 @@ impl ServerSession {
         match command {
             Command::Capa => self.capabilities(),
             Command::Quit => self.quit(),
-            Command::User(name) => self.user(name)?,
+            Command::User(name) => self.user(&name)?,
             Command::Pass(password) => self.password(password)?,
+            Command::Auth(mechanism, initial) => self.auth(&mechanism, initial.as_deref())?,
             Command::Stls => self.stls()?,
+            Command::Utf8 => {
+                self.utf8 = true;
+                self.ok("text may be UTF-8");
+            }
+            Command::Lang(range) => self.language(range.as_deref())?,
             Command::Noop => {
                 self.maildrop()?;
                 self.ok("");
@@ -221,88 +240,18 @@ impl ServerSession {
         }
     }
 
-    // AUTHORIZATION
-
-    /// RFC 2449 §5: what may be used now.
-    fn capabilities(&mut self) {
-        self.ok("capabilities follow");
-        let before_sign_in = matches!(self.state, State::Authorization(_));
-        let passwords = self.takes_passwords();
-        for (offered, capability) in [
-            (true, "TOP"),
-            (true, "UIDL"),
-            (!before_sign_in || passwords, "USER"),
-            (before_sign_in && self.tls_offered(), "STLS"),
-            (true, "RESP-CODES"),
-            (true, "AUTH-RESP-CODE"),
-            (true, "PIPELINING"),
-            (true, "EXPIRE NEVER"),
-        ] {
-            if offered {
-                self.out_line(capability);
+    /// RFC 6856 §3.2. There is one language; whatever else is asked for, it stays.
+    fn language(&mut self, range: Option<&str>) -> Result<(), Misuse> {
+        match range {
+            None => {
+                self.ok("languages follow");
+                self.out_line("en English");
+                self.out_line(".");
             }
+            Some(range) if range == "*" || range.eq_ignore_ascii_case("en") => self.ok("en this is English"),
+            Some(_) => return Err(Misuse::UnknownLanguage),
         }
-        self.out_line(".");
-    }
-
-    fn tls_offered(&self) -> bool {
-        self.config.starttls && !self.secure
-    }
-
-    fn takes_passwords(&self) -> bool {
-        self.config.passwords && (self.secure || self.config.auth_without_tls)
-    }
-
-    fn user(&mut self, name: String) -> Result<(), Misuse> {
-        self.may_sign_in()?;
-        self.state = State::Authorization(Some(name));
-        // The same for every name: who has an account is not told (RFC 1939 §13).
-        self.ok("send PASS");
         Ok(())
-    }
-
-    fn password(&mut self, password: Password) -> Result<(), Misuse> {
-        self.may_sign_in()?;
-        let State::Authorization(Some(login)) =
-            std::mem::replace(&mut self.state, State::Authorization(None))
-        else {
-            return Err(Misuse::PassBeforeUser);
-        };
-        let credentials = Credentials { mechanism: "USER", authorization: String::new(), login, password };
-        self.ask(Question::Authenticate(Ask::Password(credentials)), Asked::SignIn);
-        Ok(())
-    }
-
-    fn may_sign_in(&self) -> Result<(), Misuse> {
-        match self.state {
-            State::Transaction(_) => Err(Misuse::SignInTwice),
-            State::Authorization(_) if self.takes_passwords() => Ok(()),
-            State::Authorization(_) => Err(Misuse::SignInWithoutTls),
-        }
-    }
-
-    /// RFC 2595 §4.
-    fn stls(&mut self) -> Result<(), Misuse> {
-        if matches!(self.state, State::Transaction(_)) {
-            return Err(Misuse::TlsAfterSignIn);
-        }
-        if !self.tls_offered() {
-            return Err(Misuse::TlsNotOffered);
-        }
-        if !self.lines.is_empty() {
-            return Err(Misuse::InputBeforeTls);
-        }
-        self.ok("begin TLS");
-        self.doing = Doing::Upgrading;
-        Ok(())
-    }
-
-    fn signed_in(&mut self, sign_in: &SignIn) {
-        match sign_in {
-            SignIn::Accepted(_) => self.ask(Question::Open, Asked::Open),
-            SignIn::Refused => self.refuse(Misuse::SignInFailed),
-            SignIn::Unavailable => self.unavailable(),
-        }
     }
 
     fn opened(&mut self, maildrop: Maildrop) {
@@ -368,6 +317,9 @@ impl ServerSession {
         if piece.is_empty() && reading.offset < reading.size {
             return self.content_missing(&reading);
         }
+        if reading.offset == 0 && !self.utf8 && has_utf8_header(piece) {
+            return self.refuse(Misuse::Utf8NotAsked);
+        }
         if reading.offset == 0 {
             self.ok(&if reading.top.is_none() { format!("{} octets", reading.size) } else { String::new() });
         }
@@ -424,11 +376,13 @@ impl ServerSession {
     /// Settles the open question. An answer that does not fit it counts as "the server could not".
     fn settle(&mut self, asked: Asked, answer: Answer) {
         match (asked, answer) {
-            (Asked::SignIn, Answer::SignIn(told)) => self.signed_in(&told.sign_in()),
+            (Asked::SignIn(exchange), Answer::SignIn(told)) => self.sign_in_told(exchange, told),
             (Asked::Open, Answer::Maildrop { validity, emails }) => {
                 self.opened(Maildrop::new(validity, emails))
             }
             (Asked::Open, Answer::InUse) => self.err("[IN-USE] another session has this maildrop"),
+            // RFC 2449 §8.1.1.
+            (Asked::Open, Answer::TooSoon) => self.err("[LOGIN-DELAY] come back later"),
             (Asked::Read(reading), Answer::Content(piece)) => self.content(reading, &piece),
             (Asked::Read(reading), _) => self.content_missing(&reading),
             (Asked::Removing(count), Answer::Removed) => {
@@ -440,7 +394,7 @@ impl ServerSession {
                 self.err("[SYS/TEMP] no message was removed");
                 self.doing = Doing::Closing;
             }
-            (Asked::SignIn | Asked::Open, _) => self.unavailable(),
+            (Asked::SignIn(_) | Asked::Open, _) => self.unavailable(),
         }
     }
 
@@ -494,6 +448,15 @@ impl ServerSession {
         self.out.put_slice(b"\r\n");
     }
 
+    /// A line of which the log sees another form.
+    fn out_secret(&mut self, line: &str, shown: &str) {
+        if let Some(notes) = &mut self.notes {
+            notes.we(&format!("+ {shown}"));
+        }
+        self.out.put_slice(line.as_bytes());
+        self.out.put_slice(b"\r\n");
+    }
+
     // Time
 
     /// Idle time begins anew: a command has come, or an answer.
@@ -514,6 +477,14 @@ impl ServerSession {
             Doing::Commands => match self.lines.next_line() {
                 Some(line) => self.line(line),
                 None => return Some(self.wait(true)),
+            },
+            Doing::Sasl(_) if self.stopping => self.doing = Doing::Closing,
+            Doing::Sasl(exchange) => match self.lines.next_line() {
+                Some(line) => self.sasl_line(exchange, line),
+                None => {
+                    self.doing = Doing::Sasl(exchange);
+                    return Some(self.wait(true));
+                }
             },
             Doing::Asking(boxed) => {
                 let (question, asked) = *boxed;
@@ -581,10 +552,12 @@ impl Session for ServerSession {
         self.now = now;
         self.secure = true;
         self.channel.secured(&facts);
+        self.offer = self.config.auth.over(Some(&facts));
         if let Doing::Handshake = self.doing {
             // RFC 2595 §4: what was learnt before the handshake is forgotten.
             self.lines.clear();
             self.state = State::Authorization(None);
+            self.utf8 = false;
             self.doing = Doing::Commands;
             self.renew_deadline();
         }
@@ -635,6 +608,22 @@ impl ServerSession {
     }
 }
 
+/// Whether a message that begins so has a header that only a client of UTF-8 may see (RFC 6856 §2.1). A header in another
+/// charset is no UTF-8 string: it is broken mail, older than the rule, and goes out as it came. So does what stands after
+/// the first 64 KiB.
+fn has_utf8_header(beginning: &[u8]) -> bool {
+    let end = memchr::memmem::find(beginning, b"\r\n\r\n").unwrap_or(beginning.len());
+    let header = &beginning[..end];
+    if header.is_ascii() {
+        return false;
+    }
+    match std::str::from_utf8(header) {
+        Ok(_) => true,
+        // Cut in a character.
+        Err(error) => error.error_len().is_none() && !header[..error.valid_up_to()].is_ascii(),
+    }
+}
+
 fn list_line(maildrop: &Maildrop, list: List, number: u32) -> Result<String, Misuse> {
     match list {
         List::Scan => maildrop.scan_listing(number),
@@ -651,6 +640,7 @@ fn reply_to(misuse: Misuse) -> &'static str {
         Misuse::InputBeforeTls => "no input may come between STLS and the handshake",
         Misuse::TlsNotOffered => "TLS is not possible here",
         Misuse::TlsAfterSignIn => "STLS comes before sign-in",
+        Misuse::SignInNotOffered => "not possible here",
         Misuse::SignInWithoutTls => "begin TLS before you sign in",
         // RFC 3206 §4: the credentials are wrong; the text is the same for an unknown account.
         Misuse::SignInFailed => "[AUTH] wrong name or password",
@@ -660,6 +650,16 @@ fn reply_to(misuse: Misuse) -> &'static str {
         Misuse::NoSuchMessage => "no such message",
         Misuse::MessageIsDeleted => "the message is marked as deleted",
         Misuse::UnknownCommand => "unknown command",
+        Misuse::UnknownMechanism => "the mechanism is not offered",
+        Misuse::SaslNotBase64 => "the response is not base64",
+        Misuse::SaslMalformed => "the response is not what the mechanism asks for",
+        Misuse::SaslTooLong => "the response is too long",
+        // RFC 3206 §4, as after a failure: something is wrong with how the client signs in.
+        Misuse::ChannelBindingDenied => "[AUTH] channel binding was offered, and somebody may have hidden it",
+        Misuse::UnknownChannelBinding => "the channel binding is not known",
+        Misuse::UnknownLanguage => "no such language",
+        // RFC 6856 §5.
+        Misuse::Utf8NotAsked => "[UTF8] the header is UTF-8: say UTF8 first",
         Misuse::EightBitCommand => "a command is UTF-8",
         _ => "wrong argument",
     }

@@ -12,6 +12,10 @@ impl Mechanism for Login {
         "LOGIN"
     }
 
+    fn shows_password(&self) -> bool {
+        true
+    }
+
     fn start(&self, _: Grounds) -> Box<dyn Dialogue> {
         Box::new(Asking { login: None })
     }

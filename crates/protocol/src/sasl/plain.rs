@@ -11,6 +11,10 @@ impl Mechanism for Plain {
         "PLAIN"
     }
 
+    fn shows_password(&self) -> bool {
+        true
+    }
+
     fn start(&self, _: Grounds) -> Box<dyn Dialogue> {
         Box::new(Self)
     }

@@ -5,7 +5,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 /// A user name as it is compared; a query string, in which unassigned code points are allowed (RFC 5802 §5.1). None if
 /// something in it is prohibited, or nothing is left.
-pub(super) fn user_name(name: &str) -> Option<String> {
+pub(crate) fn user_name(name: &str) -> Option<String> {
     // RFC 4013 §2.1 and §2.2.
     let spaces = |c| if tables::non_ascii_space_character(c) { ' ' } else { c };
     let mapped = name.chars().map(spaces).filter(|&c| !tables::commonly_mapped_to_nothing(c));

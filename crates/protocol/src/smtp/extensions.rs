@@ -105,9 +105,9 @@ mod tests {
         let all = "mx.example.org, PIPELINING, SIZE 1000, 8BITMIME, CHUNKING, BINARYMIME, SMTPUTF8, DSN, \
             LIMITS MAILMAX=3 RCPTMAX=3, ENHANCEDSTATUSCODES";
         check(&config(), &open, &format!("{all}, STARTTLS, EXPN, HELP"));
-        check(&config(), &secure, &format!("{all}, AUTH PLAIN LOGIN, EXPN, HELP"));
+        check(&config(), &secure, &format!("{all}, AUTH SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN, EXPN, HELP"));
         let trusting = Config { auth_without_tls: true, starttls: false, ..config() };
-        check(&trusting, &open, &format!("{all}, AUTH PLAIN LOGIN, EXPN, HELP"));
+        check(&trusting, &open, &format!("{all}, AUTH SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN, EXPN, HELP"));
         check(&Config { auth: Offer::NONE, ..config() }, &secure, &format!("{all}, EXPN, HELP"));
         let plain = Config { auth: Offer::of(["plain"]), expn: false, ..config() };
         check(&plain, &secure, &format!("{all}, AUTH PLAIN, HELP"));

@@ -32,12 +32,12 @@ use super::content::Content;
 use super::dialect::Dialect;
 use super::overheard;
 use super::replies::{self, Canned};
-use super::server::{Answer, Config, Hello, Outcome, Question};
+use super::server::{Answer, Config, Hello, Hop, Outcome, Question};
 use crate::limits;
 use crate::lines::{Line, Lines};
 use crate::misuse::{Misuse, Misuses};
 use crate::overheard::{BLANKED, Notes, Overheard, Speaker};
-use crate::sasl::{Channel, Exchange, Seed};
+use crate::sasl::{self, Channel, Exchange, Seed};
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 
 /// The server's side of one SMTP connection.
@@ -50,7 +50,7 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 /// #     host_name: "mx.example.org".into(), banner: "ESMTP".into(), message_size_max: 1000, recipients_max: 10,
 /// #     timeout: Duration::from_secs(300), starttls: false, tls_required: false,
 /// #     auth: protocol::sasl::Offer::NONE, expn: true,
-/// #     auth_without_tls: false, auth_required: false, messages_max: 10,
+/// #     auth_without_tls: false, auth_required: false, messages_max: 10, verb: false,
 /// # });
 /// # let now = Instant::now();
 /// let mut session = smtp::ServerSession::new(config, now, protocol::sasl::Seed([0; 32]));
@@ -82,6 +82,8 @@ pub struct ServerSession {
     misuses: Misuses,
     /// Where the client stopped, for the outcome.
     stopped: &'static str,
+    /// VERB was said.
+    verbose: bool,
     /// What is said, if somebody asked for it.
     notes: Option<Box<Notes>>,
 }
@@ -139,7 +141,9 @@ enum Asked {
     /// With the number of recipients that wait for a reply.
     Refused(Reply, usize),
     Abandoned(Then),
-    Lookup,
+    Lookup {
+        utf8: bool,
+    },
 }
 
 /// What follows once the application knows that the transaction is over.
@@ -227,6 +231,7 @@ impl ServerSession {
                 Dialect::Smtp => "before HELO",
                 Dialect::Lmtp => "before LHLO",
             },
+            verbose: false,
             notes: None,
         }
     }
@@ -296,10 +301,22 @@ impl ServerSession {
     // Output.
 
     fn say(&mut self, reply: &Reply) {
+        self.say_as(reply, Reply::render);
+    }
+
+    fn say_as(&mut self, reply: &Reply, render: fn(&Reply, &mut BytesMut)) {
         let from = self.out.len();
-        reply.render(&mut self.out);
+        render(reply, &mut self.out);
         if let Some(notes) = &mut self.notes {
             String::from_utf8_lossy(&self.out[from..]).lines().for_each(|line| notes.we(line));
+        }
+    }
+
+    /// A challenge, of which the log sees another form.
+    fn say_challenge(&mut self, challenge: &[u8]) {
+        replies::challenge(sasl::encode(challenge)).render(&mut self.out);
+        if let Some(notes) = &mut self.notes {
+            notes.we(format!("334 {}", sasl::shown(challenge)));
         }
     }
 
@@ -324,6 +341,22 @@ impl ServerSession {
         };
         if let Some(notes) = &mut self.notes {
             notes.content(Speaker::Peer, size);
+        }
+    }
+
+    /// As other servers have told of hops since Sendmail did: in lines with the code 050, before the reply. They go out while
+    /// the question is open, so few wait.
+    fn tell_hop(&mut self, hop: &str) {
+        for line in hop.lines() {
+            let mut line = format!("050 {}", mail::printable(line));
+            while line.len() > mail::limits::REPLY_LINE_OCTETS_MAX - 2 {
+                line.pop();
+            }
+            if let Some(notes) = &mut self.notes {
+                notes.we(&line);
+            }
+            self.out.extend_from_slice(line.as_bytes());
+            self.out.extend_from_slice(b"\r\n");
         }
     }
 
@@ -394,7 +427,7 @@ impl ServerSession {
 impl Session for ServerSession {
     type Question = Question;
     type Answer = Answer;
-    type News = ();
+    type News = Hop;
     type Outcome = Outcome;
 
     fn receive(&mut self, now: Instant, bytes: &[u8]) {
@@ -419,8 +452,11 @@ impl Session for ServerSession {
         }
     }
 
-    fn tell(&mut self, now: Instant, (): ()) {
+    fn tell(&mut self, now: Instant, Hop(hop): Hop) {
         self.clock.now = now;
+        if self.verbose && matches!(self.asked, Some(Asked::Finish)) {
+            self.tell_hop(&hop);
+        }
     }
 
     fn woken(&mut self, now: Instant) {
@@ -444,6 +480,7 @@ impl Session for ServerSession {
         // RFC 3207 §4.2: all that the client said before is forgotten.
         self.hello = None;
         self.account = None;
+        self.verbose = false;
         self.channel.secured(&facts);
         self.tls = Some(facts);
         if matches!(self.state, State::Handshake) {

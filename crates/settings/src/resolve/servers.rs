@@ -261,7 +261,7 @@ fn tls_default(protocol: Protocol) -> Tls {
 fn mechanisms_default(protocol: Protocol) -> Vec<Mechanism> {
     match protocol {
         Protocol::Smtp | Protocol::Lmtp => Vec::new(),
-        Protocol::Submission | Protocol::Pop3 | Protocol::Imap => vec![Mechanism::Plain, Mechanism::Login],
+        Protocol::Submission | Protocol::Pop3 | Protocol::Imap => Mechanism::ALL.to_vec(),
     }
 }
 

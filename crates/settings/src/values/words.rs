@@ -176,6 +176,14 @@ impl Word for Reach {
 /// How a client proves who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mechanism {
+    /// RFC 7677, bound to the TLS channel.
+    ScramSha256Plus,
+    /// RFC 5802, bound to the TLS channel.
+    ScramSha1Plus,
+    /// RFC 7677.
+    ScramSha256,
+    /// RFC 5802.
+    ScramSha1,
     /// RFC 4616.
     Plain,
     /// draft-murchison-sasl-login, for old mail programs.
@@ -183,9 +191,23 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
+    /// All of them, the strongest first.
+    pub const ALL: [Self; 6] = [
+        Self::ScramSha256Plus,
+        Self::ScramSha1Plus,
+        Self::ScramSha256,
+        Self::ScramSha1,
+        Self::Plain,
+        Self::Login,
+    ];
+
     /// Its name: IANA's, in lower case.
     pub fn name(self) -> &'static str {
         match self {
+            Self::ScramSha256Plus => "scram-sha-256-plus",
+            Self::ScramSha1Plus => "scram-sha-1-plus",
+            Self::ScramSha256 => "scram-sha-256",
+            Self::ScramSha1 => "scram-sha-1",
             Self::Plain => "plain",
             Self::Login => "login",
         }
@@ -193,8 +215,14 @@ impl Mechanism {
 }
 
 impl Word for Mechanism {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("plain", Mechanism::Plain), ("login", Mechanism::Login)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("scram-sha-256-plus", Mechanism::ScramSha256Plus),
+        ("scram-sha-1-plus", Mechanism::ScramSha1Plus),
+        ("scram-sha-256", Mechanism::ScramSha256),
+        ("scram-sha-1", Mechanism::ScramSha1),
+        ("plain", Mechanism::Plain),
+        ("login", Mechanism::Login),
+    ];
 }
 
 /// On or off.

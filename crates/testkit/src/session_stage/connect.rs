@@ -61,10 +61,12 @@ struct Options {
     message_size_max: u64,
     recipients_max: usize,
     messages_max: usize,
+    verb: bool,
     sign_in_failures_max: usize,
+    login_delay: u64,
 }
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 11] = [
     "tls",
     "authentication",
     "authentication-without-tls",
@@ -74,6 +76,8 @@ const KNOWN: [&str; 9] = [
     "messages-per-connection",
     "sign-in-failures",
     "full-mailbox",
+    "trusted",
+    "login-delay",
 ];
 
 impl Options {
@@ -94,8 +98,10 @@ impl Options {
             auth_required: switch(given, "authentication-required", protocol == Protocol::Submission)?,
             message_size_max: number(given, "message-size-limit", 50 << 20)?,
             recipients_max: number(given, "recipients-per-message", 1000)?,
+            verb: switch(given, "trusted", false)?,
             messages_max: number(given, "messages-per-connection", 1000)?,
             sign_in_failures_max: number(given, "sign-in-failures", 3)?,
+            login_delay: number(given, "login-delay", 0)?,
         })
     }
 
@@ -113,6 +119,7 @@ impl Options {
             auth_without_tls: self.auth_without_tls,
             auth_required: self.auth_required,
             messages_max: self.messages_max,
+            verb: self.verb,
         }
     }
 
@@ -123,7 +130,8 @@ impl Options {
             timeout_before_sign_in: Duration::from_secs(60),
             starttls: self.tls_offered,
             auth_without_tls: self.auth_without_tls,
-            passwords: self.auth,
+            auth: if self.auth { Offer::ALL } else { Offer::NONE },
+            login_delay: Duration::from_secs(self.login_delay),
             sign_in_failures_max: self.sign_in_failures_max,
         }
     }

@@ -9,6 +9,7 @@ use crate::imap::server::{Answer, Question};
 use crate::lines::Line;
 use crate::misuse::Misuse;
 use crate::sasl::{self, Ask, Credentials, Exchange, Offer, Password, Progress, SignIn, Stop};
+use crate::session::Upgrade;
 
 impl ServerSession {
     pub(super) fn greet(&mut self) {
@@ -39,7 +40,7 @@ impl ServerSession {
             return self.close();
         }
         self.conclude(job, Text::ok("Begin TLS now"));
-        self.life = Life::Upgrade;
+        self.life = Life::Upgrade(Upgrade::Tls);
     }
 
     pub(super) fn login(&mut self, job: Job, login: String, password: Password) {
@@ -85,11 +86,21 @@ impl ServerSession {
     fn sasl_progress(&mut self, job: Job, exchange: Box<Exchange>, progress: Progress) {
         match progress {
             Progress::Challenge(challenge) => {
-                Writer::new(&mut self.out).raw("+ ").raw(&sasl::encode(challenge)).end();
+                self.say_challenge(&challenge);
                 self.mode = Mode::Sasl(job, exchange);
             }
             Progress::Ask(ask) => self.ask(job, Then::SignIn(Some(exchange)), Question::Authenticate(ask)),
             Progress::Settled(sign_in) => self.signed_in(job, &sign_in),
+        }
+    }
+
+    fn say_challenge(&mut self, challenge: &[u8]) {
+        if let Some(ear) = &mut self.ear {
+            ear.response(&self.out);
+        }
+        Writer::new(&mut self.out).raw("+ ").raw(&sasl::encode(challenge)).end();
+        if let Some(ear) = &mut self.ear {
+            ear.challenge(self.out.len(), &sasl::shown(challenge));
         }
     }
 

