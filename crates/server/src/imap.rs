@@ -103,6 +103,7 @@ impl Connection {
             }
             Question::Status(path) => self.status(&path).await,
             Question::Select(path) => self.select(&path).await,
+            Question::Compress => Ok(self.compress()),
             Question::Unselect => Ok(self.unselect()),
             Question::Changes { since } => {
                 Ok(Answer::Changes(changes(self.selected()?.changes(since).await?)))
@@ -171,6 +172,10 @@ impl Connection {
         }))
     }
 
+    fn compress(&self) -> Answer {
+        if self.live.live.reserve_compression() { Answer::Done } else { Answer::Unavailable }
+    }
+
     fn unselect(&self) -> Answer {
         self.state().selected = None;
         Answer::Done
@@ -198,9 +203,8 @@ impl Connection {
     }
 
     async fn fetch(&self, uids: &UidSet, wants: FetchWants) -> Result<Answer> {
-        let facts = wants.facts;
         let fetched = self.selected()?.fetch(uids, &wants_of(wants)).await?;
-        let rows = fetched.rows.into_iter().map(|row| fetch_row(row, facts)).collect();
+        let rows = fetched.rows.into_iter().map(fetch_row).collect();
         Ok(Answer::Rows { rows, rest: fetched.rest })
     }
 
@@ -216,7 +220,7 @@ impl Connection {
             StoreMode::Remove => FlagMode::Remove,
         };
         let stored = self.selected()?.set_flags(uids, (mode, flags), unchanged_since).await?;
-        let rows = stored.rows.into_iter().map(|row| fetch_row(row, false)).collect();
+        let rows = stored.rows.into_iter().map(fetch_row).collect();
         Ok(Answer::Stored { rows, modified: stored.modified })
     }
 
@@ -295,7 +299,7 @@ fn changes(changes: mailboxes::Changes) -> Changes {
         highest_modseq: changes.highest_modseq,
         vanished: changes.vanished,
         arrived: changes.arrived,
-        flags: changes.flags.into_iter().map(|row| fetch_row(row, false)).collect(),
+        flags: changes.flags.into_iter().map(fetch_row).collect(),
         rest: changes.rest,
     }
 }
@@ -304,12 +308,12 @@ fn copied(copied: mailboxes::Copied) -> Answer {
     Answer::Copied(Copied { validity: copied.validity, source: copied.source, target: copied.target })
 }
 
-fn fetch_row(row: Row, facts: bool) -> FetchRow {
+fn fetch_row(row: Row) -> FetchRow {
     FetchRow {
         uid: row.uid,
         flags: row.flags,
         modseq: row.modseq,
-        facts: facts.then_some((row.date, row.size)),
+        facts: row.facts,
         envelope: row.envelope,
         structure: row.structure,
         sections: row.sections.into_iter().map(piece).collect(),
@@ -338,6 +342,7 @@ fn wants_of(wants: FetchWants) -> mailboxes::Wants {
         mailboxes::Wanted { section, partial, form: form_of(form) }
     };
     mailboxes::Wants {
+        facts: wants.facts,
         envelope: wants.envelope,
         structure: wants.structure,
         sections: wants.sections.into_iter().map(wanted).collect(),
@@ -382,7 +387,8 @@ pub(crate) mod tests {
         let live = Arc::new(connection(&world));
         let settings = settings::resolve(settings::DEFAULT_TEXT).unwrap();
         let destinations = Arc::new(queue::Destinations::new(&settings));
-        let shared = Shared::new(world, store, directory, mailboxes, destinations, "mx.example.org".into());
+        let terms = queue::runner::Terms::new(&settings);
+        let shared = Shared::new(world, store, directory, mailboxes, destinations, terms);
         Place { shared: Arc::new(shared), live, _dir: dir }
     }
 

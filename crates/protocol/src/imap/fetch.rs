@@ -4,9 +4,11 @@
 //! after the other while they are sent.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use mail::Uid;
+use mail::message::EnvelopeFields;
 
 use super::limits::{HEADER_FIELDS_MAX, PART_DEPTH_MAX, SECTIONS_MAX};
 use super::responses::Writer;
@@ -292,9 +294,15 @@ pub(super) struct Added {
     pub(super) modseq: bool,
 }
 
-/// Writes one row; nothing, if nothing of it can be said.
-pub(super) fn pieces(request: &Request, sequence: u32, row: FetchRow, added: Added) -> Vec<Piece> {
-    let mut written = RowPieces { pieces: Vec::new(), text: format!("* {sequence} FETCH (").into_bytes() };
+/// Writes one row behind what is on its way already; nothing, if nothing of it can be said. Rows without a stretch share a text.
+pub(super) fn write_row(
+    pieces: &mut VecDeque<Piece>,
+    request: &Request,
+    sequence: u32,
+    row: &FetchRow,
+    added: Added,
+) {
+    let mut written = RowWriter::begin(pieces, sequence);
     let mut sections = row.sections.iter().zip(&request.wants.sections);
     let mut binary_sizes = row.binary_sizes.iter();
     for item in &request.items {
@@ -305,40 +313,43 @@ pub(super) fn pieces(request: &Request, sequence: u32, row: FetchRow, added: Add
                     written.section(row.uid, wanted, *length, start);
                 }
                 Some((server::Piece::Undecodable, _)) => {}
-                Some((server::Piece::Missing, _)) | None => written.name(name).extend_from_slice(b"NIL"),
+                Some((server::Piece::Missing, _)) | None => _ = written.name(name).raw("NIL"),
             },
             Item::BinarySize(name) => {
                 if let Some(Some(octets)) = binary_sizes.next() {
-                    written.name(name).extend_from_slice(octets.to_string().as_bytes());
+                    written.name(name).number(octets);
                 }
             }
-            item => fact(&mut Writer::new(written.next()), item, &row),
+            item => fact(&mut written.next(), item, row),
         }
     }
     let additions = [(Item::Uid, added.modseq), (Item::Flags, added.flags), (Item::ModSeq, added.modseq)];
     for (item, _) in additions.iter().filter(|(item, added)| *added && !request.items.contains(item)) {
-        fact(&mut Writer::new(written.next()), item, &row);
+        fact(&mut written.next(), item, row);
     }
-    written.end()
+    written.end();
 }
 
 /// An item that is not a section. What the row does not hold is NIL or 0: the email was there, its facts were not.
 fn fact(writer: &mut Writer<'_>, item: &Item, row: &FetchRow) {
     match item {
         Item::Flags => _ = writer.raw("FLAGS ").flags(&row.flags),
-        Item::Uid => _ = writer.raw("UID ").raw(&row.uid.to_string()),
-        Item::ModSeq => _ = writer.raw(&format!("MODSEQ ({})", row.modseq)),
+        Item::Uid => _ = writer.raw("UID ").number(row.uid),
+        Item::ModSeq => _ = writer.raw("MODSEQ (").number(row.modseq).raw(")"),
         Item::InternalDate => {
             let date = row.facts.map_or(mail::Timestamp(0), |(date, _)| date);
             writer.raw("INTERNALDATE \"").raw(&date.imap()).raw("\"");
         }
         Item::Size => {
             let size = row.facts.map_or(0, |(_, size)| size);
-            writer.raw("RFC822.SIZE ").raw(&size.to_string());
+            writer.raw("RFC822.SIZE ").number(size);
         }
         Item::Envelope => {
             writer.raw("ENVELOPE ");
-            structure::envelope(writer, &row.envelope.as_deref().cloned().unwrap_or_default());
+            match &row.envelope {
+                Some(envelope) => structure::envelope(writer, envelope),
+                None => structure::envelope(writer, &EnvelopeFields::default()),
+            }
         }
         Item::Body => {
             writer.raw("BODY ");
@@ -352,26 +363,47 @@ fn fact(writer: &mut Writer<'_>, item: &Item, row: &FetchRow) {
     }
 }
 
-struct RowPieces {
-    pieces: Vec<Piece>,
-    text: Vec<u8>,
+/// Writes a row to the end of what is on its way.
+struct RowWriter<'a> {
+    pieces: &'a mut VecDeque<Piece>,
+    /// Where the row begins in its first text.
+    begun: usize,
 }
 
-impl RowPieces {
-    /// Where the next item is to be written.
-    fn next(&mut self) -> &mut Vec<u8> {
-        if self.text.last() != Some(&b'(') {
-            self.text.push(b' ');
+impl<'a> RowWriter<'a> {
+    fn begin(pieces: &'a mut VecDeque<Piece>, sequence: u32) -> Self {
+        let mut row = Self { pieces, begun: 0 };
+        row.begun = row.text().len();
+        Writer::new(row.text()).raw("* ").number(sequence).raw(" FETCH (");
+        row
+    }
+
+    /// The text at the end.
+    fn text(&mut self) -> &mut Vec<u8> {
+        if !matches!(self.pieces.back(), Some(Piece::Text(_))) {
+            self.pieces.push_back(Piece::Text(Vec::new()));
         }
-        &mut self.text
+        match self.pieces.back_mut() {
+            Some(Piece::Text(text)) => text,
+            _ => unreachable!("a text was just put there"),
+        }
+    }
+
+    /// Where the next item is to be written.
+    fn next(&mut self) -> Writer<'_> {
+        let text = self.text();
+        if text.last() != Some(&b'(') {
+            text.push(b' ');
+        }
+        Writer::new(text)
     }
 
     /// The next item's name; its value must follow.
-    fn name(&mut self, name: &str) -> &mut Vec<u8> {
-        let text = self.next();
-        text.extend_from_slice(name.as_bytes());
-        text.push(b' ');
-        text
+    fn name(&mut self, name: &str) -> Writer<'_> {
+        let mut writer = self.next();
+        // A name may hold a literal of the client's.
+        writer.content(name.as_bytes()).raw(" ");
+        writer
     }
 
     /// The literal: its size first, then what the answer held of it, then a stretch for the rest.
@@ -380,13 +412,13 @@ impl RowPieces {
         let held = content.len() as u64;
         // RFC 3516 §4.3: a string, if no octet is NUL. What was not seen yet may hold one.
         let may_hold_nul = held < octets || memchr::memchr(0, content).is_some();
+        let mut writer = Writer::new(self.text());
         if wanted.form == Form::Decoded && may_hold_nul {
-            self.text.push(b'~');
+            writer.raw("~");
         }
-        Writer::new(&mut self.text).literal_size(octets).content(&sendable(wanted.form, content));
+        writer.literal_size(octets).content(&sendable(wanted.form, content));
         if held < octets {
-            self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
-            self.pieces.push(Piece::Stretch(Stretch {
+            self.pieces.push_back(Piece::Stretch(Stretch {
                 uid,
                 section: wanted.section.clone(),
                 form: wanted.form,
@@ -396,13 +428,15 @@ impl RowPieces {
         }
     }
 
-    fn end(mut self) -> Vec<Piece> {
-        if self.pieces.is_empty() && self.text.ends_with(b"(") {
-            return Vec::new();
+    fn end(mut self) {
+        let begun = self.begun;
+        let text = self.text();
+        if text.ends_with(b"(") {
+            // Nothing was written: a value ends otherwise.
+            text.truncate(begun);
+        } else {
+            Writer::new(text).raw(")").end();
         }
-        self.text.extend_from_slice(b")\r\n");
-        self.pieces.push(Piece::Text(self.text));
-        self.pieces
     }
 }
 
@@ -531,7 +565,7 @@ mod tests {
         use server::Piece::{Missing, Undecodable};
         let check = |input: &str, sections: Vec<server::Piece>, sizes: &[Option<u64>], expected: &[u8]| {
             let row = FetchRow { binary_sizes: sizes.to_vec(), ..row(sections) };
-            let written: Vec<u8> = pieces(&request(input).unwrap(), 3, row, Added::default())
+            let written: Vec<u8> = pieces(&request(input).unwrap(), row, Added::default())
                 .into_iter()
                 .flat_map(|piece| match piece {
                     Piece::Text(text) => text,
@@ -549,6 +583,12 @@ mod tests {
         check("(BINARY[1] UID)", vec![Undecodable], &[], b"* 3 FETCH (UID 7)\r\n");
         let both = "(BINARY.SIZE[1] BINARY.SIZE[2] UID)";
         check(both, vec![], &[None, Some(5)], b"* 3 FETCH (BINARY.SIZE[2] 5 UID 7)\r\n");
+    }
+
+    fn pieces(request: &Request, row: FetchRow, added: Added) -> Vec<Piece> {
+        let mut pieces = VecDeque::new();
+        write_row(&mut pieces, request, 3, &row, added);
+        pieces.into()
     }
 
     fn row(sections: Vec<server::Piece>) -> FetchRow {
@@ -576,7 +616,7 @@ mod tests {
                 None => server::Piece::Missing,
             };
             let sections = sections.iter().map(piece).collect();
-            let pieces = pieces(&request(input).unwrap(), 3, row(sections), Added::default());
+            let pieces = pieces(&request(input).unwrap(), row(sections), Added::default());
             assert_eq!(pieces, [Piece::Text(expected.as_bytes().to_vec())], "{input}");
         };
         check(
@@ -595,7 +635,7 @@ mod tests {
     #[test]
     fn long_sections_are_stretches() {
         let request = request("(BODY[]<100.5000> UID)").unwrap();
-        let pieces = pieces(&request, 3, row(vec![octets(3000, b"begin")]), Added { flags: true, modseq: true });
+        let pieces = pieces(&request, row(vec![octets(3000, b"begin")]), Added { flags: true, modseq: true });
         assert_eq!(
             pieces,
             [

@@ -1,13 +1,71 @@
-//! SEARCH (RFC 3501 §6.4.4): the program becomes a [`SearchKey`], its sequence sets UIDs.
+//! SEARCH (RFC 3501 §6.4.4; RETURN, RFC 4731 and 5182; MODSEQ, RFC 7162 §3.1.5): the program becomes a [`SearchKey`],
+//! its sequence sets UIDs.
 //!
 //! Keys lie within each other, but nothing here recurses: what is open stands on a stack of bounded height.
 
-use mail::{Flag, SearchKey, UidSet};
+use mail::{Flag, ModSeq, SearchKey, UidSet};
 
 use super::limits::{DEPTH_MAX, SEARCH_KEYS_MAX};
-use super::sequence::{self, Numbers};
+use super::sequence::{self, Known, Numbers};
 use super::syntax::{Cursor, Parsed};
 use crate::misuse::Misuse;
+
+/// SEARCH, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Program {
+    pub(super) key: SearchKey,
+    /// `RETURN (...)`. Without it the answer is the older response.
+    pub(super) returns: Option<Returns>,
+    /// A key speaks of mod-sequences: the answer says one.
+    pub(super) modseq: bool,
+    /// A key holds sequence numbers: they must not move before the answer (RFC 7162 §3.2.10.2).
+    pub(super) by_number: bool,
+    /// CHARSET was there.
+    pub(super) charset: Charset,
+}
+
+/// The program's charset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Charset {
+    NotSaid,
+    Known,
+    /// To be answered with `[BADCHARSET]`, and the program was not read.
+    Unknown,
+}
+
+/// What RETURN asks for (RFC 4731 §3.1, RFC 5182 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Returns {
+    pub(super) min: bool,
+    pub(super) max: bool,
+    pub(super) all: bool,
+    pub(super) count: bool,
+    pub(super) save: bool,
+}
+
+impl Returns {
+    /// RFC 4731 §3.1: `RETURN ()` is `RETURN (ALL)`.
+    pub(super) const ALL: Self = Self { min: false, max: false, all: true, count: false, save: false };
+
+    /// Only the first or the last of the found matters, or both (RFC 4731 §3.2, RFC 5182 §2.4).
+    pub(super) fn ends_only(self) -> bool {
+        (self.min || self.max) && !self.all && !self.count
+    }
+
+    /// Nothing is to be said (RFC 5182 §2.4).
+    pub(super) fn is_silent(self) -> bool {
+        self.save && !(self.min || self.max || self.all || self.count)
+    }
+
+    /// What the mod-sequence of the answer, and what is saved, are about.
+    pub(super) fn meant(self, found: &UidSet) -> UidSet {
+        if !self.ends_only() {
+            return found.clone();
+        }
+        let ends = [found.first().filter(|_| self.min), found.last().filter(|_| self.max)];
+        ends.into_iter().flatten().collect()
+    }
+}
 
 /// A key that is not complete yet.
 enum Open {
@@ -20,33 +78,126 @@ enum Open {
 }
 
 /// Reads what stands after `SEARCH `, to the end of the command.
-///
-/// [`Misuse::UnknownCharset`] is to be answered with `[BADCHARSET]`.
-pub(super) fn parse(cursor: &mut Cursor<'_>, map: &UidSet) -> Parsed<SearchKey> {
-    if cursor.eat_word("CHARSET") {
-        cursor.space()?;
-        let charset = cursor.text()?;
-        if !["US-ASCII", "UTF-8"].iter().any(|known| known.eq_ignore_ascii_case(&charset)) {
-            return Err(Misuse::UnknownCharset);
+pub(super) fn parse(cursor: &mut Cursor<'_>, known: Known<'_>) -> Parsed<Program> {
+    let returns = returns(cursor)?;
+    let charset = charset(cursor)?;
+    let mut reader = Reader { known, modseq: false, by_number: false };
+    let key = match charset {
+        // Its octets may mean anything.
+        Charset::Unknown => {
+            cursor.pass_over();
+            SearchKey::All
         }
-        cursor.space()?;
+        _ => reader.program(cursor)?,
+    };
+    Ok(Program { key, returns, modseq: reader.modseq, by_number: reader.by_number, charset })
+}
+
+/// `RETURN (MIN SAVE) `
+fn returns(cursor: &mut Cursor<'_>) -> Parsed<Option<Returns>> {
+    if !cursor.eat_word("RETURN") {
+        return Ok(None);
     }
-    let mut open = vec![Open::All(Vec::new())];
-    for _ in 0..SEARCH_KEYS_MAX {
-        if open.len() > DEPTH_MAX {
-            return Err(Misuse::TooDeep);
+    cursor.space()?;
+    cursor.expect(b'(')?;
+    let mut returns = Returns::default();
+    while !cursor.eat(b')') {
+        match cursor.atom()?.to_ascii_uppercase().as_str() {
+            "MIN" => returns.min = true,
+            "MAX" => returns.max = true,
+            "ALL" => returns.all = true,
+            "COUNT" => returns.count = true,
+            "SAVE" => returns.save = true,
+            _ => return Err(Misuse::CommandSyntax),
         }
-        match begin(cursor) {
-            Some(begun) => open.push(begun),
-            None => {
-                let key = simple(cursor, map)?;
-                if let Some(program) = close(cursor, &mut open, key)? {
-                    return Ok(program);
+        if cursor.peek() != Some(b')') {
+            cursor.space()?;
+        }
+    }
+    cursor.space()?;
+    Ok(Some(if returns == Returns::default() { Returns::ALL } else { returns }))
+}
+
+/// `CHARSET UTF-8 `
+fn charset(cursor: &mut Cursor<'_>) -> Parsed<Charset> {
+    if !cursor.eat_word("CHARSET") {
+        return Ok(Charset::NotSaid);
+    }
+    cursor.space()?;
+    let charset = cursor.text()?;
+    cursor.space()?;
+    let known = ["US-ASCII", "UTF-8"].iter().any(|known| known.eq_ignore_ascii_case(&charset));
+    Ok(if known { Charset::Known } else { Charset::Unknown })
+}
+
+/// Reads keys, and notes what the answer depends on.
+struct Reader<'a> {
+    known: Known<'a>,
+    modseq: bool,
+    by_number: bool,
+}
+
+impl Reader<'_> {
+    fn program(&mut self, cursor: &mut Cursor<'_>) -> Parsed<SearchKey> {
+        let mut open = vec![Open::All(Vec::new())];
+        for _ in 0..SEARCH_KEYS_MAX {
+            if open.len() > DEPTH_MAX {
+                return Err(Misuse::TooDeep);
+            }
+            match begin(cursor) {
+                Some(begun) => open.push(begun),
+                None => {
+                    let key = self.simple(cursor)?;
+                    if let Some(program) = close(cursor, &mut open, key)? {
+                        return Ok(program);
+                    }
                 }
             }
         }
+        Err(Misuse::TooManyItems)
     }
-    Err(Misuse::TooManyItems)
+
+    /// A key that holds no other.
+    fn simple(&mut self, cursor: &mut Cursor<'_>) -> Parsed<SearchKey> {
+        if cursor.peek().is_some_and(|octet| octet.is_ascii_digit() || matches!(octet, b'*' | b'$')) {
+            // More lenient than RFC 3501 §9: a number beyond the mailbox matches nothing, so that `1:*` may be said of an
+            // empty one.
+            self.by_number |= cursor.peek() != Some(b'$');
+            return match sequence::parse(cursor, Numbers::Sequence, self.known) {
+                Err(Misuse::SequenceOutOfRange) => Ok(SearchKey::Uids(UidSet::new())),
+                other => other.map(SearchKey::Uids),
+            };
+        }
+        let name = cursor.some(|octet| octet.is_ascii_alphabetic())?.to_ascii_uppercase();
+        if let Some(key) = without_argument(&name) {
+            return Ok(key);
+        }
+        cursor.space()?;
+        self.with_argument(cursor, &name)
+    }
+
+    fn with_argument(&mut self, cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
+        Ok(match name {
+            "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => SearchKey::Header(name.to_owned(), cursor.text()?),
+            "HEADER" => {
+                let field = cursor.text()?;
+                cursor.space()?;
+                SearchKey::Header(field, cursor.text()?)
+            }
+            "BODY" => SearchKey::Body(cursor.text()?),
+            "TEXT" => SearchKey::Text(cursor.text()?),
+            "KEYWORD" => SearchKey::Flag(keyword(cursor)?),
+            "UNKEYWORD" => not(SearchKey::Flag(keyword(cursor)?)),
+            "LARGER" => SearchKey::Larger(cursor.number64()?),
+            "SMALLER" => SearchKey::Smaller(cursor.number64()?),
+            "UID" => SearchKey::Uids(sequence::parse(cursor, Numbers::Uid, self.known)?),
+            "MODSEQ" => {
+                self.modseq = true;
+                SearchKey::ModSeq(modseq(cursor)?)
+            }
+            _ => return by_date(cursor, name),
+        })
+    }
 }
 
 /// `(`, NOT or OR.
@@ -103,24 +254,6 @@ fn not(key: SearchKey) -> SearchKey {
     SearchKey::Not(Box::new(key))
 }
 
-/// A key that holds no other.
-fn simple(cursor: &mut Cursor<'_>, map: &UidSet) -> Parsed<SearchKey> {
-    if cursor.peek().is_some_and(|octet| octet.is_ascii_digit() || octet == b'*') {
-        // More lenient than RFC 3501 §9: a number beyond the mailbox matches nothing, so that `1:*` may be said of an
-        // empty one.
-        return match sequence::parse(cursor, Numbers::Sequence, map) {
-            Err(Misuse::SequenceOutOfRange) => Ok(SearchKey::Uids(UidSet::new())),
-            other => other.map(SearchKey::Uids),
-        };
-    }
-    let name = cursor.some(|octet| octet.is_ascii_alphabetic())?.to_ascii_uppercase();
-    if let Some(key) = without_argument(&name) {
-        return Ok(key);
-    }
-    cursor.space()?;
-    with_argument(cursor, &name, map)
-}
-
 fn without_argument(name: &str) -> Option<SearchKey> {
     use SearchKey::All;
     Some(match name {
@@ -142,25 +275,6 @@ fn without_argument(name: &str) -> Option<SearchKey> {
     })
 }
 
-fn with_argument(cursor: &mut Cursor<'_>, name: &str, map: &UidSet) -> Parsed<SearchKey> {
-    Ok(match name {
-        "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => SearchKey::Header(name.to_owned(), cursor.text()?),
-        "HEADER" => {
-            let field = cursor.text()?;
-            cursor.space()?;
-            SearchKey::Header(field, cursor.text()?)
-        }
-        "BODY" => SearchKey::Body(cursor.text()?),
-        "TEXT" => SearchKey::Text(cursor.text()?),
-        "KEYWORD" => SearchKey::Flag(keyword(cursor)?),
-        "UNKEYWORD" => not(SearchKey::Flag(keyword(cursor)?)),
-        "LARGER" => SearchKey::Larger(u64::from(cursor.number()?)),
-        "SMALLER" => SearchKey::Smaller(u64::from(cursor.number()?)),
-        "UID" => SearchKey::Uids(sequence::parse(cursor, Numbers::Uid, map)?),
-        _ => return by_date(cursor, name),
-    })
-}
-
 fn by_date(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
     let build: fn(mail::Timestamp) -> SearchKey = match name {
         "BEFORE" => SearchKey::Before,
@@ -176,6 +290,22 @@ fn by_date(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
     Ok(build(cursor.date()?))
 }
 
+/// `["/flags/\\seen" all ]123`
+fn modseq(cursor: &mut Cursor<'_>) -> Parsed<ModSeq> {
+    if cursor.peek() == Some(b'"') {
+        // RFC 7162 §3.1.5: where flags have no mod-sequences of their own, entry and type are passed over.
+        let entry = cursor.string()?;
+        cursor.space()?;
+        let kind = cursor.atom()?;
+        let known = ["priv", "shared", "all"].iter().any(|known| known.eq_ignore_ascii_case(kind));
+        if !known || !entry.to_ascii_lowercase().starts_with(b"/flags/") {
+            return Err(Misuse::CommandSyntax);
+        }
+        cursor.space()?;
+    }
+    cursor.modseq()
+}
+
 fn keyword(cursor: &mut Cursor<'_>) -> Parsed<Flag> {
     Flag::parse(cursor.atom()?).map_err(|_| Misuse::CommandSyntax)
 }
@@ -186,9 +316,14 @@ mod tests {
 
     use super::*;
 
-    fn read(input: &str) -> Parsed<SearchKey> {
+    fn program(input: &str) -> Parsed<Program> {
         let map: UidSet = [5, 6, 9].map(Uid).into_iter().collect();
-        parse(&mut Cursor::new(input.as_bytes()), &map)
+        let saved = [6, 7].map(Uid).into_iter().collect();
+        parse(&mut Cursor::new(input.as_bytes()), Known { map: &map, saved: &saved })
+    }
+
+    fn read(input: &str) -> Parsed<SearchKey> {
+        program(input).map(|program| program.key)
     }
 
     fn flag(flag: Flag) -> SearchKey {
@@ -221,6 +356,12 @@ mod tests {
         check("NOT (OR ALL SEEN)", not(or(All, flag(Flag::Seen))));
         check("2:*", Uids([6, 9].map(Uid).into_iter().collect()));
         check("9", Uids(UidSet::new()));
+        check("$", Uids(Uid(6).into()));
+        check("UID $", Uids(Uid(6).into()));
+        check("OR $ 1", or(Uids(Uid(6).into()), Uids(Uid(5).into())));
+        check("LARGER 5000000000", Larger(5_000_000_000));
+        check("MODSEQ 620162338", SearchKey::ModSeq(ModSeq(620_162_338)));
+        check("MODSEQ \"/flags/\\\\draft\" all 0", SearchKey::ModSeq(ModSeq(0)));
         check("UID 1:6", Uids([5, 6].map(Uid).into_iter().collect()));
         check("UNKEYWORD $Junk", not(flag(Flag::Keyword("$Junk".into()))));
         check("ON 1-Feb-1994", And(vec![SearchKey::Since(day), SearchKey::Before(day.plus_days(1))]));
@@ -248,12 +389,64 @@ mod tests {
             "BODY {1}\r\n\u{80}",
             "UID",
             "UID 0",
-            "RETURN (MIN) ALL",
+            "RETURN ALL",
+            "RETURN (MIN)",
+            "RETURN (MIN)ALL",
+            "RETURN (MIN ALL",
+            "RETURN (PARTIAL 1:2) ALL",
+            "RETURN (  MIN) ALL",
+            "CHARSET UTF-8 RETURN (MIN) ALL",
+            "MODSEQ",
+            "MODSEQ x",
+            "MODSEQ 9223372036854775808",
+            "MODSEQ \"/flags/a\" 5",
+            "MODSEQ \"/flags/a\" some 5",
+            "MODSEQ \"/comment\" all 5",
             "KEYWORD \\Seen",
         ] {
             assert_eq!(read(wrong), Err(Misuse::CommandSyntax), "{wrong}");
         }
-        assert_eq!(read("CHARSET KOI8-R ALL"), Err(Misuse::UnknownCharset));
+    }
+
+    #[test]
+    fn what_the_answer_depends_on() {
+        let check = |input: &str, returns: Option<Returns>, modseq, by_number, charset| {
+            let expected = Ok((returns, modseq, by_number, charset));
+            let found = program(input).map(|it| (it.returns, it.modseq, it.by_number, it.charset));
+            assert_eq!(found, expected, "{input}");
+        };
+        let none = Returns::default();
+        check("ALL", None, false, false, Charset::NotSaid);
+        check("RETURN () 1", Some(Returns::ALL), false, true, Charset::NotSaid);
+        let ends = Returns { min: true, max: true, ..none };
+        check("return (min Max) CHARSET utf-8 $", Some(ends), false, false, Charset::Known);
+        let both = Returns { count: true, save: true, ..none };
+        check("RETURN (SAVE COUNT) NOT MODSEQ 5", Some(both), true, false, Charset::NotSaid);
+        check(
+            "RETURN (SAVE) CHARSET KOI8-R FROM {2}\r\nü",
+            Some(Returns { save: true, ..none }),
+            false,
+            false,
+            Charset::Unknown,
+        );
+    }
+
+    #[test]
+    fn what_is_meant() {
+        let found: UidSet = [5, 6, 9].map(Uid).into_iter().collect();
+        for (returns, expected) in [
+            ("()", "5:6,9"),
+            ("(SAVE)", "5:6,9"),
+            ("(SAVE MIN)", "5"),
+            ("(SAVE MAX)", "9"),
+            ("(SAVE MIN MAX)", "5,9"),
+            ("(SAVE MIN COUNT)", "5:6,9"),
+            ("(MAX ALL)", "5:6,9"),
+        ] {
+            let returns = program(&format!("RETURN {returns} ALL")).unwrap().returns.unwrap();
+            assert_eq!(returns.meant(&found).to_string(), expected);
+            assert_eq!(returns.meant(&UidSet::new()), UidSet::new());
+        }
     }
 
     #[test]

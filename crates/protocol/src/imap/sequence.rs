@@ -1,6 +1,6 @@
-//! Sequence sets (RFC 3501 §9), made UIDs as soon as they are read.
+//! Sequence sets (RFC 3501 §9; `$`, RFC 5182), made UIDs as soon as they are read.
 
-use mail::{Uid, UidSet};
+use mail::UidSet;
 
 use super::syntax::{Cursor, Parsed};
 use crate::misuse::Misuse;
@@ -12,30 +12,64 @@ pub(super) enum Numbers {
     Uid,
 }
 
-/// Reads a set; `map` holds the UIDs of the mailbox as the client sees it.
+/// What numbers mean to the client.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// The UIDs of the selected mailbox as the client sees it.
+    pub(super) map: &'a UidSet,
+    /// What a SEARCH has saved (RFC 5182). Some of it may be gone.
+    pub(super) saved: &'a UidSet,
+}
+
+/// Reads a set.
 ///
 /// [`Misuse::SequenceOutOfRange`] for a sequence number beyond the mailbox, `*` of an empty one included (RFC 3501 §9,
 /// seq-number). UIDs that are not there are silently left out (§6.4.8).
-pub(super) fn parse(cursor: &mut Cursor<'_>, numbers: Numbers, map: &UidSet) -> Parsed<UidSet> {
+pub(super) fn parse(cursor: &mut Cursor<'_>, numbers: Numbers, known: Known<'_>) -> Parsed<UidSet> {
+    let map = known.map;
+    if cursor.eat(b'$') {
+        return Ok(known.saved.intersection(map));
+    }
     let largest = match numbers {
         Numbers::Sequence => map.len() as u32,
         Numbers::Uid => map.last().map_or(0, |uid| uid.0),
     };
-    let mut runs = Vec::new();
-    loop {
-        let first = number(cursor, largest)?;
-        let last = if cursor.eat(b':') { number(cursor, largest)? } else { first };
-        runs.push((first, last));
-        if !cursor.eat(b',') {
-            break;
-        }
-    }
+    let runs = runs(cursor, |cursor| number(cursor, largest))?;
     match numbers {
         Numbers::Uid => Ok(UidSet::from_runs(runs).intersection(map)),
         Numbers::Sequence if runs.iter().any(|&(a, b)| a.max(b) > largest || a.min(b) == 0) => {
             Err(Misuse::SequenceOutOfRange)
         }
         Numbers::Sequence => Ok(at_ranks(map, &UidSet::from_runs(runs))),
+    }
+}
+
+/// Reads a set of UIDs as it was given, whether or not they are there (RFC 7162 §3.2.6).
+pub(super) fn given(cursor: &mut Cursor<'_>, known: Known<'_>) -> Parsed<UidSet> {
+    if cursor.eat(b'$') {
+        return Ok(known.saved.clone());
+    }
+    let largest = known.map.last().map_or(1, |uid| uid.0);
+    runs(cursor, |cursor| number(cursor, largest)).map(UidSet::from_runs)
+}
+
+/// Reads a set without `*` and `$` (RFC 7162 §7, known-uids).
+pub(super) fn plain(cursor: &mut Cursor<'_>) -> Parsed<UidSet> {
+    runs(cursor, Cursor::number_not_zero).map(UidSet::from_runs)
+}
+
+fn runs<'a>(
+    cursor: &mut Cursor<'a>,
+    number: impl Fn(&mut Cursor<'a>) -> Parsed<u32>,
+) -> Parsed<Vec<(u32, u32)>> {
+    let mut runs = Vec::new();
+    loop {
+        let first = number(cursor)?;
+        let last = if cursor.eat(b':') { number(cursor)? } else { first };
+        runs.push((first, last));
+        if !cursor.eat(b',') {
+            return Ok(runs);
+        }
     }
 }
 
@@ -66,30 +100,30 @@ fn at_ranks(map: &UidSet, ranks: &UidSet) -> UidSet {
     UidSet::from_runs(found)
 }
 
-/// The sequence numbers of those of `uids` that are in the mailbox, ascending: one pass over the runs of both.
-pub(super) fn ranks_of(map: &UidSet, uids: &UidSet) -> Vec<u32> {
-    let mut runs = map.runs().iter();
-    let mut run = runs.next();
+/// The sequence numbers of those of `uids` that are in the mailbox, as runs: one pass over the runs of both.
+pub(super) fn ranks(map: &UidSet, uids: &UidSet) -> UidSet {
+    let mut wanted = uids.runs().iter().copied().peekable();
     let mut before = 0;
-    let mut ranks = Vec::new();
-    for Uid(uid) in uids.iter() {
-        while let Some(&(first, last)) = run
-            && last < uid
-        {
-            before += last - first + 1;
-            run = runs.next();
+    let mut found = Vec::new();
+    for &(first, last) in map.runs() {
+        while let Some(&(low, high)) = wanted.peek() {
+            let (from, to) = (low.max(first), high.min(last));
+            if from <= to {
+                found.push((before + (from - first) + 1, before + (to - first) + 1));
+            }
+            if high > last {
+                break;
+            }
+            wanted.next();
         }
-        match run {
-            Some(&(first, _)) if first <= uid => ranks.push(before + (uid - first) + 1),
-            Some(_) => {}
-            None => break,
-        }
+        before += last - first + 1;
     }
-    ranks
+    UidSet::from_runs(found)
 }
 
 #[cfg(test)]
 mod tests {
+    use mail::Uid;
     use proptest::prelude::*;
 
     use super::*;
@@ -100,7 +134,8 @@ mod tests {
 
     fn read(input: &str, numbers: Numbers, map: &UidSet) -> Result<String, Misuse> {
         let mut cursor = Cursor::new(input.as_bytes());
-        let set = parse(&mut cursor, numbers, map)?;
+        let saved = [3, 4, 5].map(Uid).into_iter().collect();
+        let set = parse(&mut cursor, numbers, Known { map, saved: &saved })?;
         cursor.end()?;
         Ok(set.to_string())
     }
@@ -116,9 +151,12 @@ mod tests {
         check("*", Ok("21"));
         check("6,2:4", Ok("3:4,10,21"));
         check("4:2,3", Ok("3:4,10"));
+        check("$", Ok("3:4"));
         check("7", Err(Misuse::SequenceOutOfRange));
         check("1:7", Err(Misuse::SequenceOutOfRange));
-        for wrong in ["", "0", "1:", ":1", "1,", ",1", "1:2:3", "a", "1 ", "4294967296", "**"] {
+        for wrong in
+            ["", "0", "1:", ":1", "1,", ",1", "1:2:3", "a", "1 ", "4294967296", "**", "$,1", "1,$", "$$"]
+        {
             check(wrong, Err(Misuse::CommandSyntax));
         }
         assert_eq!(read("*", Numbers::Sequence, &UidSet::new()), Err(Misuse::SequenceOutOfRange));
@@ -134,9 +172,26 @@ mod tests {
         check("3", "3");
         check("5:9", "");
         check("*", "21");
+        check("$", "3:4");
         // RFC 3501 §9: 3291:* includes the last UID even if that is lower.
         check("3291:*", "21");
         assert_eq!(read("1:*", Numbers::Uid, &UidSet::new()), Ok(String::new()));
+    }
+
+    #[test]
+    fn sets_as_they_were_given() {
+        let read = |input: &str| {
+            let mut cursor = Cursor::new(input.as_bytes());
+            let (map, saved) = (map(), UidSet::from(Uid(5)));
+            let set = given(&mut cursor, Known { map: &map, saved: &saved }).unwrap();
+            cursor.end().map(|()| set.to_string()).unwrap()
+        };
+        assert_eq!(read("7,1:3,30:*"), "1:3,7,21:30");
+        assert_eq!(read("$"), "5");
+        assert_eq!(plain(&mut Cursor::new(b"3,1:2")).map(|set| set.to_string()), Ok("1:3".into()));
+        for wrong in ["*", "1:*", "$", "0", ""] {
+            assert_eq!(plain(&mut Cursor::new(wrong.as_bytes())), Err(Misuse::CommandSyntax), "{wrong}");
+        }
     }
 
     proptest! {
@@ -147,10 +202,10 @@ mod tests {
         ) {
             let map: UidSet = present.iter().copied().map(Uid).collect();
             let uids: UidSet = wanted.iter().copied().map(Uid).collect();
-            let counted: Vec<u32> = present.iter().zip(1..).filter(|(uid, _)| wanted.contains(uid)).map(|(_, rank)| rank).collect();
-            prop_assert_eq!(ranks_of(&map, &uids), counted.clone());
-            let ranks: UidSet = counted.into_iter().map(Uid).collect();
-            prop_assert_eq!(at_ranks(&map, &ranks), map.intersection(&uids));
+            let counted: UidSet =
+                present.iter().zip(1..).filter(|(uid, _)| wanted.contains(uid)).map(|(_, rank)| Uid(rank)).collect();
+            prop_assert_eq!(ranks(&map, &uids), counted.clone());
+            prop_assert_eq!(at_ranks(&map, &counted), map.intersection(&uids));
         }
     }
 }

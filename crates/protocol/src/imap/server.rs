@@ -56,6 +56,8 @@ pub enum Question {
     Status(MailboxPath),
     /// SELECT, EXAMINE: news of this mailbox come from now on. [`Answer::Selected`].
     Select(MailboxPath),
+    /// COMPRESS: is there room for another connection that compresses? [`Answer::Done`], [`Answer::Unavailable`].
+    Compress,
     /// CLOSE, UNSELECT or another SELECT: no more news. [`Answer::Done`].
     Unselect,
     /// What changed in the selected mailbox after `since`? [`Answer::Changes`].

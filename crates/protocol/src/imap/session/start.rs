@@ -1,14 +1,12 @@
 //! A command begins: what can be answered is answered, the rest is asked.
 
-use mail::{Flag, MailboxPath, UidSet};
-
-use super::fetching::Fetching;
-use super::{Job, Mode, Poll, ServerSession, State, Then};
+use super::{Job, Life, Mode, Poll, ServerSession, Then};
 use crate::imap::command::{Access, Command};
-use crate::imap::fetch;
 use crate::imap::responses::{Text, Writer};
-use crate::imap::sequence::Numbers;
-use crate::imap::server::{Question, StoreMode};
+use crate::imap::server::{Answer, Question};
+use crate::imap::status::StatusItem;
+use crate::misuse::Misuse;
+use crate::session::Upgrade;
 
 impl ServerSession {
     pub(super) fn start(&mut self, job: Job, command: Command) {
@@ -30,7 +28,13 @@ impl ServerSession {
                 self.say(job, r#"NAMESPACE (("" "/")) NIL NIL"#, "NAMESPACE completed");
             }
             Command::List(listing) => self.list(job, listing),
+            Command::Enable(words) => self.enable(job, &words),
+            Command::Compress => self.compress(job),
             Command::Status(path, items) => {
+                // RFC 7162 §3.1: whoever asks for it follows mod-sequences.
+                if items.contains(&StatusItem::HighestModSeq) {
+                    self.enable_condstore();
+                }
                 self.ask(job, Then::Status(path.clone(), items), Question::Status(path));
             }
             Command::Idle => self.idle(job),
@@ -63,24 +67,48 @@ impl ServerSession {
         self.mode = Mode::Idle(job);
     }
 
-    /// SELECT, EXAMINE, CLOSE, UNSELECT: what is selected is left first.
-    fn start_selecting(&mut self, job: Job, command: Command) {
-        let access = self.selected().map(|selected| selected.access);
-        let (then, question) = match (command, access) {
-            // RFC 3501 §6.4.2: CLOSE removes what is \Deleted, silently, unless the mailbox is read-only.
-            (Command::Close, Some(Access::ReadWrite)) => (Then::ClosedAfterExpunge, Question::Expunge(None)),
-            (Command::Select { path, access }, None) => return self.select(job, path, access),
-            (Command::Select { path, access }, Some(_)) => (Then::Reselect(path, access), Question::Unselect),
-            (Command::Close, _) => (Then::Unselected("CLOSE completed"), Question::Unselect),
-            _ => (Then::Unselected("UNSELECT completed"), Question::Unselect),
-        };
-        self.ask(job, then, question);
+    /// ENABLE (RFC 5161).
+    fn enable(&mut self, job: Job, words: &[String]) {
+        let selected = self.selected().is_some();
+        let followed = self.enabled.condstore;
+        let mut text = String::from("ENABLED");
+        for name in words.iter().filter_map(|word| self.enabled.enable(word, selected)) {
+            if !text.split(' ').any(|said| said == name) {
+                text.push(' ');
+                text.push_str(name);
+            }
+        }
+        Writer::new(&mut self.out).untagged(&text);
+        if self.enabled.condstore && !followed {
+            self.say_highest_modseq();
+        }
+        self.complete(job, Text::ok("ENABLE completed"), Poll::IfNews);
     }
 
-    pub(super) fn select(&mut self, job: Job, path: MailboxPath, access: Access) {
-        self.state = State::SignedIn;
-        self.news = false;
-        self.ask(job, Then::Selected(access), Question::Select(path));
+    /// COMPRESS (RFC 4978).
+    fn compress(&mut self, job: Job) {
+        if self.compressed {
+            return self.complete(
+                job,
+                Text::no("COMPRESSIONACTIVE", "Compression is on already"),
+                Poll::IfNews,
+            );
+        }
+        self.ask(Job { moves_numbers: false, ..job }, Then::Compress, Question::Compress);
+    }
+
+    pub(super) fn compress_allowed(&mut self, job: Job, answer: &Answer) {
+        if *answer != Answer::Done {
+            return self.complete(job, Text::no("LIMIT", "Too many connections compress"), Poll::IfNews);
+        }
+        if !self.lines.is_empty() {
+            // RFC 4978 §3: no command follows before the answer; what has come may be either form.
+            self.wrong(job, Misuse::InputBeforeCompression);
+            return self.close();
+        }
+        self.conclude(job, Text::ok("DEFLATE active"));
+        self.compressed = true;
+        self.life = Life::Upgrade(Upgrade::Deflate);
     }
 
     /// What needs a selected mailbox.
@@ -92,13 +120,11 @@ impl ServerSession {
         match command {
             Command::Check => self.complete(job, Text::ok("CHECK completed"), Poll::Always),
             Command::Expunge(uids) => self.ask(job, Then::Expunged, Question::Expunge(uids)),
-            Command::Search(key, numbers) => {
-                self.ask(job, Then::Found(numbers), Question::Search { key, modseq: false });
+            Command::Search(program, numbers) => self.search(job, program, numbers),
+            Command::Fetch { uids, request, vanished, numbers } => {
+                self.fetch(job, uids, (*request, vanished), numbers);
             }
-            Command::Fetch { uids, request, numbers } => self.fetch(job, uids, *request, numbers),
-            Command::Store { uids, mode, silent, flags, numbers } => {
-                self.store(job, uids, (mode, flags), silent, numbers);
-            }
+            Command::Store { uids, store, numbers } => self.store(job, &uids, store, numbers),
             Command::Copy { uids, .. } | Command::Move { uids, .. } if uids.is_empty() => {
                 self.complete(job, Text::ok("Nothing to do"), Poll::IfNews);
             }
@@ -108,27 +134,7 @@ impl ServerSession {
         }
     }
 
-    fn may_write(&self) -> bool {
+    pub(super) fn may_write(&self) -> bool {
         self.selected().is_some_and(|selected| selected.access == Access::ReadWrite)
-    }
-
-    fn fetch(&mut self, job: Job, uids: UidSet, mut request: fetch::Request, numbers: Numbers) {
-        if uids.is_empty() {
-            return self.complete(job, Text::ok("FETCH completed"), Poll::IfNews);
-        }
-        // RFC 3501 §6.3.2: EXAMINE changes nothing.
-        request.wants.mark_seen &= self.may_write();
-        let question = Question::Fetch { uids: uids.clone(), wants: request.wants.clone() };
-        let fetching = Box::new(Fetching::new(request, numbers, &uids));
-        self.ask(job, Then::Fetch(fetching), question);
-    }
-
-    fn store(&mut self, job: Job, uids: UidSet, how: (StoreMode, Vec<Flag>), silent: bool, numbers: Numbers) {
-        if uids.is_empty() {
-            return self.complete(job, Text::ok("STORE completed"), Poll::IfNews);
-        }
-        let (mode, flags) = how;
-        let then = Then::Stored { silent, numbers, asked: uids.len() };
-        self.ask(job, then, Question::Store { uids, mode, flags, unchanged_since: None });
     }
 }
