@@ -43,11 +43,20 @@ impl Reply {
     /// Every line bears both codes (RFC 2034 §4). Whatever is no printable ASCII becomes `?`, so that no text can begin a
     /// line of its own; a line ends at 512 octets.
     pub fn render(&self, out: &mut impl BufMut) {
+        self.render_as(out, presentable);
+    }
+
+    /// The same with what is not ASCII as UTF-8: only for a client that asked for it (RFC 6531 §3.7.4).
+    pub fn render_utf8(&self, out: &mut impl BufMut) {
+        self.render_as(out, |c| if c.is_ascii() || c.is_control() { presentable(c) } else { c });
+    }
+
+    fn render_as(&self, out: &mut impl BufMut, presentable: fn(char) -> char) {
         let mut lines = self.text.split('\n').peekable();
         while let Some(line) = lines.next() {
             let mut written = self.prefix(if lines.peek().is_some() { '-' } else { ' ' });
             written.extend(line.strip_suffix('\r').unwrap_or(line).chars().map(presentable));
-            written.truncate(limits::REPLY_LINE_OCTETS_MAX - 2);
+            written.truncate(written.floor_char_boundary(limits::REPLY_LINE_OCTETS_MAX - 2));
             out.put_slice(written.as_bytes());
             out.put_slice(b"\r\n");
         }
@@ -114,6 +123,17 @@ mod tests {
         ] {
             assert_eq!(rendered(&reply), expected);
         }
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_shown_only_where_it_may_be() {
+        let reply = Reply::new(250, (2, 1, 5), format!("<josé@x>\u{85}{}", "é".repeat(300)));
+        assert!(rendered(&reply).starts_with("250 2.1.5 <jos?@x>??"));
+        let mut out = Vec::new();
+        reply.render_utf8(&mut out);
+        let line = String::from_utf8(out).unwrap();
+        assert!(line.starts_with("250 2.1.5 <josé@x>?éé") && line.ends_with("é\r\n"), "{line}");
+        assert!(line.len() <= limits::REPLY_LINE_OCTETS_MAX);
     }
 
     #[test]

@@ -96,6 +96,9 @@ pub struct SenderFacts {
     pub size_announced: Option<u64>,
     /// The virtual server's `message-size-limit`, octets.
     pub size_max: u64,
+    /// Octets that the disk has room for; none where that was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<u64>,
 }
 
 /// Of one recipient.

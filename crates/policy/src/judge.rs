@@ -137,8 +137,12 @@ mod tests {
 
     #[test]
     fn the_announced_size_has_a_limit() {
-        let sender =
-            |size_announced| SenderFacts { reverse_path: String::new(), size_announced, size_max: 1000 };
+        let sender = |size_announced| SenderFacts {
+            reverse_path: String::new(),
+            size_announced,
+            size_max: 1000,
+            room: None,
+        };
         for (size, expected) in [
             (None, expect!["accepted"]),
             (Some(1000), expect!["accepted"]),
@@ -150,6 +154,26 @@ mod tests {
             ),
         ] {
             check(Stage::Sender, &Facts { sender: Some(sender(size)), ..facts() }, expected);
+        }
+    }
+
+    #[test]
+    fn a_disk_without_room_defers() {
+        let no_room = expect![
+            "452 4.3.1 no room for mail at this moment, try again later; room: the disk has no room for it beyond what is kept free (room 0)"
+        ];
+        let too_little = expect![
+            "452 4.3.1 no room for mail at this moment, try again later; room: the disk has no room for it beyond what is kept free (announced 500, room 499)"
+        ];
+        for (room, size_announced, expected) in [
+            (1, None, expect!["accepted"]),
+            (0, None, no_room),
+            (500, Some(500), expect!["accepted"]),
+            (499, Some(500), too_little),
+        ] {
+            let sender =
+                SenderFacts { reverse_path: String::new(), size_announced, size_max: 1000, room: Some(room) };
+            check(Stage::Sender, &Facts { sender: Some(sender), ..facts() }, expected);
         }
     }
 
@@ -277,8 +301,12 @@ mod tests {
             ("bob@example.org", None),
             ("bob@[192.0.2.1]", None),
         ] {
-            facts.sender =
-                Some(SenderFacts { reverse_path: sender.into(), size_announced: None, size_max: 1000 });
+            facts.sender = Some(SenderFacts {
+                reverse_path: sender.into(),
+                size_announced: None,
+                size_max: 1000,
+                room: None,
+            });
             assert_eq!(reply(Stage::Sender, &facts), expected, "{sender}");
         }
         for (recipient, standing, expected) in [
@@ -300,7 +328,8 @@ mod tests {
     #[test]
     fn lmtp_is_for_neighbours_and_for_mailboxes_here() {
         let network = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: true };
-        let sender = SenderFacts { reverse_path: String::new(), size_announced: None, size_max: 1000 };
+        let sender =
+            SenderFacts { reverse_path: String::new(), size_announced: None, size_max: 1000, room: None };
         let mut facts = Facts { sender: Some(sender), ..facts() };
         facts.connection.service = Service::Lmtp;
         check(

@@ -36,3 +36,13 @@ pub(crate) const LOCKED_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often it looks meanwhile.
 pub(crate) const LOCKED_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long the hops of a message are told after VERB before the answer to its content (RFC 5321 §4.5.3.2.6 lets a client wait
+/// ten minutes; a person at a terminal does not).
+pub(crate) const VERBOSE_TIME_MAX: Duration = Duration::from_secs(60);
+/// How soon the journal is looked at again after something has happened, and how seldom at last.
+pub(crate) const VERBOSE_PAUSE_MIN: Duration = Duration::from_millis(20);
+/// See [`VERBOSE_PAUSE_MIN`].
+pub(crate) const VERBOSE_PAUSE_MAX: Duration = Duration::from_millis(500);
+/// Lines that wait for the session.
+pub(crate) const VERBOSE_LINES_MAX: usize = 64;

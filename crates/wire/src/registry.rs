@@ -550,6 +550,11 @@ impl Live {
         }
     }
 
+    /// Whether the connection is to end: what takes long and can be left out is better left out.
+    pub fn is_told_to_stop(&self) -> bool {
+        self.ordered() != Order::GoOn
+    }
+
     fn order(&self, order: Order) {
         self.order.fetch_max(order as u8, SeqCst);
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();

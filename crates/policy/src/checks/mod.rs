@@ -7,6 +7,7 @@ mod neighbour;
 mod qualified;
 mod recipient;
 mod relay;
+mod room;
 mod routing;
 mod sender_size;
 mod submission;
@@ -22,6 +23,7 @@ pub const CHECKS: &[&dyn Check] = &[
     &neighbour::Neighbour,
     &qualified::QualifiedSender,
     &sender_size::SenderSize,
+    &room::Room,
     &qualified::QualifiedRecipient,
     &relay::Relay,
     &routing::Routing,

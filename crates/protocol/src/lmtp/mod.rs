@@ -30,7 +30,7 @@ use crate::smtp;
 /// #     host_name: "mx.example.org".into(), banner: "LMTP".into(), message_size_max: 1000, recipients_max: 10,
 /// #     timeout: Duration::from_secs(300), starttls: false, tls_required: false,
 /// #     auth: protocol::sasl::Offer::NONE, expn: false,
-/// #     auth_without_tls: false, auth_required: false, messages_max: 10,
+/// #     auth_without_tls: false, auth_required: false, messages_max: 10, verb: false,
 /// # });
 /// # let now = Instant::now();
 /// let mut session = lmtp::server_session(config, now, protocol::sasl::Seed([0; 32]));

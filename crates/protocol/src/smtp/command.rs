@@ -40,6 +40,7 @@ pub(super) enum Verb {
     Quit,
     Help,
     Vrfy,
+    Verbose,
     Expn,
     StartTls,
     Auth,
@@ -59,6 +60,7 @@ pub(super) const VERBS: &[(&str, Verb)] = &[
     ("RSET", Verb::Rset),
     ("NOOP", Verb::Noop),
     ("VRFY", Verb::Vrfy),
+    ("VERB", Verb::Verbose),
     ("EXPN", Verb::Expn),
     ("HELP", Verb::Help),
     ("QUIT", Verb::Quit),
@@ -70,6 +72,8 @@ impl Verb {
         match self {
             Self::Helo | Self::Ehlo => dialect == Dialect::Smtp,
             Self::Lhlo => dialect == Dialect::Lmtp,
+            // Mail by LMTP is filed at once: there are no hops to be told of.
+            Self::Verbose => dialect == Dialect::Smtp,
             _ => true,
         }
     }
@@ -193,6 +197,15 @@ pub(super) fn nothing(argument: &str) -> Result<(), Refusal> {
     match argument {
         "" => Ok(()),
         _ => Err(Refusal::new(Misuse::CommandSyntax, replies::NO_ARGUMENT_ALLOWED)),
+    }
+}
+
+/// The argument of VERB: whether it switches on.
+pub(super) fn verb(argument: &str) -> Result<bool, Refusal> {
+    match argument.to_ascii_uppercase().as_str() {
+        "" | "ON" => Ok(true),
+        "OFF" => Ok(false),
+        _ => Err(Refusal::new(Misuse::CommandSyntax, replies::VERB_SYNTAX)),
     }
 }
 

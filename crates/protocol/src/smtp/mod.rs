@@ -16,6 +16,7 @@ mod command;
 mod content;
 mod dialect;
 mod extensions;
+mod help;
 mod overheard;
 mod parameters;
 mod replies;
@@ -25,5 +26,5 @@ mod session;
 pub(crate) mod tests;
 
 pub use dialect::Dialect;
-pub use server::{Answer, Config, Hello, Lookup, Outcome, Question, Recipient, Sender};
+pub use server::{Answer, Config, Hello, Hop, Lookup, Outcome, Question, Recipient, Sender};
 pub use session::ServerSession;

@@ -8,8 +8,8 @@ use crate::overheard::{BLANKED, NO_COMMAND, auth_shown};
 
 /// First words that are no commands of ours and tell an operator who knocks: other extensions, other protocols.
 const FOREIGN: &[&str] = &[
-    "BURL", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD", "VERB", "ONEX", "USER",
-    "PASS", "CAPA", "GET", "HEAD", "POST", "PUT", "CONNECT", "OPTIONS",
+    "BURL", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD", "ONEX", "USER", "PASS",
+    "CAPA", "GET", "HEAD", "POST", "PUT", "CONNECT", "OPTIONS",
 ];
 
 /// A command line, without its CRLF, as it may be shown.
@@ -41,6 +41,11 @@ fn is_harmless(verb: Verb, argument: &[u8]) -> bool {
         Verb::Rcpt => argument.is_empty() || begins(b"TO:"),
         Verb::Helo | Verb::Ehlo | Verb::Lhlo | Verb::Vrfy | Verb::Expn | Verb::Help => {
             !argument.contains(&b' ')
+        }
+        Verb::Verbose => {
+            argument.is_empty()
+                || argument.eq_ignore_ascii_case(b"ON")
+                || argument.eq_ignore_ascii_case(b"OFF")
         }
         Verb::Bdat => std::str::from_utf8(argument).is_ok_and(|argument| bdat(argument).is_ok()),
         Verb::Data | Verb::Rset | Verb::Noop | Verb::Quit | Verb::StartTls | Verb::Auth => {

@@ -22,6 +22,8 @@ impl Canned {
 // What went well.
 pub(super) const OK: Canned = Canned(250, (2, 0, 0), "OK");
 pub(super) const CHUNK_TAKEN: Canned = Canned(250, (2, 0, 0), "Chunk taken");
+pub(super) const VERBOSE: Canned = Canned(250, (2, 0, 0), "Hops will be told");
+pub(super) const NOT_VERBOSE: Canned = Canned(250, (2, 0, 0), "Hops will not be told");
 pub(super) const GOODBYE: Canned = Canned(221, (2, 0, 0), "Goodbye");
 pub(super) const READY_FOR_TLS: Canned = Canned(220, (2, 0, 0), "Ready to start TLS");
 pub(super) const SIGNED_IN: Canned = Canned(235, (2, 7, 0), "Signed in");
@@ -40,6 +42,7 @@ pub(super) const EIGHT_BIT_SENDER: Canned =
     Canned(550, (5, 6, 7), "An address beyond ASCII needs the parameter SMTPUTF8");
 pub(super) const EIGHT_BIT_RECIPIENT: Canned =
     Canned(553, (5, 6, 7), "An address beyond ASCII needs SMTPUTF8 in MAIL");
+pub(super) const VERB_SYNTAX: Canned = Canned(501, (5, 5, 4), "Syntax: VERB [ON or OFF]");
 pub(super) const CONTROL_CHARACTER: Canned = Canned(501, (5, 5, 2), "Control character in a command");
 pub(super) const NO_ARGUMENT_ALLOWED: Canned = Canned(501, (5, 5, 4), "This command takes no argument");
 pub(super) const ARGUMENT_MISSING: Canned = Canned(501, (5, 5, 4), "An argument is missing");
@@ -78,6 +81,9 @@ pub(super) const RCPT_AFTER_BDAT: Canned = Canned(503, (5, 5, 1), "No RCPT after
 pub(super) const DATA_OF_BINARY: Canned = Canned(503, (5, 5, 1), "BODY=BINARYMIME needs BDAT");
 pub(super) const TOO_MANY_RECIPIENTS: Canned = Canned(452, (4, 5, 3), "Too many recipients");
 pub(super) const SIZE_ANNOUNCED: Canned = Canned(552, (5, 3, 4), "The message is larger than we accept");
+
+pub(super) const VERB_NOT_OFFERED: Canned = Canned(502, (5, 5, 1), "VERB is not for this network");
+pub(super) const NO_HELP: Canned = Canned(504, (5, 5, 4), "There is no help on this");
 
 // TLS and sign-in.
 pub(super) const TLS_FIRST: Canned = Canned(530, (5, 7, 0), "Must issue a STARTTLS command first");
@@ -148,7 +154,7 @@ pub(super) fn challenge(base64: String) -> Reply {
     Reply::plain(334, base64)
 }
 
-/// The commands, on one line.
+/// A help text.
 pub(super) fn help(commands: impl Into<Cow<'static, str>>) -> Reply {
     Reply::new(214, (2, 0, 0), commands)
 }

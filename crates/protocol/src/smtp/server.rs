@@ -36,6 +36,8 @@ pub struct Config {
     pub expn: bool,
     /// Transactions a connection may make before 421.
     pub messages_max: usize,
+    /// Whether VERB is allowed: the peer is in a trusted network.
+    pub verb: bool,
 }
 
 /// MAIL, parsed.
@@ -95,6 +97,8 @@ pub enum Question {
         last: Bytes,
         /// The size of the whole content in octets.
         size: u64,
+        /// VERB was said: each [`Hop`] is told until the answer, a minute at most.
+        verbose: bool,
     },
     /// The content broke a rule; what was taken must be dropped, the transaction is over. Answered by
     /// [`Answer::Taken`], for the journal's sake; the reply has been decided by the session.
@@ -117,6 +121,11 @@ pub struct Lookup {
     /// SMTPUTF8 was said: the reply may hold UTF-8, which it must not otherwise (RFC 6531 §3.7.4.2).
     pub utf8: bool,
 }
+
+/// One hop of a message, in lines for people; each is sent as `050 line`. Told while [`Question::Finish`] is open and
+/// `verbose`; otherwise it is dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop(pub String);
 
 /// How the application decided.
 #[derive(Debug, Clone, PartialEq, Eq)]

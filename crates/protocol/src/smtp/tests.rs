@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mail::Reply;
 
-use super::{Answer, Config, Outcome, Question, ServerSession};
+use super::{Answer, Config, Hop, Outcome, Question, ServerSession};
 use crate::limits;
 use crate::sasl::{Ask, Offer, SignIn};
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
@@ -32,6 +32,7 @@ pub(crate) fn config() -> Config {
         auth_without_tls: false,
         auth_required: false,
         messages_max: 3,
+        verb: false,
     }
 }
 
@@ -179,7 +180,7 @@ impl Dialogue {
                 self.content.extend_from_slice(chunk);
                 return;
             }
-            Question::Finish { last, size } => {
+            Question::Finish { last, size, .. } => {
                 self.content.extend_from_slice(last);
                 assert_eq!(self.content.len() as u64, *size);
                 self.contents.push(std::mem::take(&mut self.content));

@@ -1,13 +1,14 @@
 //! Answers the questions of an SMTP session.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use mail::{Address, ForwardPath, Reply};
 use policy::{Magic, Verdict, gather};
 use protocol::End;
 use protocol::sasl::Ask;
-use protocol::smtp::{Answer, Lookup, Outcome, Question, Recipient, Sender, ServerSession};
+use protocol::smtp::{Answer, Hop, Lookup, Outcome, Question, Recipient, Sender, ServerSession};
 use queue::ReceivedMessage;
 use store::{Change, Commit};
 use wire::{Decision, Handler};
@@ -15,7 +16,8 @@ use wire::{Decision, Handler};
 use super::label::Label;
 use super::lmtp;
 use super::spool::Head;
-use super::transaction::{Peer, Transaction, reply};
+use super::transaction::{Bounds, Peer, Transaction, reply};
+use super::verbose::{self, Hops};
 use crate::shared::{Connection, Shared};
 
 /// The application's side of one SMTP connection.
@@ -26,6 +28,8 @@ pub(crate) struct SmtpHandler {
     peer: Peer,
     /// The open transaction. A later decision takes it along and puts it back.
     open: Open,
+    /// What VERB tells, once it was asked for.
+    hops: Option<Hops>,
 }
 
 type Open = Arc<Mutex<Option<Transaction>>>;
@@ -33,15 +37,17 @@ type Open = Arc<Mutex<Option<Transaction>>>;
 impl SmtpHandler {
     pub(crate) fn new(shared: Arc<Shared>, connection: Arc<Connection>) -> Self {
         let peer = Peer { address: connection.peer, facts: connection.facts() };
-        Self { shared, connection, peer, open: Arc::default() }
+        Self { shared, connection, peer, open: Arc::default(), hops: None }
     }
 
     /// MAIL.
     fn sender(&mut self, sender: Sender) -> Reply {
         let now = self.shared.world.clock.wall();
+        let room = self.shared.store.room();
         let queue_id = self.shared.queue_ids.next(now);
         let size_max = self.connection.server.message_size_max;
-        let (mut transaction, verdict) = Transaction::open(queue_id, &self.peer, sender, size_max, now);
+        let (mut transaction, verdict) =
+            Transaction::open(queue_id, &self.peer, sender, Bounds { size_max, room }, now);
         let reply = reply(verdict.clone(), Reply::new(250, (2, 1, 0), "sender noted"));
         match verdict {
             Verdict::Accept => *lock(&self.open) = Some(transaction),
@@ -101,14 +107,27 @@ impl SmtpHandler {
     }
 
     /// The end of content.
-    fn finish(&mut self, last: Bytes, size: u64) -> Decision<Answer> {
+    fn finish(&mut self, last: Bytes, size: u64, verbose: bool) -> Decision<Answer> {
         let Some(transaction) = lock(&self.open).take() else {
             // Staging failed; the transaction's story has said so already.
             return Decision::Now(Answer::Reply(crate::replies::unavailable()));
         };
         let (shared, size_max) = (self.shared.clone(), self.connection.server.message_size_max);
         self.connection.live.count_message();
-        Decision::Later(Box::pin(async move { finish(&shared, transaction, last, size, size_max).await }))
+        if !verbose {
+            return Decision::Later(Box::pin(async move {
+                finish(&shared, transaction, last, size, size_max).await
+            }));
+        }
+        let teller = self.hops.get_or_insert_with(Hops::new).teller();
+        let (connection, queue_id) = (self.connection.clone(), transaction.queue_id);
+        Decision::Later(Box::pin(async move {
+            let answer = finish(&shared, transaction, last, size, size_max).await;
+            if matches!(&answer, Answer::Reply(reply) if reply.is_positive()) {
+                verbose::follow(&shared, &connection.live, queue_id, &teller).await;
+            }
+            answer
+        }))
     }
 
     /// The transaction ended without content that was kept.
@@ -155,7 +174,7 @@ impl Handler<ServerSession> for SmtpHandler {
             Question::Recipient(recipient) => return self.recipient(*recipient),
             Question::Begin => self.begin(),
             Question::Chunk(piece) => return self.chunk(piece),
-            Question::Finish { last, size } => return self.finish(last, size),
+            Question::Finish { last, size, verbose } => return self.finish(last, size, verbose),
             Question::Refused(reply) => {
                 self.abandon(&format!("content was refused: {}", reply));
                 return Decision::Now(Answer::Taken);
@@ -172,6 +191,10 @@ impl Handler<ServerSession> for SmtpHandler {
             }
         };
         Decision::Now(Answer::Reply(reply))
+    }
+
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Hop> {
+        self.hops.as_mut().map_or(Poll::Pending, |hops| hops.poll(cx))
     }
 
     fn ended(&mut self, outcome: Outcome, end: End) {
@@ -289,7 +312,7 @@ async fn keep(
     let Transaction { queue_id, reverse_path, parameters, story, permit, .. } = transaction;
     let received =
         ReceivedMessage { queue_id, virtual_server, reverse_path, parameters, content, recipients, at: now };
-    let commit: Commit = queue::accept(received, story.to_json());
+    let commit: Commit = shared.reporter.accept(received, story).await?;
     let queued = waiting(&commit);
     shared.store.commit(commit).await?;
     drop(permit);
@@ -300,7 +323,7 @@ async fn keep(
 }
 
 /// The destinations for which something of a message waits in the queue, and until when.
-fn waiting(commit: &Commit) -> Vec<(String, mail::Timestamp)> {
+pub(super) fn waiting(commit: &Commit) -> Vec<(String, mail::Timestamp)> {
     let entries = commit.changes.iter().filter_map(|change| match change {
         Change::Enqueue(entry) => Some((entry.destination.clone(), entry.due)),
         _ => None,
@@ -360,7 +383,7 @@ mod tests {
 
     async fn finish_with(handler: &mut SmtpHandler, content: &str) -> Answer {
         let (last, size) = (Bytes::copy_from_slice(content.as_bytes()), content.len() as u64);
-        decided(handler.decide(Question::Finish { last, size })).await
+        decided(handler.decide(Question::Finish { last, size, verbose: false })).await
     }
 
     async fn change(place: &Place, changes: Vec<Change>) {

@@ -62,6 +62,11 @@ async fn file(
         recipients,
         at: now,
     };
-    shared.store.commit(queue::accept(received, story.to_json())).await?;
+    let commit = shared.reporter.accept(received, story).await?;
+    let queued = super::handler::waiting(&commit);
+    shared.store.commit(commit).await?;
+    for (destination, due) in queued {
+        shared.queue.due(&destination, due);
+    }
     Ok(Answer::Replies(replies))
 }

@@ -14,5 +14,6 @@ pub(crate) mod label;
 mod lmtp;
 mod spool;
 mod transaction;
+mod verbose;
 
 pub(crate) use handler::SmtpHandler;

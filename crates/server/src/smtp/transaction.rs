@@ -61,6 +61,15 @@ enum Way {
     Gone,
 }
 
+/// How much may come, octets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// The virtual server's limit.
+    pub(super) size_max: u64,
+    /// What the store has room for.
+    pub(super) room: u64,
+}
+
 /// The connection below a transaction.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
@@ -77,14 +86,18 @@ impl Transaction {
         queue_id: QueueId,
         peer: &Peer,
         sender: Sender,
-        size_max: u64,
+        bounds: Bounds,
         now: Timestamp,
     ) -> (Self, Verdict) {
         let mut facts = Facts::new(peer.facts.clone());
         facts.hello = Some(hello_facts(&sender.hello));
         let reverse_path = bare_sender(&sender.path);
-        facts.sender =
-            Some(SenderFacts { reverse_path: reverse_path.clone(), size_announced: sender.size, size_max });
+        facts.sender = Some(SenderFacts {
+            reverse_path: reverse_path.clone(),
+            size_announced: sender.size,
+            size_max: bounds.size_max,
+            room: Some(bounds.room),
+        });
         let mut transaction = Self {
             queue_id,
             reverse_path: sender.path,
@@ -245,7 +258,7 @@ impl Transaction {
                     let due = due.max(now);
                     queued.entry((destination.clone(), due)).or_default().push(named.to_string());
                     let handover = Handover::Queue { destination, due };
-                    recipients.push(Recipient { address: named, parameters, handover });
+                    recipients.push(Recipient { address: named.clone(), named, parameters, handover });
                 }
                 Way::Gone => unreachable!("only LMTP looks again"),
             }
@@ -334,10 +347,15 @@ fn filed(
     means: &[LocalRecipient],
     now: Timestamp,
 ) -> Vec<Recipient> {
-    let filed = means.iter().map(|LocalRecipient { address, inbox, .. }| {
+    let filed = means.iter().enumerate().map(|(place, LocalRecipient { address, inbox, .. })| {
         story.filed(now, address, named);
-        let (address, parameters) = (address.clone(), parameters.clone());
-        Recipient { address, parameters, handover: Handover::File { mailbox: *inbox } }
+        let (address, mut parameters) = (address.clone(), parameters.clone());
+        if let Some(notify) = parameters.notify.as_mut().filter(|_| place > 0) {
+            // RFC 3461 §5.2.7.3: of an alias that means several, one reports success.
+            notify.success = false;
+        }
+        let handover = Handover::File { mailbox: *inbox };
+        Recipient { address, named: named.clone(), parameters, handover }
     });
     filed.collect()
 }

@@ -266,10 +266,11 @@ fn settings_text(fixture: &Fixture) -> String {
         fixture.options.get(name).map_or(without, String::as_str).to_owned()
     };
     let clear_text = if option("authentication-without-tls", "off") == "on" { "\"127.0.0.0/8\"" } else { "" };
+    let trusted = if option("trusted", "off") == "on" { "\"127.0.0.0/8\"" } else { "" };
     let messages = option("messages-per-connection", "1000");
     let (magic, level) = (option("magic-recipients", "off"), option("log-level", "info"));
     let mut text = format!(
-        "host-name = \"{HOST_NAME}\"\nauthentication-without-tls = [{clear_text}]\n\
+        "host-name = \"{HOST_NAME}\"\nauthentication-without-tls = [{clear_text}]\ntrusted-networks = [{trusted}]\n\
          [defaults]\nbanner = \"ESMTP\"\nmessages-per-connection = {messages}\nmagic-recipients = \"{magic}\"\n\
          [log]\nformat = \"json\"\nlevel = \"{level}\"\n"
     );

@@ -31,7 +31,10 @@ impl ServerSession {
 
     /// The application's reply to a command is said as it is. 421 closes, whoever says it (RFC 5321 §3.8).
     fn replied(&mut self, asked: &Asked, reply: &Reply) {
-        self.say(reply);
+        match asked {
+            Asked::Lookup { utf8: true } => self.say_as(reply, Reply::render_utf8),
+            _ => self.say(reply),
+        }
         match asked {
             Asked::Sender { body, utf8 } if reply.is_positive() => self.sender_accepted(*body, *utf8),
             Asked::Sender { .. } => {

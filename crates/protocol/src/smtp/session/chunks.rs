@@ -204,7 +204,7 @@ impl ServerSession {
             Piece::Over => self.chunk_over(),
             Piece::End { last, size } => {
                 self.content_over();
-                self.ask(Question::Finish { last, size }, Asked::Finish);
+                self.ask(Question::Finish { last, size, verbose: self.verbose }, Asked::Finish);
             }
             Piece::Faulty(fault) => self.chunks_faulty(fault, is_last),
         }

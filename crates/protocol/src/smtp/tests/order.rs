@@ -256,3 +256,28 @@ fn input_beyond_the_bound_waits_outside_while_a_question_is_open() {
     d.send("NOOP\r\n");
     assert!(!d.reading);
 }
+
+#[test]
+fn hops_are_told_to_those_who_may_ask() {
+    let mut d = Dialogue::greeted(config());
+    d.check("VERB", "502 5.5.1");
+    assert_eq!(d.end().misuses, ["VerbNotOffered"]);
+    let mut d = Dialogue::greeted(Config { verb: true, ..config() });
+    d.check("VERB\nVERB off\nVERB maybe\nverb on", "250 2.0.0, 250 2.0.0, 501 5.5.4, 250 2.0.0");
+    d.session.tell(d.now, Hop("too early".into()));
+    d.check("MAIL FROM:<>\nRCPT TO:<bob@example.org>\nDATA", "250 2.1.0, 250 2.1.0, 354");
+    d.prompt = false;
+    d.send("x\r\n.\r\nNOOP\r\n");
+    assert!(matches!(d.open, Some(Question::Finish { verbose: true, .. })));
+    let long = "x".repeat(600);
+    for hop in ["route  to \x1bx\n  because so", &long] {
+        d.session.tell(d.now, Hop(hop.into()));
+        d.run();
+    }
+    assert_eq!(d.hear(), format!("050 route  to \\x1bx\n050   because so\n050 {}\n", &long[..506]));
+    d.prompt = true;
+    d.answer();
+    d.session.tell(d.now, Hop("too late".into()));
+    d.run();
+    assert_eq!(d.hear(), "250 2.0.0 Kept\n250 2.0.0 OK\n");
+}
