@@ -226,7 +226,7 @@ impl OriginalRecipient {
     pub fn field(&self, utf8: bool) -> String {
         let encoded = self.is_utf8() && !utf8;
         let address = if encoded { to_unitext(&self.address, false) } else { self.address.clone() };
-        format!("{};{address}", self.kind)
+        format!("{}; {address}", self.kind)
     }
 }
 
@@ -375,7 +375,7 @@ mod tests {
         let jürgen = OriginalRecipient::of("jürgen@example.org");
         assert_eq!(jürgen.parameter(true), "utf-8;jürgen@example.org");
         assert_eq!(jürgen.parameter(false), r"utf-8;j\x{FC}rgen@example.org");
-        assert_eq!(jürgen.field(false), r"utf-8;j\x{FC}rgen@example.org");
+        assert_eq!(jürgen.field(false), r"utf-8; j\x{FC}rgen@example.org");
     }
 
     #[test]

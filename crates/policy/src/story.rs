@@ -18,7 +18,7 @@ mod tell;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use mail::{QueueId, Timestamp};
+use mail::{BodyType, MessageParameters, QueueId, RecipientParameters, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::reason::Reason;
@@ -102,6 +102,15 @@ pub enum What {
     Authenticate {
         /// By method: `auth=pass`, `spf=none`.
         results: Vec<String>,
+    },
+    /// What the envelope asked for beside its addresses (RFC 3461, 6531, 3030).
+    Request {
+        /// Parameters of MAIL as they would be written: `ENVID=QQ314`, `RET=HDRS`, `SMTPUTF8`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        message: Vec<String>,
+        /// Recipients, as addresses, each with its parameters of RCPT: `NOTIFY=SUCCESS ORCPT=rfc822;bob@example.org`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        recipients: Vec<(String, String)>,
     },
     /// The message was accepted.
     Enqueue {
@@ -277,6 +286,30 @@ pub enum Delivered {
     Unknown,
 }
 
+impl What {
+    /// What an envelope asked for: its own parameters, and recipients with theirs. Nothing where it asked for nothing that is
+    /// worth a line; 8-bit text is not.
+    pub fn request(
+        envelope: &MessageParameters,
+        recipients: &[(String, RecipientParameters)],
+    ) -> Option<Self> {
+        let body = (envelope.body == BodyType::Binary).then(|| "BODY=BINARYMIME".to_owned());
+        let utf8 = envelope.utf8.then(|| "SMTPUTF8".to_owned());
+        let ret = envelope.ret.map(|ret| format!("RET={ret}"));
+        let envelope_id = envelope.envelope_id.as_ref().map(|id| format!("ENVID={id}"));
+        let message: Vec<String> = [body, utf8, ret, envelope_id].into_iter().flatten().collect();
+        let asked = |(recipient, parameters): &(String, RecipientParameters)| {
+            let notify = parameters.notify.map(|notify| format!("NOTIFY={notify}"));
+            let original = parameters.original.as_ref().map(|it| format!("ORCPT={};{}", it.kind, it.address));
+            let asked: Vec<String> = [notify, original].into_iter().flatten().collect();
+            (!asked.is_empty()).then(|| (recipient.clone(), asked.join(" ")))
+        };
+        let recipients: Vec<_> = recipients.iter().filter_map(asked).collect();
+        let something = !message.is_empty() || !recipients.is_empty();
+        something.then_some(Self::Request { message, recipients })
+    }
+}
+
 impl Story {
     /// A story without hops.
     pub fn new(queue_id: QueueId) -> Self {
@@ -360,6 +393,7 @@ fn names(what: &What) -> Vec<&str> {
         What::Accept { .. }
         | What::Judge { .. }
         | What::Authenticate { .. }
+        | What::Request { .. }
         // Whom an attempt was for stands in the hop that says how it ended.
         | What::Route { .. }
         | What::Sign { .. }

@@ -11,6 +11,10 @@ use mailboxes::filing::Filing;
 use store::change::{QueueEntry, QueuedRecipient};
 use store::{Change, Commit, ContentRef, MailboxRef, NewContent};
 
+use crate::diagnostic::Diagnostic;
+use crate::report::Reported;
+use crate::settle::Success;
+
 /// The destination of what is delivered here.
 pub const LOCAL: &str = "local";
 
@@ -38,6 +42,8 @@ pub struct ReceivedMessage {
 pub struct Recipient {
     /// The address after aliases: what Delivered-To shows.
     pub address: Address,
+    /// The address as the envelope has it: all that one alias means have the same.
+    pub named: Address,
     /// What RCPT said beside it.
     pub parameters: RecipientParameters,
     /// At once or later.
@@ -63,11 +69,12 @@ pub enum Handover {
 
 /// The commit after which 250 may be sent. A mailbox gets the message once however often it is named.
 pub fn accept(message: ReceivedMessage, story: String) -> Commit {
-    let ReceivedMessage { queue_id, virtual_server, reverse_path, parameters, content, recipients, at } = message;
+    let ReceivedMessage { queue_id, virtual_server, reverse_path, parameters, content, recipients, at } =
+        message;
     let mut changes = Vec::with_capacity(recipients.len() + 1);
     let mut filed = BTreeSet::new();
     let mut queued = Queued::new();
-    for Recipient { address, parameters, handover } in recipients {
+    for Recipient { address, parameters, handover, .. } in recipients {
         match handover {
             Handover::File { mailbox } if filed.insert(mailbox) => {
                 changes.push(file(mailbox, ContentRef::New(0), &reverse_path, &address, at));
@@ -83,6 +90,30 @@ pub fn accept(message: ReceivedMessage, story: String) -> Commit {
     changes.extend(entries(queued, &envelope));
     changes.push(Change::Explain { queue_id, at, story });
     Commit { content: vec![content], changes }
+}
+
+/// Recipients whose mail the accepting commit files, where the sender asked to be told (RFC 3461 §5.2.3). Whom an alias stands
+/// for is not for the sender to know (§5.2.7.3): it is reported by its own name.
+pub(crate) fn succeeded(message: &ReceivedMessage) -> Vec<(Success, Reported)> {
+    let filed = |recipient: &&Recipient| matches!(recipient.handover, Handover::File { .. });
+    let asking = message.recipients.iter().filter(filed).filter(|one| one.parameters.wants_success());
+    let mut found: Vec<(Success, Reported)> = Vec::new();
+    let mut first: BTreeMap<String, (usize, &Address)> = BTreeMap::new();
+    for Recipient { address, named, parameters, .. } in asking {
+        let recipient = named.to_string();
+        if let Some((place, known)) = first.get(&recipient) {
+            // Named twice, it is still one.
+            if *known != address {
+                found[*place].0 = Success::Expanded;
+            }
+            continue;
+        }
+        first.insert(recipient.clone(), (found.len(), address));
+        let diagnostic = Diagnostic::ours((2, 0, 0), "it is in the mailbox");
+        let (status, original) = (diagnostic.status, parameters.original.clone());
+        found.push((Success::Delivered, Reported { recipient, original, status, diagnostic }));
+    }
+    found
 }
 
 /// One email in one mailbox, with its own small prefix.
@@ -174,7 +205,8 @@ mod tests {
 
     fn to(address: &str, handover: Handover) -> Recipient {
         let parameters = RecipientParameters::default();
-        Recipient { address: address.parse().unwrap(), parameters, handover }
+        let address: Address = address.parse().unwrap();
+        Recipient { named: address.clone(), address, parameters, handover }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //!                               |
 //!                            agents             mailboxes here; SMTP and LMTP by their routes
 //!                               |
-//!                       settle, report          one commit: filed, relayed, deferred, or reported
+//!                 settle, report, reporter      one commit: filed, relayed, deferred, or reported
 //! ```
 
 pub mod accept;
@@ -20,6 +20,7 @@ pub mod handle;
 pub mod limits;
 pub mod queue_ids;
 pub mod report;
+pub mod reporter;
 pub mod route;
 pub mod runner;
 pub mod schedule;
@@ -31,6 +32,7 @@ pub use agent::Agents;
 pub use destinations::Destinations;
 pub use handle::Handle;
 pub use queue_ids::QueueIds;
+pub use reporter::Reporter;
 pub use runner::Runner;
 
 /// The name under which this process leases destinations. One process uses a store today.

@@ -8,6 +8,10 @@ pub const SLEEP_MAX: Duration = Duration::from_secs(60);
 /// Octets of the original's header that a report returns (RFC 3462 §2: text/rfc822-headers).
 pub const REPORT_HEADER_OCTETS_MAX: usize = 64 * 1024;
 
+/// Octets of an original that is returned whole, where its sender asks for that (RFC 3461 §6.2 leaves the limit to us). With
+/// the rest of the report it is within what a commit takes inline.
+pub const REPORT_WHOLE_OCTETS_MAX: usize = 128 * 1024;
+
 /// Recipients in one report; more of them get another. Keeps a report within what a commit takes inline.
 pub const REPORT_RECIPIENTS_MAX: usize = 50;
 

@@ -30,6 +30,19 @@ pub struct Settled {
     pub failed: Vec<Reported>,
     /// Recipients of whose delay the sender is to be told; empty where no report may be made.
     pub delayed: Vec<Reported>,
+    /// Recipients that have it, where the sender asked to be told; empty where no report may be made.
+    pub succeeded: Vec<(Success, Reported)>,
+}
+
+/// How a recipient came to have the message, as its sender is told (RFC 3464 §2.3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Success {
+    /// It is in the mailbox.
+    Delivered,
+    /// It is with a host that does not report success.
+    Relayed,
+    /// It is in several mailboxes.
+    Expanded,
 }
 
 /// Settles a delivery. `attempted` is none if it was deleted without an attempt.
@@ -42,7 +55,13 @@ pub fn settle(
 ) -> Settled {
     let mut story = Story::new(entry.queue_id);
     story.hops.extend(attempted.into_iter().flat_map(|attempted| attempted.hops.iter().cloned()));
-    let settled = Settled { changes: Vec::new(), story, failed: Vec::new(), delayed: Vec::new() };
+    let settled = Settled {
+        changes: Vec::new(),
+        story,
+        failed: Vec::new(),
+        delayed: Vec::new(),
+        succeeded: Vec::new(),
+    };
     let mut settlement =
         Settlement { entry, reverse_path, attempted, now, settled, filed: BTreeSet::new(), rest: None };
     for transition in transitions {
@@ -98,18 +117,43 @@ impl<'a> Settlement<'a> {
                         self.settled.changes.push(filed);
                     }
                 }
+                // RFC 3461 §5.2.7.3: whom an address stands for is not for the sender to know.
+                self.succeeded(id, if mailboxes.len() > 1 { Success::Expanded } else { Success::Delivered });
             }
-            _ => self.tell(id, Delivered::Relayed, said(&self.diagnostic(id)), None),
+            Some(Outcome::Relayed { reports: true, .. }) => self.relayed(id),
+            _ => {
+                self.relayed(id);
+                // RFC 3461 §5.2.2 (b).
+                self.succeeded(id, Success::Relayed);
+            }
+        }
+    }
+
+    fn relayed(&mut self, id: RecipientId) {
+        self.tell(id, Delivered::Relayed, said(&self.diagnostic(id)), None);
+    }
+
+    fn succeeded(&mut self, id: RecipientId, how: Success) {
+        if !self.recipient(id).parameters.wants_success() {
+            return;
+        }
+        let diagnostic = match how {
+            Success::Relayed => self.diagnostic(id),
+            Success::Delivered | Success::Expanded => Diagnostic::ours((2, 0, 0), "it is in the mailbox"),
+        };
+        if let Some(reported) = self.reported(id, diagnostic.status, diagnostic) {
+            self.settled.succeeded.push((how, reported));
         }
     }
 
     fn bounced(&mut self, id: RecipientId, bounce: Bounce) {
         let diagnostic = self.diagnostic(id);
-        // RFC 5321 §6.1: no report about what has no reverse-path.
-        let outcome = match (bounce, self.reverse_path) {
+        // RFC 5321 §6.1: no report about what has no reverse-path. RFC 3461 §5.2.6 (b): nor to who does not want one.
+        let told = *self.reverse_path != ReversePath::Null && self.recipient(id).parameters.wants_failure();
+        let outcome = match (bounce, told) {
             (Bounce::Expired, _) => Delivered::Expired,
-            (Bounce::Refused, ReversePath::Null) => Delivered::Discarded,
-            (Bounce::Refused, _) => Delivered::Bounced,
+            (Bounce::Refused, false) => Delivered::Discarded,
+            (Bounce::Refused, true) => Delivered::Bounced,
         };
         self.tell(id, outcome, said(&diagnostic), None);
         let status = match bounce {
@@ -117,12 +161,16 @@ impl<'a> Settlement<'a> {
             Bounce::Expired => EnhancedCode(4, 4, 7),
             Bounce::Refused => diagnostic.status,
         };
-        if let Some(reported) = self.reported(id, status, diagnostic) {
+        if let Some(reported) = self.reported(id, status, diagnostic).filter(|_| told) {
             self.settled.failed.push(reported);
         }
     }
 
     fn delayed(&mut self, id: RecipientId) {
+        // RFC 3461 §5.2.5 (c).
+        if !self.recipient(id).parameters.wants_delay() {
+            return;
+        }
         let diagnostic = self.diagnostic(id);
         if let Some(reported) = self.reported(id, diagnostic.status, diagnostic) {
             self.settled.delayed.push(reported);
@@ -131,7 +179,13 @@ impl<'a> Settlement<'a> {
 
     fn reported(&self, id: RecipientId, status: EnhancedCode, diagnostic: Diagnostic) -> Option<Reported> {
         let reportable = *self.reverse_path != ReversePath::Null;
-        reportable.then(|| Reported { recipient: self.name(id).to_owned(), status, diagnostic })
+        let QueuedRecipient { address, parameters } = self.recipient(id);
+        reportable.then(|| Reported {
+            recipient: address.clone(),
+            original: parameters.original.clone(),
+            status,
+            diagnostic,
+        })
     }
 
     /// Adds how it ended for one recipient, to those for whom it ended the same way.
@@ -158,7 +212,9 @@ impl<'a> Settlement<'a> {
 
     fn diagnostic(&self, id: RecipientId) -> Diagnostic {
         match self.outcome(id) {
-            Some(Outcome::Relayed(said) | Outcome::Deferred(said) | Outcome::Failed(said)) => said.clone(),
+            Some(Outcome::Relayed { said, .. } | Outcome::Deferred(said) | Outcome::Failed(said)) => {
+                said.clone()
+            }
             _ => Diagnostic::ours((4, 4, 0), "the attempt ended without an answer"),
         }
     }
@@ -286,7 +342,7 @@ mod tests {
 
     #[test]
     fn who_waits_is_the_rest_and_who_is_done_is_not() {
-        let taken = Outcome::Relayed(Diagnostic::ours((2, 0, 0), "taken"));
+        let taken = Outcome::Relayed { said: Diagnostic::ours((2, 0, 0), "taken"), reports: false };
         let later = Outcome::Deferred(no((4, 7, 1)));
         let outcomes = vec![taken.clone(), later.clone(), taken, later];
         let settled = settled(outcomes, &[Transition::Done(ids(&[0, 2])), retry(&[1, 3])]);
@@ -308,7 +364,7 @@ mod tests {
         fn each_recipient_is_told_of_once(fates in proptest::collection::vec((0..5u8, 0..4u8), 1..20)) {
             let outcomes = fates.iter().map(|(_, said)| match said {
                 0 => Outcome::Filed { mailboxes: vec![(3, "ann@example.org".parse().unwrap())] },
-                1 => Outcome::Relayed(no((2, 0, 0))),
+                1 => Outcome::Relayed { said: no((2, 0, 0)), reports: false },
                 2 => Outcome::Deferred(no((4, 7, 1))),
                 _ => Outcome::Failed(no((5, 1, 1))),
             });

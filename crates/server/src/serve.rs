@@ -96,12 +96,12 @@ impl Server {
         let handed_on = settings.local_domains.iter().flat_map(|local| local.domains.iter().cloned());
         let directory = Arc::new(Directory::new(store.clone(), world.clone()).handing_on(handed_on));
         let registry = Registry::new(world.clock.clone());
-        let host_name = settings.host_name.as_str().to_owned();
         let running = Arc::new(Running::new(registry.clone(), settings));
         let admin = Admin::new(store.clone(), directory.clone(), world.clone(), running);
         let mailboxes = Mailboxes::new(store.clone(), world.clone());
         let destinations = Arc::new(crate::world::destinations(settings)?);
-        let shared = Arc::new(Shared::new(world, store, directory, mailboxes, destinations, host_name));
+        let terms = queue::runner::Terms::new(settings);
+        let shared = Arc::new(Shared::new(world, store, directory, mailboxes, destinations, terms));
         let admin = Arc::new(admin.with_queue(shared.queue.clone()));
         let protocol_logs = ProtocolLogs::start(settings, &shared.world);
         let mut endpoints = BTreeMap::new();

@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     /// Which way mail goes.
     pub(crate) destinations: Arc<Destinations>,
     pub(crate) host_name: String,
+    /// Adds reports of success to commits that accept mail.
+    pub(crate) reporter: queue::Reporter,
     pub(crate) deferrals: Deferrals,
     budget: Arc<Semaphore>,
 }
@@ -40,10 +42,18 @@ impl Shared {
         directory: Arc<Directory>,
         mailboxes: Mailboxes,
         destinations: Arc<Destinations>,
-        host_name: String,
+        terms: queue::runner::Terms,
     ) -> Self {
+        let queue_ids = Arc::new(QueueIds::new(&world.dice));
+        let host_name = terms.host_name.clone();
+        let reporter = queue::Reporter {
+            store: store.clone(),
+            directory: directory.clone(),
+            queue_ids: queue_ids.clone(),
+            terms: Arc::new(terms),
+        };
         Self {
-            queue_ids: Arc::new(QueueIds::new(&world.dice)),
+            queue_ids,
             world,
             store,
             directory,
@@ -51,6 +61,7 @@ impl Shared {
             queue: queue::Handle::default(),
             destinations,
             host_name,
+            reporter,
             deferrals: Deferrals::default(),
             budget: Arc::new(Semaphore::new(CONTENT_IN_MEMORY_MAX / CONTENT_PERMIT)),
         }

@@ -81,6 +81,7 @@ fn name(what: &What) -> &'static str {
         What::Judge { .. } => "judge",
         What::Spool { .. } => "spool",
         What::Authenticate { .. } => "authenticate",
+        What::Request { .. } => "request",
         What::Enqueue { .. } => "enqueue",
         What::Route { .. } => "route",
         What::Sign { .. } => "sign",
@@ -106,6 +107,7 @@ fn describe(at: Timestamp, what: &What) -> String {
         What::Spool { size, message_id: None } => format!("{size} octets, no Message-ID"),
         What::Authenticate { results } if results.is_empty() => "nothing was checked".into(),
         What::Authenticate { results } => results.join(", "),
+        What::Request { message, recipients } => describe_request(message, recipients),
         What::Enqueue { reverse_path, recipients } => {
             format!("from {} to {}", path(reverse_path), paths(recipients))
         }
@@ -148,6 +150,12 @@ fn describe(at: Timestamp, what: &What) -> String {
         What::End { how, misuses } => format!("{how}; the peer erred: {}", misuses.join(", ")),
         What::Unknown => "a hop that a newer version wrote".into(),
     }
+}
+
+fn describe_request(message: &[String], recipients: &[(String, String)]) -> String {
+    let recipients = recipients.iter().map(|(recipient, asked)| format!("{} {asked}", path(recipient)));
+    let all: Vec<String> = message.iter().cloned().chain(recipients).collect();
+    all.join(", ")
 }
 
 fn describe_route(destination: &str, hops: &[String]) -> String {

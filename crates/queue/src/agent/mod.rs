@@ -41,7 +41,12 @@ pub enum Outcome {
         mailboxes: Vec<(i64, Address)>,
     },
     /// The next hop has taken responsibility, with these words.
-    Relayed(Diagnostic),
+    Relayed {
+        /// The words.
+        said: Diagnostic,
+        /// Whether it was told what the sender wants to hear, and reports success from now on (RFC 3461 §5.2.1).
+        reports: bool,
+    },
     /// Try again.
     Deferred(Diagnostic),
     /// Never.

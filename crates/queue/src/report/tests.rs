@@ -12,7 +12,13 @@ const HOUR: i64 = 3_600_000;
 const ARRIVED: Timestamp = Timestamp(1_763_800_000_000);
 
 fn reported(recipient: &str, status: (u8, u16, u16), diagnostic: Diagnostic) -> Reported {
-    Reported { recipient: recipient.into(), status: EnhancedCode(status.0, status.1, status.2), diagnostic }
+    let original = None;
+    Reported {
+        recipient: recipient.into(),
+        original,
+        status: EnhancedCode(status.0, status.1, status.2),
+        diagnostic,
+    }
 }
 
 fn from_peer(status: (u8, u16, u16), because: &str, host: &str, reply: Reply) -> Diagnostic {
@@ -32,7 +38,9 @@ fn report(kind: Kind, after: i64, recipients: &[Reported], header: &[u8]) -> Str
         at: Timestamp(ARRIVED.0 + after),
         kind,
         recipients,
-        header,
+        envelope_id: None,
+        utf8: false,
+        returned: Returned::Header(header),
     };
     String::from_utf8(report.message()).unwrap()
 }

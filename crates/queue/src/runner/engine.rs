@@ -21,6 +21,7 @@ use crate::Handle;
 use crate::agent::{Attempt, Attempted, Cut, Ended, Outcome, Word};
 use crate::diagnostic::Diagnostic;
 use crate::limits::{CUT_GRACE, EVENTS_MAX, SLEEP_MAX, STOP_CUT, STOP_GRACE};
+use crate::reporter::Reporter;
 use crate::schedule::{
     self, Delivery, Destination, Drawn, Key, RecipientId, Recorded, Routed, Schedule, Step,
 };
@@ -59,7 +60,8 @@ impl<A: Attempts> Engine<A> {
         let Runner { world, store, directory, queue_ids, agents, terms, handle } = runner.clone();
         let schedule = Schedule::new(terms.limits.clone(), world.clock.wall());
         let leases = Leases::new(terms.limits.lease);
-        let clerk = Arc::new(Clerk { world, store, directory, queue_ids, terms, handle: handle.clone() });
+        let reporter = Reporter { store, directory, queue_ids, terms: Arc::new(terms) };
+        let clerk = Arc::new(Clerk { world, reporter, handle: handle.clone() });
         let (tell, events) = mpsc::unbounded_channel();
         let (asked, passages) = mpsc::unbounded_channel();
         let window = Window::default();
@@ -119,7 +121,7 @@ impl<A: Attempts> Engine<A> {
                 self.hear_all();
             }
         }
-        task::release_all(&self.clerk.store, self.leases.into_ours()).await;
+        task::release_all(&self.clerk.reporter.store, self.leases.into_ours()).await;
     }
 
     fn now(&self) -> Timestamp {
@@ -161,7 +163,7 @@ impl<A: Attempts> Engine<A> {
                 // Whatever begins would be dropped again.
                 _ if self.phase != Phase::Working => {}
                 Step::Survey { limit } => {
-                    let store = self.clerk.store.clone();
+                    let store = self.clerk.reporter.store.clone();
                     self.spawn(Event::Surveyed(Vec::new()), task::survey(store, now, limit));
                 }
                 Step::Draw { destination, until, limit } => {
@@ -185,12 +187,12 @@ impl<A: Attempts> Engine<A> {
         let Some(batch) = self.leases.next_batch(now) else { return };
         let until = batch.lease.iter().map(|ask| self.leases.stored_until(ask)).collect();
         let unless = batch.lease.iter().map(|ask| (ask.clone(), Lease::Unavailable)).collect();
-        let store = self.clerk.store.clone();
+        let store = self.clerk.reporter.store.clone();
         self.spawn(Event::Leased(unless), task::lease(store, now, batch, until));
     }
 
     fn draw(&mut self, ask: Ask, now: Timestamp) {
-        let (store, clock) = (self.clerk.store.clone(), self.clerk.world.clock.clone());
+        let (store, clock) = (self.clerk.reporter.store.clone(), self.clerk.world.clock.clone());
         let unless = Event::Drawn(ask.destination.clone(), None);
         let pause = span(now, self.leases.draws_at(&ask.destination, now));
         self.spawn(unless, task::draw(store, clock, pause, ask.destination, ask.limit));
@@ -199,7 +201,7 @@ impl<A: Attempts> Engine<A> {
     fn start(&mut self, delivery: Delivery, now: Timestamp) {
         let Some(entry) = self.window.take(&delivery.key) else {
             tracing::error!(delivery = %delivery.key, "a delivery is to start whose row is not there");
-            let rules = self.clerk.terms.rules(delivery.key.destination.as_str());
+            let rules = self.clerk.reporter.terms.rules(delivery.key.destination.as_str());
             self.schedule.ended(now, &delivery.key, &BTreeMap::new(), rules, Duration::ZERO);
             return;
         };
@@ -317,7 +319,7 @@ impl<A: Attempts> Engine<A> {
         }
         self.schedule.drawn(now, destination, Drawn::Granted { deliveries, next_due, held });
         let Self { window, schedule, clerk, .. } = self;
-        window.forget_all_but(clerk.terms.limits.window_deliveries_max * 2, |key| schedule.has(key));
+        window.forget_all_but(clerk.reporter.terms.limits.window_deliveries_max * 2, |key| schedule.has(key));
     }
 
     fn ended(&mut self, key: &Key, number: u64, ended: Option<Ended>, now: Timestamp) {
@@ -343,7 +345,7 @@ impl<A: Attempts> Engine<A> {
             self.window.settled(key);
             return;
         }
-        let rules = self.clerk.terms.rules(key.destination.as_str());
+        let rules = self.clerk.reporter.terms.rules(key.destination.as_str());
         if !outcomes.values().any(deferred) && outcomes.len() == work.entry.recipients.len() {
             self.schedule.ended(now, key, &outcomes, rules, Duration::ZERO);
             return;
@@ -407,7 +409,7 @@ fn delivery(key: Key, entry: &QueueEntry) -> Delivery {
 /// As the schedule has them, by place in the row.
 fn outcomes(attempted: &Attempted) -> BTreeMap<RecipientId, schedule::Outcome> {
     let outcome = |outcome: &Outcome| match outcome {
-        Outcome::Filed { .. } | Outcome::Relayed(_) => schedule::Outcome::Delivered,
+        Outcome::Filed { .. } | Outcome::Relayed { .. } => schedule::Outcome::Delivered,
         Outcome::Deferred(_) => schedule::Outcome::Deferred,
         Outcome::Failed(_) => schedule::Outcome::Failed,
     };

@@ -140,7 +140,10 @@ fn outcome(done: Do, to: &Address, inbox: i64, cut: bool) -> Outcome {
     };
     match done {
         _ if cut => Outcome::Deferred(Diagnostic::ours((4, 4, 2), "the attempt was cut")),
-        Do::Take => Outcome::Relayed(said(mail::Reply::new(250, (2, 0, 0), "taken"))),
+        Do::Take => {
+            let said = said(mail::Reply::new(250, (2, 0, 0), "taken"));
+            Outcome::Relayed { said, reports: false }
+        }
         Do::File => Outcome::Filed { mailboxes: vec![(inbox, to.clone())] },
         Do::Defer | Do::Hang | Do::IgnoreCuts | Do::Dial => {
             Outcome::Deferred(said(mail::Reply::new(451, (4, 7, 1), "later")))
@@ -355,7 +358,8 @@ fn account() -> Vec<Change> {
     let account = Change::AddAccount {
         address: "ann@example.org".into(),
         name: String::new(),
-        secret: String::new(), scram: String::new(),
+        secret: String::new(),
+        scram: String::new(),
         at: START,
     };
     vec![Change::AddDomain { name: "example.org".into(), at: START }, account, inbox]

@@ -17,6 +17,7 @@ use memchr::{memchr_iter, memchr2};
 pub struct ContentFacts {
     size: u64,
     eight_bit: bool,
+    eight_bit_header: bool,
     bare_line_end: bool,
     ends_with_line_end: bool,
 }
@@ -48,7 +49,12 @@ impl ContentFacts {
         self.eight_bit
     }
 
-    /// Whether there is a CR or LF that is no part of a CRLF. Such a content is not sent.
+    /// Whether there are octets above 127 in the header: what only SMTPUTF8 allows (RFC 6532 §3.2).
+    pub fn eight_bit_header(&self) -> bool {
+        self.eight_bit_header
+    }
+
+    /// Whether there is a CR or LF that is no part of a CRLF. Such a content is sent only as binary.
     pub fn bare_line_end(&self) -> bool {
         self.bare_line_end
     }
@@ -73,14 +79,59 @@ impl ContentFacts {
 pub struct Survey {
     size: u64,
     eight_bit: bool,
+    eight_bit_header: bool,
+    header: Header,
     line_ends: LineEnds,
+}
+
+/// Looks for the empty line that ends the header, across pieces.
+#[derive(Debug, Clone, Copy, Default)]
+enum Header {
+    /// At the start of a line.
+    #[default]
+    LineStart,
+    InLine,
+    /// After a CR at the start of a line.
+    EmptyLine,
+    Over,
+}
+
+impl Header {
+    /// How many octets of the piece are of the header.
+    fn take(&mut self, piece: &[u8]) -> usize {
+        if matches!(self, Self::Over) {
+            return 0;
+        }
+        let mut at = 0;
+        while let Some(octet) = piece.get(at) {
+            *self = match (*self, octet) {
+                (Self::LineStart, b'\r') => Self::EmptyLine,
+                (Self::LineStart | Self::EmptyLine, b'\n') => Self::Over,
+                (_, b'\n') => Self::LineStart,
+                _ => Self::InLine,
+            };
+            at += 1;
+            match *self {
+                Self::Over => return at,
+                Self::InLine => {
+                    at = memchr::memchr(b'\n', &piece[at..]).map_or(piece.len(), |more| at + more)
+                }
+                _ => {}
+            }
+        }
+        piece.len()
+    }
 }
 
 impl Survey {
     /// Takes the next piece.
     pub fn take(&mut self, piece: &[u8]) {
         self.size += piece.len() as u64;
-        self.eight_bit = self.eight_bit || !piece.is_ascii();
+        let of_header = self.header.take(piece);
+        if !piece.is_ascii() {
+            self.eight_bit = true;
+            self.eight_bit_header |= !piece[..of_header].is_ascii();
+        }
         self.line_ends.take(piece);
     }
 
@@ -89,6 +140,7 @@ impl Survey {
         ContentFacts {
             size: self.size,
             eight_bit: self.eight_bit,
+            eight_bit_header: self.eight_bit_header,
             bare_line_end: self.line_ends.bare || self.line_ends.after_cr,
             ends_with_line_end: self.line_ends.at_line_start,
         }
@@ -248,6 +300,23 @@ mod tests {
         }
         assert!(survey(&["ä".as_bytes()]).eight_bit());
         assert!(!survey(&[b"a\0"]).eight_bit());
+    }
+
+    #[test]
+    fn the_header_ends_at_the_first_empty_line() {
+        for (pieces, expected) in [
+            (&["A: \u{e4}\r\n\r\n"][..], true),
+            (&["A: b\r\n\r\n\u{e4}\r\n"], false),
+            (&["A: b\r\n", "\r\n\u{e4}\r\n"], false),
+            (&["A: b\r\n\r", "\n\u{e4}\r\n"], false),
+            (&["A: b\r", "\n", "\r", "\n", "\u{e4}\r\n"], false),
+            (&["A: b\r\n", "\u{e4}\r\n\r\n"], true),
+            (&["\r\n", "\u{e4}"], false),
+            (&["A: b", "\u{e4}"], true),
+        ] {
+            let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+            assert_eq!(survey(&pieces).eight_bit_header(), expected, "{pieces:?}");
+        }
     }
 
     proptest! {

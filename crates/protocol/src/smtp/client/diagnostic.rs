@@ -113,6 +113,10 @@ pub enum Cause {
     BareLineEnd,
     /// The content has octets above 127 and the peer does not offer 8BITMIME (RFC 6152).
     EightBitNotOffered,
+    /// The content is binary and the peer does not offer BINARYMIME and CHUNKING (RFC 3030 §3).
+    BinaryNotOffered,
+    /// An address or the header needs SMTPUTF8, and the peer does not offer it (RFC 6531 §3.2).
+    Utf8NotOffered,
     /// The content is larger than the peer's SIZE (RFC 1870 §6.1).
     TooLarge,
     /// The content could not be read to its end, or is not what was announced.
@@ -141,7 +145,8 @@ impl Cause {
             Self::TimedOut | Self::Closed | Self::WriteDeadline | Self::Stopped => EnhancedCode(4, 4, 2),
             Self::NotUnderstood | Self::ReplyTooLong | Self::InputBeforeTls => EnhancedCode(4, 5, 0),
             Self::BareLineEnd => EnhancedCode(5, 6, 0),
-            Self::EightBitNotOffered => EnhancedCode(5, 6, 3),
+            Self::EightBitNotOffered | Self::BinaryNotOffered => EnhancedCode(5, 6, 3),
+            Self::Utf8NotOffered => EnhancedCode(5, 6, 7),
             Self::TooLarge => EnhancedCode(5, 3, 4),
             Self::ContentLost => EnhancedCode(4, 3, 0),
             Self::TlsNotOffered | Self::TlsRefused => EnhancedCode(4, 7, 10),
@@ -165,6 +170,10 @@ impl Cause {
                 "the message has a carriage return or line feed that is no line end, which must not be sent"
             }
             Self::EightBitNotOffered => "the message has 8-bit text, which the peer does not take",
+            Self::BinaryNotOffered => "the message is binary, which the peer does not take",
+            Self::Utf8NotOffered => {
+                "an address or the header of the message is not ASCII, which the peer does not take"
+            }
             Self::TooLarge => "the message is larger than the peer takes",
             Self::ContentLost => "the message could not be read",
             Self::TlsNotOffered => "TLS is required, and the peer does not offer it",
@@ -262,6 +271,8 @@ mod tests {
         for (cause, permanent) in [
             (Cause::BareLineEnd, true),
             (Cause::EightBitNotOffered, true),
+            (Cause::BinaryNotOffered, true),
+            (Cause::Utf8NotOffered, true),
             (Cause::TooLarge, true),
             (Cause::ContentLost, false),
             (Cause::TlsNotOffered, false),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::{ForwardPath, Host, ReversePath};
+use mail::{ForwardPath, Host, MessageParameters, RecipientParameters, ReversePath};
 
 use super::content::ContentFacts;
 use super::diagnostic::{Diagnostic, Outcome};
@@ -56,6 +56,8 @@ pub struct SignInAs {
 pub struct Transaction {
     /// Where reports go.
     pub sender: ReversePath,
+    /// What goes with it as far as the peer takes it: BODY, SMTPUTF8, RET and ENVID.
+    pub parameters: MessageParameters,
     /// In the order in which they are sent and reported.
     pub recipients: Vec<Recipient>,
     /// What a [`Survey`](super::Survey) of the content found.
@@ -67,6 +69,8 @@ pub struct Transaction {
 pub struct Recipient {
     /// The forward-path.
     pub path: ForwardPath,
+    /// NOTIFY and ORCPT, for a peer that announces DSN.
+    pub parameters: RecipientParameters,
 }
 
 /// What the application decides for a client's session.
@@ -110,6 +114,9 @@ pub enum Answer {
 pub struct Report {
     /// One for each recipient, in the order of [`Transaction::recipients`].
     pub outcomes: Vec<Outcome>,
+    /// Whether the peer announces DSN: it was told of what the sender wants to hear, and from where it delivered, it reports
+    /// success (RFC 3461 §5.2.1).
+    pub dsn: bool,
     /// TLS under it, if any.
     pub tls: Option<TlsFacts>,
     /// What was said since the last report: credentials and content left out, at most 200 lines.

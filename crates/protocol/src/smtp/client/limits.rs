@@ -29,6 +29,8 @@ pub(super) const MAIL_TIME: Duration = Duration::from_secs(5 * 60);
 pub(super) const RCPT_TIME: Duration = Duration::from_secs(5 * 60);
 /// RFC 5321 §4.5.3.2.4.
 pub(super) const DATA_TIME: Duration = Duration::from_secs(2 * 60);
+/// RFC 3030 names no time; that of a block of content, RFC 5321 §4.5.3.2.5.
+pub(super) const CHUNK_TIME: Duration = Duration::from_secs(3 * 60);
 /// RFC 5321 §4.5.3.2.6: giving up too early makes duplicates (RFC 1047).
 pub(super) const END_TIME: Duration = Duration::from_secs(10 * 60);
 /// The answer to QUIT decides nothing.

@@ -1,10 +1,11 @@
-//! The client's side of SMTP and LMTP: our own deliveries (RFC 5321, 2920, 3207, 1870, 6152, 4954, 2033).
+//! The client's side of SMTP and LMTP: our own deliveries (RFC 5321, 2920, 3207, 1870, 6152, 4954, 2033, 3461, 6531, 3030,
+//! 9422).
 //!
 //! ```text
 //! banner ──► EHLO ──► STARTTLS ──► EHLO ──► AUTH ──► Question::Next ──► QUIT
 //!                                                    │         ▲
 //!                                      Transaction   ▼         │  Question::Report
-//!                                 (RSET) MAIL RCPT... DATA, content, "."
+//!                                 (RSET) MAIL RCPT... DATA, content, "." or BDAT
 //! ```
 //!
 //! What can be sent together is (RFC 2920). Each recipient gets an [`Outcome`] of its own, with what was said and where;

@@ -21,6 +21,18 @@ pub struct Offers {
     pub auth: Offer,
     /// RFC 3461.
     pub dsn: bool,
+    /// RFC 6531.
+    pub utf8: bool,
+    /// RFC 3030 §2: BDAT.
+    pub chunking: bool,
+    /// RFC 3030 §3.
+    pub binary: bool,
+    /// RFC 9422 §4.1: transactions of one connection.
+    pub mail_max: Option<usize>,
+    /// RFC 9422 §4.2: recipients of one transaction.
+    pub recipients_max: Option<usize>,
+    /// RFC 9422 §4.3: domains of the recipients of one transaction.
+    pub domains_max: Option<usize>,
 }
 
 impl Offers {
@@ -47,6 +59,24 @@ impl Offers {
             "STARTTLS" => self.starttls = true,
             "AUTH" => self.auth = Offer::of(parameters.split_ascii_whitespace()),
             "DSN" => self.dsn = true,
+            "SMTPUTF8" => self.utf8 = true,
+            "CHUNKING" => self.chunking = true,
+            "BINARYMIME" => self.binary = true,
+            "LIMITS" => parameters.split_ascii_whitespace().for_each(|limit| self.limit(limit)),
+            _ => {}
+        }
+    }
+}
+
+impl Offers {
+    /// RFC 9422 §3: `NAME=value`. What is no number, or lets nothing through, is no limit that can be obeyed.
+    fn limit(&mut self, limit: &str) {
+        let Some((name, value)) = limit.split_once('=') else { return };
+        let value = value.parse().ok().filter(|&most| most > 0);
+        match name.to_ascii_uppercase().as_str() {
+            "MAILMAX" => self.mail_max = value,
+            "RCPTMAX" => self.recipients_max = value,
+            "RCPTDOMAINMAX" => self.domains_max = value,
             _ => {}
         }
     }
@@ -70,6 +100,15 @@ mod tests {
         check("mx\nSIZE much", Offers { size: true, ..Offers::default() });
         check("mx\nAUTH CRAM-MD5 login", Offers { auth: Offer::of(["LOGIN"]), ..Offers::default() });
         check("mx\nAUTH=PLAIN", Offers { auth: Offer::of(["PLAIN"]), ..Offers::default() });
+        check(
+            "mx\nSMTPUTF8\nCHUNKING\nBINARYMIME",
+            Offers { utf8: true, chunking: true, binary: true, ..Offers::default() },
+        );
+        check(
+            "mx\nLIMITS RCPTMAX=20 mailmax=5 RCPTDOMAINMAX=1 X=2",
+            Offers { recipients_max: Some(20), mail_max: Some(5), domains_max: Some(1), ..Offers::default() },
+        );
+        check("mx\nLIMITS RCPTMAX=0 MAILMAX= RCPTDOMAINMAX=-1 RCPTMAX", Offers::default());
         check(
             "mx\n8BITMIME\nSTARTTLS\nDSN",
             Offers { eight_bit: true, starttls: true, dsn: true, ..Offers::default() },

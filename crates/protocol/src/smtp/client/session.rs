@@ -81,13 +81,22 @@ enum State {
     Talking,
     /// [`Question::Next`] is open.
     Idle,
-    /// Between 354 and the final dot.
-    Content(Stuffer),
+    /// The content is asked for and sent.
+    Content(Sending),
     /// The driver has to begin a TLS handshake.
     StartTls,
     Handshake,
     /// What is to be sent is sent, then the connection is closed.
     Closing,
+}
+
+/// How the content is sent.
+#[derive(Debug)]
+enum Sending {
+    /// Between 354 and the final dot.
+    Lines(Stuffer),
+    /// In chunks (RFC 3030 §2): octets that the peer has taken.
+    Chunks(u64),
 }
 
 /// A command that waits for its reply.
@@ -105,7 +114,9 @@ enum Waiting {
     Mail,
     Recipient(usize),
     Data,
-    /// The final dot; in LMTP, for one recipient.
+    /// BDAT, up to this octet, which is not the last.
+    Chunk(u64),
+    /// The final dot or the last BDAT; in LMTP, for one recipient.
     End(Option<usize>),
     /// The final dot of no content, for nobody.
     LoneDot,
@@ -148,6 +159,7 @@ impl Waiting {
             Self::Mail => Stage::Mail,
             Self::Recipient(_) => Stage::Recipient,
             Self::Data => Stage::Data,
+            Self::Chunk(_) => Stage::Content,
             Self::End(_) | Self::LoneDot => Stage::End,
             Self::Quit => Stage::Quit,
         }
@@ -163,6 +175,7 @@ impl Waiting {
             Self::Mail => limits::MAIL_TIME,
             Self::Recipient(_) => limits::RCPT_TIME,
             Self::Data => limits::DATA_TIME,
+            Self::Chunk(_) => limits::CHUNK_TIME,
             Self::End(_) | Self::LoneDot => limits::END_TIME,
             Self::Quit => limits::QUIT_TIME,
         }
@@ -261,10 +274,13 @@ impl ClientSession {
             Waiting::Auth => self.auth_answered(reply),
             Waiting::AuthCancelled => self.auth_cancelled(reply),
             Waiting::Reset => self.reset_answered(&reply),
-            Waiting::Mail | Waiting::Recipient(_) | Waiting::Data | Waiting::End(_) | Waiting::LoneDot => {
-                self.transaction_answered(waiting, reply);
-            }
             Waiting::Quit => self.state = State::Closing,
+            Waiting::Mail
+            | Waiting::Recipient(_)
+            | Waiting::Data
+            | Waiting::Chunk(_)
+            | Waiting::End(_)
+            | Waiting::LoneDot => self.transaction_answered(waiting, reply),
         }
     }
 
@@ -358,7 +374,7 @@ impl ClientSession {
     fn report(&mut self, otherwise: &Diagnostic) -> Option<Report> {
         let outcomes = self.underway.take()?.outcomes(otherwise);
         let (dialogue, left_out) = self.dialogue.take();
-        Some(Report { outcomes, tls: self.tls.clone(), dialogue, left_out })
+        Some(Report { outcomes, dsn: self.offers.dsn, tls: self.tls.clone(), dialogue, left_out })
     }
 
     /// The journal keeps what was not understood.

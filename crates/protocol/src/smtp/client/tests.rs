@@ -14,6 +14,7 @@ use crate::smtp::Dialect;
 
 mod classes;
 mod cuts;
+mod extensions;
 mod pair;
 mod scripted;
 mod time;
@@ -46,7 +47,11 @@ fn letter(recipients: &[&str], content: impl AsRef<[u8]>) -> Letter {
     let path = |name: &&str| ForwardPath::parse(&format!("<{name}@example.org>")).unwrap();
     let transaction = Transaction {
         sender: ReversePath::parse("<ann@example.com>").unwrap(),
-        recipients: recipients.iter().map(|name| Recipient { path: path(name) }).collect(),
+        parameters: Default::default(),
+        recipients: recipients
+            .iter()
+            .map(|name| Recipient { path: path(name), parameters: Default::default() })
+            .collect(),
         content: ContentFacts::of(content.as_ref()),
     };
     Letter { transaction, content: content.as_ref().to_vec() }

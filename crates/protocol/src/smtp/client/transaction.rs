@@ -1,11 +1,13 @@
 //! A transaction under way: which command is next, and what each reply means for each recipient. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use mail::Reply;
+use mail::parameters::xtext;
+use mail::{Address, BodyType, MessageParameters, RecipientParameters, Reply};
 
 use super::diagnostic::{Cause, Diagnostic, Outcome, Stage};
-use super::interface::Transaction;
+use super::interface::{Recipient, Transaction};
 use super::offers::Offers;
 
 /// A transaction under way.
@@ -42,6 +44,8 @@ pub(super) enum Command {
     Mail,
     Recipient(usize),
     Data,
+    /// The content in chunks; no command of its own.
+    Chunks,
 }
 
 /// What follows from the reply to DATA.
@@ -66,7 +70,16 @@ impl Underway {
     /// Why this transaction is not begun with this peer; else none.
     pub(super) fn obstacle(&self, offers: &Offers) -> Option<Cause> {
         let content = &self.transaction.content;
-        if content.bare_line_end() {
+        // RFC 6531 §3.2: what needs it is not sent where it is not offered.
+        if !offers.utf8 && (!is_ascii(self.transaction.sender.address()) || self.needs_utf8_header()) {
+            return Some(Cause::Utf8NotOffered);
+        }
+        if self.is_binary() {
+            // RFC 3030 §3: it must be converted or returned.
+            if !(offers.binary && offers.chunking) {
+                return Some(Cause::BinaryNotOffered);
+            }
+        } else if content.bare_line_end() {
             // RFC 5321 §2.3.8: they must not be sent. Mending them would break signatures, so the sender is told.
             return Some(Cause::BareLineEnd);
         }
@@ -78,9 +91,43 @@ impl Underway {
         (offers.size_max.is_some_and(|max| content.size_announced() > max)).then_some(Cause::TooLarge)
     }
 
+    /// Settles recipients that this peer cannot be told of: their addresses need SMTPUTF8 (RFC 6531 §3.2), or they are more
+    /// than it takes in one transaction (RFC 9422 §4).
+    pub(super) fn pass_over(&mut self, offers: &Offers) {
+        let utf8 = Diagnostic::ours(Stage::Ready, Cause::Utf8NotOffered).outcome();
+        let excess = Diagnostic::ours(Stage::Recipient, Cause::RecipientsExcess).outcome();
+        let (mut count, mut domains) = (0, BTreeSet::new());
+        for (recipient, fate) in self.transaction.recipients.iter().zip(&mut self.fates) {
+            if !offers.utf8 && !is_ascii(recipient.path.address()) {
+                *fate = Fate::Settled(utf8.clone());
+                continue;
+            }
+            let domain = recipient.path.address().map(|address| &address.host);
+            let new_domain = !domains.contains(&domain);
+            let fits = offers.recipients_max.is_none_or(|most| count < most)
+                && (!new_domain || offers.domains_max.is_none_or(|most| domains.len() < most));
+            if fits {
+                count += 1;
+                domains.insert(domain);
+            } else {
+                *fate = Fate::Settled(excess.clone());
+            }
+        }
+    }
+
+    /// Whether the content goes in chunks (RFC 3030): only what DATA cannot carry does.
+    pub(super) fn is_binary(&self) -> bool {
+        self.transaction.parameters.body == BodyType::Binary
+    }
+
+    /// Whether the header is one that only SMTPUTF8 allows. One that was taken without it is sent on as it came.
+    fn needs_utf8_header(&self) -> bool {
+        self.transaction.parameters.utf8 && self.transaction.content.eight_bit_header()
+    }
+
     /// Whether there is no recipient, and so nothing to be said.
     pub(super) fn is_for_nobody(&self) -> bool {
-        self.fates.is_empty()
+        self.fates.iter().all(|fate| matches!(fate, Fate::Settled(_)))
     }
 
     /// Octets of the content.
@@ -95,10 +142,19 @@ impl Underway {
                 self.next = Next::Recipient(0);
                 Some(Command::Mail)
             }
-            Next::Recipient(place) if place < self.fates.len() => {
+            Next::Recipient(from) if self.next_open(from).is_some() => {
+                let place = self.next_open(from)?;
                 self.next = Next::Recipient(place + 1);
                 self.unanswered += 1;
                 Some(Command::Recipient(place))
+            }
+            // A chunk is sent when it is known that somebody is to get it.
+            Next::Recipient(_) if self.is_binary() => {
+                let ready = self.unanswered == 0 && self.accepted().next().is_some();
+                ready.then(|| {
+                    self.next = Next::Nothing;
+                    Command::Chunks
+                })
             }
             // RFC 2920 §3.1: DATA is the last of its group, and may be sent before it is known whether a recipient is
             // accepted. It is not sent when it is known that none is.
@@ -110,12 +166,17 @@ impl Underway {
         }
     }
 
+    /// The next recipient, from this place on, of whom nothing is known.
+    fn next_open(&self, from: usize) -> Option<usize> {
+        (from..self.fates.len()).find(|&place| !matches!(self.fates[place], Fate::Settled(_)))
+    }
+
     /// The line of a command, without CRLF. Addresses hold no CR or LF by their type.
     pub(super) fn line(&self, command: Command, offers: &Offers) -> String {
         match command {
             Command::Mail => self.mail_line(offers),
-            Command::Recipient(place) => format!("RCPT TO:{}", self.transaction.recipients[place].path),
-            Command::Data => "DATA".into(),
+            Command::Recipient(place) => self.recipient_line(place, offers),
+            Command::Data | Command::Chunks => "DATA".into(),
         }
     }
 
@@ -124,10 +185,43 @@ impl Underway {
         if offers.size {
             write!(line, " SIZE={}", self.transaction.content.size_announced()).expect("a String takes all");
         }
-        if offers.eight_bit && self.transaction.content.eight_bit() {
+        if self.is_binary() {
+            line.push_str(" BODY=BINARYMIME");
+        } else if offers.eight_bit && self.transaction.content.eight_bit() {
             line.push_str(" BODY=8BITMIME");
         }
+        if offers.utf8 && self.needs_utf8() {
+            line.push_str(" SMTPUTF8");
+        }
+        if offers.dsn {
+            let MessageParameters { ret, envelope_id, .. } = &self.transaction.parameters;
+            let ret = ret.map(|ret| format!(" RET={ret}"));
+            let envelope_id = envelope_id.as_ref().map(|id| format!(" ENVID={}", xtext(id)));
+            line.extend(ret.into_iter().chain(envelope_id));
+        }
         line
+    }
+
+    fn recipient_line(&self, place: usize, offers: &Offers) -> String {
+        let Recipient { path, parameters } = &self.transaction.recipients[place];
+        let mut line = format!("RCPT TO:{path}");
+        if offers.dsn {
+            let RecipientParameters { notify, original } = parameters;
+            let notify = notify.map(|notify| format!(" NOTIFY={notify}"));
+            // RFC 6533 §3: UTF-8 in it only where the peer takes it, which it does in this transaction.
+            let utf8 = offers.utf8 && self.needs_utf8();
+            let original = original.as_ref().map(|original| format!(" ORCPT={}", original.parameter(utf8)));
+            line.extend(notify.into_iter().chain(original));
+        }
+        line
+    }
+
+    /// RFC 6531 §3.4: not asked for where nothing needs it.
+    fn needs_utf8(&self) -> bool {
+        let Transaction { sender, recipients, .. } = &self.transaction;
+        self.needs_utf8_header()
+            || !is_ascii(sender.address())
+            || recipients.iter().any(|recipient| !is_ascii(recipient.path.address()))
     }
 
     // Replies; 421 and 3yz where it has no meaning do not come here.
@@ -170,7 +264,8 @@ impl Underway {
     /// What was not sent yet would only be refused in the same way.
     fn spare_the_rest(&mut self, outcome: &Outcome) {
         if let Next::Recipient(from) = self.next {
-            self.fates[from..].fill(Fate::Settled(outcome.clone()));
+            let rest = self.fates[from..].iter_mut().filter(|fate| **fate == Fate::Open);
+            rest.for_each(|fate| *fate = Fate::Settled(outcome.clone()));
             self.next = Next::Recipient(self.fates.len());
         }
     }
@@ -186,6 +281,16 @@ impl Underway {
             }
             _ => AfterData::OutOfStep,
         }
+    }
+
+    /// A chunk that was not the last is answered. Whether the next may be sent.
+    pub(super) fn chunk_answered(&mut self, reply: Reply) -> bool {
+        let success = is_success(&reply);
+        if !success {
+            // RFC 3030 §2: the transaction is over.
+            self.settle_open(&Diagnostic::replied(Stage::Content, Cause::Reply, reply));
+        }
+        success
     }
 
     /// The reply after the final dot, for one recipient (LMTP) or all (SMTP).
@@ -225,6 +330,11 @@ impl Underway {
         };
         self.fates.into_iter().map(settled).collect()
     }
+}
+
+/// Domains are in A-labels; what is left is the local part.
+fn is_ascii(address: Option<&Address>) -> bool {
+    address.is_none_or(|address| address.local.as_str().is_ascii())
 }
 
 fn is_success(reply: &Reply) -> bool {

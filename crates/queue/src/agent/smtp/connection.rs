@@ -52,6 +52,8 @@ struct Work {
     /// Who is in the transaction now.
     sent: Vec<usize>,
     outcomes: Vec<(usize, Outcome)>,
+    /// Whether the peer announces DSN.
+    dsn: bool,
     spoken: Vec<Spoken>,
 }
 
@@ -160,7 +162,7 @@ impl Desk {
             return;
         }
         let open = job.places.clone();
-        let work = Work { job, open, sent: Vec::new(), outcomes: Vec::new(), spoken: Vec::new() };
+        let work = Work { job, open, sent: Vec::new(), outcomes: Vec::new(), dsn: false, spoken: Vec::new() };
         self.state().work = Some(work);
     }
 
@@ -240,6 +242,7 @@ impl Work {
     /// Takes the outcomes of a transaction. Whom the peer takes in another one (RFC 5321 §4.5.3.1.10) is open again.
     fn note(&mut self, report: Report) {
         let end = told(&report.outcomes);
+        self.dsn = report.dsn;
         let mut excess = Vec::new();
         for (place, outcome) in std::mem::take(&mut self.sent).into_iter().zip(report.outcomes) {
             match outcome.diagnostic().cause {
@@ -259,9 +262,9 @@ impl Work {
     }
 
     fn done(self, peer: &Arc<Peer>, reused: bool, failure: Option<Diagnostic>) {
-        let Self { job, open, outcomes, spoken, .. } = self;
+        let Self { job, open, outcomes, dsn, spoken, .. } = self;
         let peer = peer.clone();
-        job.tell(Told::Done(Box::new(Done { peer, reused, outcomes, rest: open, spoken, failure })));
+        job.tell(Told::Done(Box::new(Done { peer, reused, outcomes, dsn, rest: open, spoken, failure })));
     }
 }
 

@@ -6,16 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use mail::{Address, ForwardPath, ReversePath};
 use protocol::smtp::client::{Diagnostic, Outcome, Recipient, Said, Transaction};
+use store::change::QueueEntry;
 use tokio::sync::oneshot;
 use world::resolver::Name;
 
 use super::lane::Seat;
+use crate::agent::Attempt;
 use crate::agent::letter::Letter;
 
 /// One message, shared by the attempt and the connections that it uses.
 #[derive(Debug)]
 pub(super) struct Errand {
+    pub(super) entry: Arc<QueueEntry>,
     pub(super) reverse_path: ReversePath,
+    /// Those of the entry, read.
     pub(super) recipients: Vec<Address>,
     pub(super) letter: Letter,
 }
@@ -82,6 +86,8 @@ pub(super) struct Done {
     pub(super) reused: bool,
     /// How it ended for whom.
     pub(super) outcomes: Vec<(usize, Outcome)>,
+    /// Whether the peer announces DSN.
+    pub(super) dsn: bool,
     /// Who was not tried.
     pub(super) rest: Vec<usize>,
     /// What was said, a part for each transaction.
@@ -100,16 +106,20 @@ pub(super) struct Spoken {
 }
 
 impl Errand {
-    pub(super) fn new(reverse_path: ReversePath, recipients: Vec<Address>, letter: Letter) -> Arc<Self> {
-        Arc::new(Self { reverse_path, recipients, letter })
+    pub(super) fn new(attempt: Attempt, letter: Letter) -> Arc<Self> {
+        let Attempt { entry, reverse_path, recipients, .. } = attempt;
+        Arc::new(Self { entry, reverse_path, recipients, letter })
     }
 
     /// The transaction for some of its recipients.
     pub(super) fn transaction(&self, places: &[usize]) -> Transaction {
-        let recipient =
-            |&place: &usize| Recipient { path: ForwardPath::Address(self.recipients[place].clone()) };
+        let recipient = |&place: &usize| Recipient {
+            path: ForwardPath::Address(self.recipients[place].clone()),
+            parameters: self.entry.recipients[place].parameters.clone(),
+        };
         Transaction {
             sender: self.reverse_path.clone(),
+            parameters: self.entry.parameters.clone(),
             recipients: places.iter().map(recipient).collect(),
             content: self.letter.facts(),
         }

@@ -115,7 +115,8 @@ impl Courier {
     }
 
     pub(super) async fn attempt(&self, attempt: Attempt, gate: Gate, mut cut: Cut) -> Ended {
-        let destination = attempt.entry.destination.as_str();
+        let entry = attempt.entry.clone();
+        let destination = entry.destination.as_str();
         let line = match self.line(destination, &mut cut).await {
             Some(Ok(line)) => line,
             Some(Err(none)) => return Ended::Attempted(self.no_line(&attempt, none)),
@@ -139,7 +140,7 @@ impl Courier {
             }
         };
         trip.signed(letter.take_signing(), now);
-        let errand = Errand::new(attempt.reverse_path, attempt.recipients, letter);
+        let errand = Errand::new(attempt, letter);
         let mut journey = Journey { line: &line, errand, trip, cut };
         if let Some(seat) = self.by_lane(&mut journey).await {
             self.by_dialling(&mut journey, destination, seat).await;

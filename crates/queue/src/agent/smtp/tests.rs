@@ -160,7 +160,7 @@ fn shown(ended: Ended) -> Shown {
     let Ended::Attempted(attempted) = ended else { panic!("it stepped back") };
     let outcome = |outcome: &Outcome| match outcome {
         Outcome::Filed { .. } => "filed".to_owned(),
-        Outcome::Relayed(said) => format!("relayed {}", said.status),
+        Outcome::Relayed { said, .. } => format!("relayed {}", said.status),
         Outcome::Deferred(said) => format!("deferred {}", said.status),
         Outcome::Failed(said) => format!("failed {}", said.status),
     };
@@ -190,7 +190,7 @@ async fn a_message_is_relayed_with_its_trace_header_and_told_of() {
     assert_eq!(reasons[..], ["example.net names 2 mail exchangers"]);
     let What::Attempt { dialogue, .. } = &shown.attempted.hops[1].what else { panic!("{shown:?}") };
     assert!(dialogue.iter().any(|line| line.text.starts_with("MAIL FROM:<ann@example.org>")), "{dialogue:?}");
-    let Outcome::Relayed(said) = &shown.attempted.outcomes[0] else { panic!("{shown:?}") };
+    let Outcome::Relayed { said, .. } = &shown.attempted.outcomes[0] else { panic!("{shown:?}") };
     let remote = said.remote.as_ref().unwrap();
     assert_eq!((remote.host.as_str(), remote.reply.code), ("mx1.example.net", 250));
 
@@ -877,10 +877,9 @@ async fn connections_leave_from_the_address_that_the_settings_name() {
 }
 
 async fn job(scene: &Scene) -> (Job, Ticket) {
-    let Attempt { entry, reverse_path, recipients, .. } =
-        scene.message("example.net", &["bob@example.net"]).await;
-    let letter = Letter::read(&scene.store, &entry, None).await.unwrap();
-    Job::new(Errand::new(reverse_path, recipients, letter), vec![0])
+    let attempt = scene.message("example.net", &["bob@example.net"]).await;
+    let letter = Letter::read(&scene.store, &attempt.entry, None).await.unwrap();
+    Job::new(Errand::new(attempt, letter), vec![0])
 }
 
 #[tokio::test(start_paused = true)]
@@ -899,7 +898,15 @@ async fn the_end_of_a_job_is_heard_by_who_takes_it_back_too_late() {
     assert_eq!(ticket.revoke(), Revoked::Held(7));
     let peer = Arc::new(Peer { address: MX1.parse().unwrap(), name: None, preference: 0 });
     let (outcomes, rest, spoken) = (Vec::new(), vec![0], Vec::new());
-    job.tell(Told::Done(Box::new(Done { peer, reused: false, outcomes, rest, spoken, failure: None })));
+    job.tell(Told::Done(Box::new(Done {
+        peer,
+        reused: false,
+        outcomes,
+        dsn: false,
+        rest,
+        spoken,
+        failure: None,
+    })));
     assert_eq!(ticket.revoke(), Revoked::Over);
     assert!(matches!(ticket.told.try_recv(), Ok(Told::Done(_))));
 }
@@ -953,7 +960,7 @@ async fn nothing_is_sent_twice_and_nobody_waits_for_ever() {
         }
         let shown = shown(ended);
         match &shown.attempted.outcomes[0] {
-            Outcome::Relayed(_) => assert_eq!(times, 1, "{shown:?}"),
+            Outcome::Relayed { .. } => assert_eq!(times, 1, "{shown:?}"),
             Outcome::Deferred(said) if said.because.contains("may have arrived") => assert!(times <= 1),
             Outcome::Deferred(_) => assert_eq!(times, 0, "{shown:?}"),
             other => panic!("{other:?}"),

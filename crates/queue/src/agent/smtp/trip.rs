@@ -82,7 +82,7 @@ impl<'a> Trip<'a> {
 
     /// Takes what became of a job.
     pub(super) fn note(&mut self, done: Done, at: Timestamp) -> Onward {
-        let Done { peer, reused, outcomes, rest, spoken, failure } = done;
+        let Done { peer, reused, outcomes, dsn, rest, spoken, failure } = done;
         self.open = rest;
         let (mut settled, mut stale) = (false, false);
         for (place, outcome) in outcomes {
@@ -95,7 +95,7 @@ impl<'a> Trip<'a> {
                 Verdict::Final => settled = true,
                 Verdict::Elsewhere => self.open.push(place),
             }
-            self.outcomes[place] = Some(translated(&peer, outcome));
+            self.outcomes[place] = Some(translated(&peer, outcome, dsn));
         }
         self.open.sort_unstable();
         for part in spoken {
@@ -194,9 +194,9 @@ fn story_line(Said { at, by, text }: Said) -> StoryLine {
     StoryLine { at_ms: u32::try_from(at.as_millis()).unwrap_or(u32::MAX), by, text }
 }
 
-fn translated(peer: &Peer, outcome: client::Outcome) -> Outcome {
+fn translated(peer: &Peer, outcome: client::Outcome, dsn: bool) -> Outcome {
     match outcome {
-        client::Outcome::Delivered(said) => Outcome::Relayed(diagnostic(peer, said)),
+        client::Outcome::Delivered(said) => Outcome::Relayed { said: diagnostic(peer, said), reports: dsn },
         client::Outcome::Deferred(said) => Outcome::Deferred(diagnostic(peer, said)),
         client::Outcome::Failed(said) => Outcome::Failed(diagnostic(peer, said)),
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use mail::Reply;
 
-use super::{Asked, ClientSession, State, Waiting};
+use super::{Asked, ClientSession, Sending, State, Waiting};
 use crate::smtp::Dialect;
 use crate::smtp::client::content::Stuffer;
 use crate::smtp::client::diagnostic::{Cause, Diagnostic, Stage};
@@ -37,8 +37,10 @@ impl ClientSession {
         let underway = self.underway.as_mut().expect("a transaction was just given");
         if let Some(cause) = underway.obstacle(&self.offers) {
             underway.settle_open(&Diagnostic::ours(Stage::Ready, cause));
-            self.report_and_go_on();
-        } else if underway.is_for_nobody() {
+            return self.report_and_go_on();
+        }
+        underway.pass_over(&self.offers);
+        if underway.is_for_nobody() {
             self.report_and_go_on();
         } else if self.must_reset {
             // What the last transaction left open must not become part of this one.
@@ -58,6 +60,11 @@ impl ClientSession {
         let Some(command) = underway.next() else { return false };
         let line = underway.line(command, &self.offers);
         let waiting = match command {
+            Command::Chunks => {
+                self.state = State::Content(Sending::Chunks(0));
+                self.ask_content(0);
+                return true;
+            }
             Command::Mail => {
                 self.must_reset = true;
                 Waiting::Mail
@@ -87,6 +94,12 @@ impl ClientSession {
                 let after = underway.data_answered(reply);
                 self.after_data(after);
             }
+            Waiting::Chunk(sent) => {
+                if underway.chunk_answered(reply) {
+                    self.state = State::Content(Sending::Chunks(sent));
+                    self.ask_content(sent);
+                }
+            }
             Waiting::End(place) => {
                 underway.content_answered(place, reply);
                 self.must_reset = false;
@@ -99,7 +112,7 @@ impl ClientSession {
     fn after_data(&mut self, after: AfterData) {
         match after {
             AfterData::Content => {
-                self.state = State::Content(Stuffer::new());
+                self.state = State::Content(Sending::Lines(Stuffer::new()));
                 self.ask_content(0);
             }
             AfterData::LoneDot if self.policy.dialect == Dialect::Smtp => self.command(Waiting::LoneDot, "."),
@@ -117,10 +130,15 @@ impl ClientSession {
     }
 
     pub(super) fn content_came(&mut self, answer: Answer) {
-        let State::Content(_) = self.state else { return };
-        let sent = match answer {
-            Answer::Content { piece, last } => self.send_content(&piece, last),
-            _ => Err(Cause::ContentLost),
+        let sent = match (&self.state, answer) {
+            (State::Content(Sending::Lines(_)), Answer::Content { piece, last }) => {
+                self.send_content(&piece, last)
+            }
+            (State::Content(Sending::Chunks(sent)), Answer::Content { piece, last }) => {
+                self.send_chunk(*sent, &piece, last)
+            }
+            (State::Content(_), _) => Err(Cause::ContentLost),
+            _ => return,
         };
         if let Err(cause) = sent {
             self.fail(Diagnostic::ours(Stage::Content, cause));
@@ -128,25 +146,47 @@ impl ClientSession {
     }
 
     fn send_content(&mut self, piece: &Bytes, last: bool) -> Result<(), Cause> {
-        let (State::Content(stuffer), Some(underway)) = (&mut self.state, &self.underway) else {
-            return Ok(());
-        };
+        let State::Content(Sending::Lines(stuffer)) = &mut self.state else { return Ok(()) };
         stuffer.take(piece, &mut self.out).map_err(|_| Cause::BareLineEnd)?;
-        let (size, announced) = (stuffer.size(), underway.content_size());
-        // Anything but what was surveyed and announced is another content, and nothing is no progress.
-        let stuck = piece.is_empty() && !last;
-        if size > announced || last && size < announced || stuck {
-            return Err(Cause::ContentLost);
-        }
+        let size = stuffer.size();
+        self.check_announced(size, piece, last)?;
         if !last {
             self.ask_content(size);
             return Ok(());
         }
-        let State::Content(stuffer) = std::mem::replace(&mut self.state, State::Talking) else {
+        let State::Content(Sending::Lines(stuffer)) = std::mem::replace(&mut self.state, State::Talking)
+        else {
             return Ok(());
         };
         stuffer.finish(&mut self.out).map_err(|_| Cause::BareLineEnd)?;
         self.content_sent(size);
+        Ok(())
+    }
+
+    /// Anything but what was surveyed and announced is another content, and nothing is no progress.
+    fn check_announced(&self, size: u64, piece: &[u8], last: bool) -> Result<(), Cause> {
+        let announced = self.underway.as_ref().map_or(size, Underway::content_size);
+        let stuck = piece.is_empty() && !last;
+        match size > announced || last && size < announced || stuck {
+            true => Err(Cause::ContentLost),
+            false => Ok(()),
+        }
+    }
+
+    /// RFC 3030 §2: each chunk is answered. The next is not sent before, so that a refusal costs one.
+    fn send_chunk(&mut self, before: u64, piece: &Bytes, last: bool) -> Result<(), Cause> {
+        let size = before + piece.len() as u64;
+        self.check_announced(size, piece, last)?;
+        self.state = State::Talking;
+        let line = format!("BDAT {}{}", piece.len(), if last { " LAST" } else { "" });
+        self.dialogue.we(self.clock.now, &line);
+        self.out.extend_from_slice(line.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+        self.out.extend_from_slice(piece);
+        match last {
+            true => self.content_sent(size),
+            false => self.expect(Waiting::Chunk(size)),
+        }
         Ok(())
     }
 

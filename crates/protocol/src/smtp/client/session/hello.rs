@@ -155,7 +155,10 @@ impl ClientSession {
     pub(super) fn ready(&mut self) {
         if self.clock.stops.is_some() {
             self.give_up(Diagnostic::ours(Stage::Ready, Cause::Stopped));
-        } else if self.transactions >= self.policy.messages_max {
+        } else if self.transactions
+            >= self.offers.mail_max.unwrap_or(usize::MAX).min(self.policy.messages_max)
+        {
+            // RFC 9422 §4.1: what is more would be refused.
             self.quit();
         } else {
             self.state = State::Idle;

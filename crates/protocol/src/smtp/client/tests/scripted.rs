@@ -3,7 +3,7 @@
 use super::*;
 
 /// What a scripted peer does when it is addressed with this, instead of saying yes.
-type Script<'a> = &'a [(&'a str, &'a str)];
+pub(super) type Script<'a> = &'a [(&'a str, &'a str)];
 
 /// A server that answers by the beginning of each line.
 pub(super) struct Peer<'a> {
@@ -19,6 +19,8 @@ pub(super) struct Peer<'a> {
     /// Replies due after the content (LMTP).
     recipients: Vec<String>,
     lmtp: bool,
+    /// The octets of a chunk, and whether it is the last.
+    chunk: Option<(usize, bool)>,
 }
 
 const EHLO: &str = "250-mx.example.net\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250 8BITMIME";
@@ -36,6 +38,7 @@ impl<'a> Peer<'a> {
             upgrades: false,
             recipients: Vec::new(),
             lmtp: false,
+            chunk: None,
         };
         peer.say("banner", "220 mx.example.net");
         peer
@@ -57,11 +60,41 @@ impl<'a> Peer<'a> {
     /// Takes what the client has sent.
     pub(super) fn take(&mut self, sent: Vec<u8>) {
         self.input.extend(sent);
+        while self.take_chunk() {}
         while let Some(at) = self.input.windows(2).position(|pair| pair == b"\r\n") {
             let line = String::from_utf8(self.input.drain(..at + 2).collect()).unwrap();
             let line = line.trim_end_matches("\r\n");
-            if self.in_content { self.content_line(line) } else { self.line(line) }
+            if self.in_content {
+                self.content_line(line)
+            } else {
+                self.line(line)
+            }
+            while self.take_chunk() {}
         }
+    }
+
+    /// Takes a chunk, if one is awaited and here.
+    fn take_chunk(&mut self) -> bool {
+        let Some((size, last)) = self.chunk.filter(|(size, _)| self.input.len() >= *size) else {
+            return false;
+        };
+        self.chunk = None;
+        let octets: Vec<u8> = self.input.drain(..size).collect();
+        self.content.push_str(&String::from_utf8_lossy(&octets));
+        let recipients = std::mem::take(&mut self.recipients);
+        match (last, self.lmtp) {
+            (false, _) => {
+                self.recipients = recipients;
+                self.say(&format!("chunk {size}"), "250 2.0.0 go on");
+            }
+            (true, false) => {
+                self.say(".", "250 2.0.0 kept");
+            }
+            (true, true) => recipients.iter().for_each(|recipient| {
+                self.say(&format!(". {recipient}"), "250 2.0.0 kept");
+            }),
+        }
+        true
     }
 
     fn content_line(&mut self, line: &str) {
@@ -87,6 +120,10 @@ impl<'a> Peer<'a> {
             "EHLO" | "LHLO" => {
                 self.lmtp = verb == "LHLO";
                 self.say(line, EHLO);
+            }
+            "BDAT" => {
+                let mut words = line.split(' ').skip(1);
+                self.chunk = Some((words.next().unwrap().parse().unwrap(), words.next() == Some("LAST")));
             }
             "DATA" => self.in_content = self.say(line, "354 go on").starts_with("354"),
             "STARTTLS" => self.upgrades = self.say(line, "220 go on").starts_with('2'),
@@ -141,7 +178,7 @@ pub(super) fn play<'a>(script: Script<'a>, mut caller: Caller, cut: Cut) -> (See
 
 /// The lines that the client sent, joined; and what became of the letters.
 #[track_caller]
-fn check(policy: Policy, letters: &[Letter], script: Script<'_>, lines: &str, seen: &str) -> Seen {
+pub(super) fn check(policy: Policy, letters: &[Letter], script: Script<'_>, lines: &str, seen: &str) -> Seen {
     let (found, peer) = play(script, Caller::new(policy, letters.to_vec()), Cut::Whole);
     assert_eq!(peer.lines.join(", "), lines);
     assert_eq!(found.text(), seen);
