@@ -1,5 +1,8 @@
 //! The writer of responses (RFC 3501 §7): chooses atom, quoted string or literal, and lets no CR, LF or NUL into a line.
 
+use std::fmt::Display;
+use std::io::Write as _;
+
 use mail::{Flag, MailboxPath};
 
 use super::names::NameForm;
@@ -70,6 +73,12 @@ impl<'a> Writer<'a> {
         self
     }
 
+    /// A number: of messages, octets, a UID or a mod-sequence.
+    pub(super) fn number(&mut self, number: impl Display) -> &mut Self {
+        write!(self.out, "{number}").expect("a Vec takes everything");
+        self
+    }
+
     /// Ends the line.
     pub(super) fn end(&mut self) {
         self.out.extend_from_slice(b"\r\n");
@@ -120,7 +129,7 @@ impl<'a> Writer<'a> {
 
     /// `{octets}` CRLF: the literal's content must follow.
     pub(super) fn literal_size(&mut self, octets: u64) -> &mut Self {
-        self.raw("{").raw(&octets.to_string()).raw("}").end();
+        self.raw("{").number(octets).raw("}").end();
         self
     }
 
@@ -166,7 +175,7 @@ impl<'a> Writer<'a> {
             if place > 0 {
                 self.raw(" ");
             }
-            self.raw(&flag.to_string());
+            write!(self.out, "{flag}").expect("a Vec takes everything");
         }
         self.raw(")")
     }

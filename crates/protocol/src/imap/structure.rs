@@ -71,7 +71,7 @@ pub(super) fn body(writer: &mut Writer<'_>, part: Option<&Part>, extended: Exten
             },
             Todo::EndOfMultipart(part) => end_of_multipart(writer, part, extended),
             Todo::EndOfMessage(part) => {
-                writer.raw(" ").raw(&part.lines.to_string());
+                writer.raw(" ").number(part.lines);
                 end_of_single(writer, part, extended);
             }
         }
@@ -94,7 +94,7 @@ fn leaf(writer: &mut Writer<'_>, part: &Part, extended: Extended) {
     writer.raw("(");
     basic_fields(writer, part);
     if is_type(part, "text") {
-        writer.raw(" ").raw(&part.lines.to_string());
+        writer.raw(" ").number(part.lines);
     }
     end_of_single(writer, part, extended);
 }
@@ -110,7 +110,7 @@ fn basic_fields(writer: &mut Writer<'_>, part: &Part) {
     writer.raw(" ");
     parameters(writer, &part.parameters);
     writer.raw(" ").nstring(part.id.as_deref()).raw(" ").nstring(part.description.as_deref());
-    writer.raw(" ").string(part.encoding.as_bytes()).raw(" ").raw(&part.body.len().to_string());
+    writer.raw(" ").string(part.encoding.as_bytes()).raw(" ").number(part.body.len());
 }
 
 fn parameters(writer: &mut Writer<'_>, list: &[(String, Vec<u8>)]) {
