@@ -13,6 +13,7 @@ use crate::{Mailboxes, limits};
 #[derive(Debug)]
 pub struct Append {
     mailboxes: Mailboxes,
+    account: i64,
     mailbox: i64,
     /// What the log notes beside the content.
     label: Bytes,
@@ -59,6 +60,7 @@ impl Mailboxes {
         let mailbox = self.find(account, path).await?;
         let mut append = Append {
             mailboxes: self.clone(),
+            account,
             mailbox: mailbox.id,
             label: Bytes::from(format!("append to mailbox {}", mailbox.id)),
             taken: Taken::Held(Vec::new()),
@@ -133,7 +135,7 @@ impl Append {
     pub async fn finish(mut self, flags: Vec<Flag>, date: Option<Timestamp>) -> Result<Appended> {
         self.next(flags, date).await?;
         let flags: Vec<_> = self.complete.iter().flat_map(|email| email.flags.clone()).collect();
-        self.mailboxes.room_for_keywords(self.mailbox, &flags).await?;
+        self.mailboxes.room_for_keywords((self.account, self.mailbox), &flags).await?;
         let commit = commit(self.mailbox, self.complete);
         let receipt = self.mailboxes.store().commit(commit).await.map_err(|error| gone(error.into()))?;
         filed(&receipt).ok_or(Error::NoSuchMailbox)

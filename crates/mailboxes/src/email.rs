@@ -1,33 +1,33 @@
 //! An email's bytes: its prefix, then the content that all who received it share.
 
 use bytes::{Bytes, BytesMut};
-use mail::message::Header;
+use mail::message::{Header, Part, StructureReader};
 use store::Store;
-use store::read::EmailRecord;
 
 use crate::error::Result;
+use crate::facts::Facts;
 use crate::limits;
 
 /// Octets that one read of the store gives.
 const PIECE: usize = limits::ANSWER_OCTETS_MAX;
 
-/// Reads an email by offset. Holds nothing but its record.
+/// Reads an email by offset. Holds no content.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Email<'a> {
     pub(crate) store: &'a Store,
-    pub(crate) record: &'a EmailRecord,
+    pub(crate) facts: &'a Facts,
 }
 
 impl Email<'_> {
     /// Octets from `offset` on, at most `max` and at most 64 KiB; empty at and after the end.
     pub(crate) async fn read(&self, offset: u64, max: u64) -> Result<Bytes> {
         let max = max.min(PIECE as u64) as usize;
-        let prefix = &self.record.prefix;
+        let prefix = &self.facts.prefix;
         match usize::try_from(offset).ok().filter(|&offset| offset < prefix.len()) {
             Some(offset) => Ok(prefix.slice(offset..prefix.len().min(offset.saturating_add(max)))),
-            None if max == 0 || offset >= self.record.size => Ok(Bytes::new()),
+            None if max == 0 || offset >= self.facts.size => Ok(Bytes::new()),
             None => {
-                Ok(self.store.read_content(self.record.content, offset - prefix.len() as u64, max).await?)
+                Ok(self.store.read_content(self.facts.content, offset - prefix.len() as u64, max).await?)
             }
         }
     }
@@ -49,6 +49,24 @@ impl Email<'_> {
         }
     }
 
+    /// The structure, parsed piece by piece: nothing else is held.
+    pub(crate) async fn parse(&self) -> Result<Part> {
+        let mut reader = StructureReader::new();
+        let mut at = 0;
+        loop {
+            let piece = self.read(at, u64::MAX).await?;
+            if piece.is_empty() {
+                return Ok(reader.finish().root);
+            }
+            at += piece.len() as u64;
+            reader.push(&piece);
+            if piece.len() == PIECE {
+                // A large email must not keep this thread from others.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
     /// The header with its empty line, at most [`limits::HEADER_OCTETS_MAX`].
     pub(crate) async fn header(&self) -> Result<Bytes> {
         let mut start = BytesMut::new();
@@ -57,7 +75,8 @@ impl Email<'_> {
             let piece = self.read(start.len() as u64, room as u64).await?;
             start.extend_from_slice(&piece);
             if let Some(end) = header_end(&start, piece.is_empty()) {
-                return Ok(start.split_to(end).freeze());
+                // A copy: it may be kept, and what was read beyond need not be.
+                return Ok(Bytes::copy_from_slice(&start[..end]));
             }
         }
     }

@@ -1,22 +1,26 @@
 //! FETCH: rows of an open mailbox, as many as an answer holds, and sections by offset.
 //!
 //! ```text
-//! records --(depth: size, header or structure)--> places --partial--> pieces      until 64 KiB or 256 rows are full
+//! roll --> flags;  facts --(depth: size, header or structure)--> places --partial--> pieces
+//!                                                              until 64 KiB or 256 rows are full
 //! ```
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::message::{EnvelopeFields, Part};
 use mail::{Flag, ModSeq, Section, Timestamp, Uid, UidSet};
-use store::read::EmailRecord;
 
 use crate::error::Result;
-use crate::limits;
 use crate::look::Look;
 use crate::view::{Open, after};
+use crate::{limits, weight};
 
 /// What is wanted beside UID, flags and mod-sequence, which every row has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wants {
+    /// INTERNALDATE and RFC822.SIZE.
+    pub facts: bool,
     /// The header's fields as ENVELOPE shows them.
     pub envelope: bool,
     /// The MIME structure.
@@ -96,14 +100,12 @@ pub struct Row {
     pub flags: Vec<Flag>,
     /// Its mod-sequence.
     pub modseq: ModSeq,
-    /// INTERNALDATE.
-    pub date: Timestamp,
-    /// RFC822.SIZE, octets.
-    pub size: u64,
+    /// INTERNALDATE and RFC822.SIZE, octets; if wanted.
+    pub facts: Option<(Timestamp, u64)>,
     /// If wanted.
-    pub envelope: Option<Box<EnvelopeFields>>,
+    pub envelope: Option<Arc<EnvelopeFields>>,
     /// If wanted.
-    pub structure: Option<Box<Part>>,
+    pub structure: Option<Arc<Part>>,
     /// For each wanted section what there is of it.
     pub sections: Vec<Piece>,
     /// For each of `binary_sizes` the decoded size, octets; `None`: no such part, or its encoding is not known.
@@ -111,13 +113,13 @@ pub struct Row {
 }
 
 impl Row {
-    pub(crate) fn of(record: &EmailRecord) -> Self {
+    /// With flags alone.
+    pub(crate) fn new(uid: Uid, modseq: ModSeq, flags: Vec<Flag>) -> Self {
         Self {
-            uid: record.uid,
-            flags: record.flags.clone(),
-            modseq: record.modseq,
-            date: record.date,
-            size: record.size,
+            uid,
+            flags,
+            modseq,
+            facts: None,
             envelope: None,
             structure: None,
             sections: Vec::new(),
@@ -129,8 +131,16 @@ impl Row {
     fn weight(&self) -> usize {
         let sections: usize = self.sections.iter().map(Piece::weight).sum();
         sections
-            + self.envelope.as_deref().map_or(0, envelope_weight)
-            + self.structure.as_deref().map_or(0, part_weight)
+            + self.envelope.as_deref().map_or(0, weight::of_envelope)
+            + self.structure.as_deref().map_or(0, weight::of_part)
+    }
+}
+
+impl Wants {
+    fn flags_alone(&self) -> bool {
+        let Self { facts, envelope, structure, sections, mark_seen: _, changed_since: _, binary_sizes } =
+            self;
+        !(*facts || *envelope || *structure) && sections.is_empty() && binary_sizes.is_empty()
     }
 }
 
@@ -141,55 +151,63 @@ impl Open {
     /// # Errors
     /// The store's. With `mark_seen`, `\Seen` may have been set already.
     pub async fn fetch(&self, uids: &UidSet, wants: &Wants) -> Result<Rows> {
-        let changed = match wants.changed_since {
-            Some(since) => Some(self.store().uids_changed_since(self.mailbox(), since).await?),
-            None => None,
-        };
-        let uids = &changed.map_or_else(|| uids.clone(), |changed| changed.intersection(uids));
-        let records = self.store().emails(self.mailbox(), uids, limits::ANSWER_ROWS_MAX).await?;
-        let mut rows = Vec::with_capacity(records.len());
-        let mut room = limits::ANSWER_OCTETS_MAX;
-        for record in &records {
-            let row = self.row(record, wants, room).await?;
-            room = room.saturating_sub(row.weight());
-            rows.push(row);
-            if room == 0 {
-                break;
-            }
+        let Some(roll) = self.roll().await? else { return Ok(Rows::default()) };
+        let since = wants.changed_since.unwrap_or_default();
+        let entries = roll.select(uids, since, limits::ANSWER_ROWS_MAX);
+        let mut rows: Vec<_> =
+            entries.iter().map(|entry| Row::new(entry.uid, entry.modseq, roll.flags(*entry))).collect();
+        let mut last = entries.last().map(|entry| entry.uid);
+        if !wants.flags_alone() {
+            last = self.fill(&mut rows, wants).await?;
         }
         if wants.mark_seen {
             self.mark_seen(&mut rows).await?;
         }
-        let all = rows.len() == records.len() && records.len() < limits::ANSWER_ROWS_MAX;
-        let rest = match rows.last() {
-            Some(last) if !all => uids.intersection(&after(last.uid)),
-            _ => UidSet::default(),
-        };
-        Ok(Rows { rows, rest })
+        let rest = last.map(|last| uids.intersection(&after(last)).intersection(&roll.uids));
+        Ok(Rows { rows, rest: rest.unwrap_or_default() })
     }
 
-    /// A piece of a section from `offset` on (octets of the form), at most 64 KiB; empty at and after its end, and if there
-    /// is no such email or part. Read in order, it costs the same for every piece.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn read(&self, uid: Uid, (section, form): (&Section, Form), offset: u64) -> Result<Bytes> {
-        let Some(record) = self.record(uid).await? else { return Ok(Bytes::new()) };
-        let wanted = Wanted { section: section.clone(), partial: Some((offset, u64::MAX)), form };
-        match Look::new(self, &record).rest(&wanted).await? {
-            Piece::Octets { start, .. } => Ok(start),
-            Piece::Missing | Piece::Undecodable => Ok(Bytes::new()),
+    /// Adds to rows what is wanted beside flags, until an answer is full; takes away those that are gone. The UID up to
+    /// which it came.
+    async fn fill(&self, rows: &mut Vec<Row>, wants: &Wants) -> Result<Option<Uid>> {
+        let uids: Vec<_> = rows.iter().map(|row| row.uid).collect();
+        let facts = self.facts(&uids).await?;
+        let mut learned = Vec::new();
+        let (mut filled, mut last) = (Vec::with_capacity(rows.len()), None);
+        let mut room = limits::ANSWER_OCTETS_MAX;
+        for (mut row, facts) in std::mem::take(rows).into_iter().zip(facts) {
+            last = Some(row.uid);
+            let Some(facts) = facts else { continue };
+            let mut look = Look::new(self, facts);
+            self.fill_one(&mut row, wants, (&mut look, room)).await?;
+            learned.extend(look.learned());
+            room = room.saturating_sub(row.weight());
+            filled.push(row);
+            if room == 0 {
+                break;
+            }
         }
+        if !learned.is_empty() {
+            self.mailboxes().packs.keep(self.mailbox(), learned.iter());
+        }
+        *rows = filled;
+        Ok(last)
     }
 
-    async fn row(&self, record: &EmailRecord, wants: &Wants, room: usize) -> Result<Row> {
-        let mut row = Row::of(record);
-        let mut look = Look::new(self, record);
+    async fn fill_one(
+        &self,
+        row: &mut Row,
+        wants: &Wants,
+        (look, room): (&mut Look<'_>, usize),
+    ) -> Result<()> {
+        if wants.facts {
+            row.facts = Some(look.facts());
+        }
         if wants.envelope {
-            row.envelope = Some(Box::new(mail::message::envelope(&look.header().await?)));
+            row.envelope = Some(look.envelope().await?);
         }
         if wants.structure {
-            row.structure = Some(Box::new(look.structure().await?.as_ref().clone()));
+            row.structure = Some(look.structure().await?);
         }
         for part in &wants.binary_sizes {
             row.binary_sizes.push(look.decoded_size(part).await?);
@@ -202,7 +220,21 @@ impl Open {
             }
             row.sections.push(piece);
         }
-        Ok(row)
+        Ok(())
+    }
+
+    /// A piece of a section from `offset` on (octets of the form), at most 64 KiB; empty at and after its end, and if there
+    /// is no such email or part. Read in order, it costs the same for every piece.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn read(&self, uid: Uid, (section, form): (&Section, Form), offset: u64) -> Result<Bytes> {
+        let Some(facts) = self.facts_of(uid).await? else { return Ok(Bytes::new()) };
+        let wanted = Wanted { section: section.clone(), partial: Some((offset, u64::MAX)), form };
+        match Look::new(self, facts).rest(&wanted).await? {
+            Piece::Octets { start, .. } => Ok(start),
+            Piece::Missing | Piece::Undecodable => Ok(Bytes::new()),
+        }
     }
 
     async fn mark_seen(&self, rows: &mut [Row]) -> Result<()> {
@@ -218,29 +250,4 @@ impl Open {
         }
         Ok(())
     }
-}
-
-fn envelope_weight(envelope: &EnvelopeFields) -> usize {
-    let texts = [&envelope.date, &envelope.subject, &envelope.in_reply_to, &envelope.message_id];
-    let lists =
-        [&envelope.from, &envelope.sender, &envelope.reply_to, &envelope.to, &envelope.cc, &envelope.bcc];
-    let length = |text: &Option<Vec<u8>>| text.as_ref().map_or(0, Vec::len);
-    let addresses =
-        lists.into_iter().flatten().map(|a| 16 + length(&a.name) + length(&a.mailbox) + length(&a.host));
-    texts.into_iter().map(length).sum::<usize>() + addresses.sum::<usize>()
-}
-
-fn part_weight(part: &Part) -> usize {
-    // What a part without parameters takes on the wire, about.
-    const BARE: usize = 96;
-    let mut weight = 0;
-    let mut waiting = vec![part];
-    while let Some(part) = waiting.pop() {
-        let parameters =
-            part.parameters.iter().chain(part.disposition.iter().flat_map(|(_, parameters)| parameters));
-        weight += BARE + parameters.map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        weight += part.envelope.as_deref().map_or(0, envelope_weight);
-        waiting.extend(&part.parts);
-    }
-    weight
 }

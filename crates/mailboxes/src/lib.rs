@@ -15,17 +15,20 @@ pub mod append;
 mod decoding;
 mod email;
 pub mod error;
+mod facts;
 pub mod fetch;
 pub mod filing;
 pub mod limits;
 mod look;
 pub mod maildrop;
 mod names;
+mod roll;
 pub mod search;
 pub mod section;
 mod text;
 pub mod tree;
 pub mod view;
+mod weight;
 pub mod write;
 
 use std::sync::Arc;
@@ -35,6 +38,9 @@ use store::Store;
 use store::read::MailboxRecord;
 use tokio::sync::Semaphore;
 use world::World;
+
+use facts::Packs;
+use roll::Rolls;
 
 pub use append::{Append, Appended};
 pub use error::{Error, Result};
@@ -50,6 +56,9 @@ pub struct Mailboxes {
     store: Store,
     world: World,
     maildrops: Maildrops,
+    /// What is kept in memory of mailboxes that are read.
+    rolls: Rolls,
+    packs: Packs,
     /// The last UIDVALIDITY given out.
     validity: Arc<AtomicU32>,
     /// Octets of emails that may be held while they are searched.
@@ -63,6 +72,8 @@ impl Mailboxes {
             store,
             world,
             maildrops: Maildrops::default(),
+            rolls: Rolls::default(),
+            packs: Packs::default(),
             validity: Arc::default(),
             searching: Arc::new(Semaphore::new(limits::SEARCHING_OCTETS_MAX as usize)),
         }

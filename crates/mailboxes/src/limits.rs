@@ -27,8 +27,16 @@ pub const UIDS_PER_COMMIT_MAX: u64 = 1_000;
 /// The longest start of a line that is held to see whether it is a Return-Path field: the name and some blanks.
 pub const FIELD_NAME_OCTETS_MAX: usize = 64;
 
-/// Emails up to here are parsed again rather than remembered: it takes less than the reply's way through the network.
-pub const PARSED_AGAIN_OCTETS_MAX: u64 = 64 * 1024;
+/// Emails up to here are decoded and searched at once rather than in turns with others: it takes less than the reply's way
+/// through the network.
+pub const SMALL_OCTETS_MAX: u64 = 64 * 1024;
+
+/// Emails whose flags are kept in memory, by the whole process: 16 octets each. A mailbox with more is alone.
+pub const ROLL_EMAILS_MAX: usize = 1_000_000;
+
+/// Octets of memory that headers, envelopes and structures of emails take that were listed lately, by the whole process:
+/// those of 20,000 usual emails.
+pub const FACTS_OCTETS_MAX: usize = 32 * 1024 * 1024;
 
 /// How often a change of names is decided anew when another session was faster.
 pub const CONFLICTS_MAX: usize = 3;

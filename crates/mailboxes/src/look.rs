@@ -8,13 +8,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::message::{Part, TransferDecoder};
-use mail::{Section, SectionText};
-use store::read::EmailRecord;
+use mail::message::{EnvelopeFields, Part, TransferDecoder};
+use mail::{Section, SectionText, Timestamp, Uid};
 
 use crate::decoding::Decoding;
 use crate::email::Email;
 use crate::error::Result;
+use crate::facts::Facts;
 use crate::fetch::{Form, Piece, Wanted};
 use crate::limits;
 use crate::section::{self, Depth, locate, part_of, select_fields};
@@ -37,33 +37,68 @@ enum Place {
 /// An email, and what was read of it.
 pub(crate) struct Look<'a> {
     open: &'a Open,
-    email: Email<'a>,
-    header: Option<Bytes>,
-    structure: Option<Arc<Part>>,
+    facts: Arc<Facts>,
+    /// More is known of it than before.
+    learned: bool,
 }
 
 impl<'a> Look<'a> {
-    pub(crate) fn new(open: &'a Open, record: &'a EmailRecord) -> Self {
-        Self { open, email: Email { store: open.store(), record }, header: None, structure: None }
+    pub(crate) fn new(open: &'a Open, facts: Arc<Facts>) -> Self {
+        Self { open, facts, learned: false }
+    }
+
+    /// INTERNALDATE and RFC822.SIZE.
+    pub(crate) fn facts(&self) -> (Timestamp, u64) {
+        (self.facts.date, self.facts.size)
+    }
+
+    pub(crate) fn uid(&self) -> Uid {
+        self.facts.uid
+    }
+
+    pub(crate) fn all_facts(&self) -> &Arc<Facts> {
+        &self.facts
+    }
+
+    fn email(&self) -> Email<'_> {
+        Email { store: self.open.store(), facts: &self.facts }
     }
 
     pub(crate) async fn header(&mut self) -> Result<Bytes> {
-        if self.header.is_none() {
-            self.header = Some(self.email.header().await?);
+        if let Some(known) = self.facts.header.get() {
+            return Ok(known.clone());
         }
-        Ok(self.header.clone().expect("just read"))
+        let header = self.email().header().await?;
+        self.learned = true;
+        Ok(self.facts.header.get_or_init(|| header).clone())
+    }
+
+    pub(crate) async fn envelope(&mut self) -> Result<Arc<EnvelopeFields>> {
+        if let Some(known) = self.facts.envelope.get() {
+            return Ok(known.clone());
+        }
+        let envelope = Arc::new(mail::message::envelope(&self.header().await?));
+        self.learned = true;
+        Ok(self.facts.envelope.get_or_init(|| envelope).clone())
     }
 
     pub(crate) async fn structure(&mut self) -> Result<Arc<Part>> {
-        if self.structure.is_none() {
-            self.structure = Some(self.open.structure(&self.email).await?);
+        if let Some(known) = self.facts.structure.get() {
+            return Ok(known.clone());
         }
-        Ok(self.structure.clone().expect("just parsed"))
+        let structure = Arc::new(self.email().parse().await?);
+        self.learned = true;
+        Ok(self.facts.structure.get_or_init(|| structure).clone())
+    }
+
+    /// The email, if more is known of it than before: to be kept.
+    pub(crate) fn learned(self) -> Option<Arc<Facts>> {
+        self.learned.then_some(self.facts)
     }
 
     /// More of this email will be read.
     pub(crate) fn remember(&self) {
-        self.open.remember(self.email.record, self.structure.as_ref());
+        self.open.remember(&self.facts);
     }
 
     /// The decoded size of a part, octets; none if there is no such part, or if it cannot be decoded.
@@ -111,10 +146,10 @@ impl<'a> Look<'a> {
 
     async fn find(&mut self, section: &Section) -> Result<Place> {
         let range = match section::depth(section) {
-            Depth::Size => (section.text == SectionText::Whole).then_some(0..self.email.record.size),
+            Depth::Size => (section.text == SectionText::Whole).then_some(0..self.facts.size),
             Depth::Header => {
                 let end = self.header().await?.len() as u64;
-                Some(if section.text == SectionText::Text { end..self.email.record.size } else { 0..end })
+                Some(if section.text == SectionText::Text { end..self.facts.size } else { 0..end })
             }
             Depth::Structure => locate(self.structure().await?.as_ref(), section).map(octets),
         };
@@ -128,7 +163,7 @@ impl<'a> Look<'a> {
 
     async fn find_decoded(&mut self, part: &[u32]) -> Result<Place> {
         if part.is_empty() {
-            return Ok(Place::Range(0..self.email.record.size));
+            return Ok(Place::Range(0..self.facts.size));
         }
         let structure = self.structure().await?;
         let Some(found) = part_of(&structure, part) else { return Ok(Place::Nowhere) };
@@ -149,7 +184,7 @@ impl<'a> Look<'a> {
             0 => self.header().await?,
             _ => {
                 let length = (range.end - range.start).min(limits::HEADER_OCTETS_MAX as u64);
-                self.email.read_all(range.start, length).await?
+                self.email().read_all(range.start, length).await?
             }
         };
         Ok(Place::Selected(select_fields(&header, names, keep).into()))
@@ -160,7 +195,7 @@ impl<'a> Look<'a> {
             Place::Range(range) => {
                 let range = cut(range.clone(), partial);
                 let length = range.end - range.start;
-                let start = self.email.read_all(range.start, length.min(room as u64)).await?;
+                let start = self.email().read_all(range.start, length.min(room as u64)).await?;
                 Ok(Piece::Octets { length, start })
             }
             Place::Selected(fields) => {
@@ -175,12 +210,12 @@ impl<'a> Look<'a> {
     }
 
     async fn size_of(&mut self, part: &[u32], decoding: Decoding) -> Result<u64> {
-        let uid = self.email.record.uid;
+        let uid = self.facts.uid;
         if let Some(known) = self.open.known_size(uid, part) {
             return Ok(known);
         }
-        let size = decoding.size(&self.email).await?;
-        if self.email.record.size > limits::PARSED_AGAIN_OCTETS_MAX {
+        let size = decoding.size(&self.email()).await?;
+        if self.facts.size > limits::SMALL_OCTETS_MAX {
             self.remember();
             self.open.note_size(uid, part, size);
         }
@@ -189,10 +224,10 @@ impl<'a> Look<'a> {
 
     /// Decoded octets from `offset` on, at most `max`: a piece at least, unless it ends there.
     async fn decoded(&self, part: &[u32], fresh: Decoding, offset: u64, max: u64) -> Result<Bytes> {
-        let uid = self.email.record.uid;
+        let uid = self.facts.uid;
         let known = self.open.take_decoding(uid, part).filter(|known| known.octets() <= offset);
         let mut decoding = known.unwrap_or(fresh);
-        let piece = decoding.read(&self.email, offset, max).await?;
+        let piece = decoding.read(&self.email(), offset, max).await?;
         if !decoding.is_finished() && !piece.is_empty() {
             self.open.keep_decoding(uid, part, decoding);
         }

@@ -1,17 +1,20 @@
-//! SEARCH (RFC 3501 §6.4.4): sets of UIDs where they suffice, then records, then headers, then text, each only for the
+//! SEARCH (RFC 3501 §6.4.4): sets of UIDs where they suffice, then facts, then headers, then text, each only for the
 //! emails that what came before left open.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mail::{Flag, ModSeq, SearchKey, Timestamp, UidSet};
-use store::read::EmailRecord;
 
 use crate::email::Email;
 use crate::error::Result;
+use crate::facts::Facts;
 use crate::limits;
+use crate::look::Look;
+use crate::roll::Roll;
 use crate::text::{Fields, body_text, folded_key, holds};
-use crate::view::{Open, after};
+use crate::view::Open;
 
 impl Open {
     /// The emails that a key means.
@@ -19,18 +22,22 @@ impl Open {
     /// # Errors
     /// The store's.
     pub async fn search(&self, key: &SearchKey) -> Result<UidSet> {
-        let key = Arc::new(folded_key(key));
-        let Bounds { mut sure, possible } = self.sets(&key).await?.bounds(&key);
-        let mut open = possible.difference(&sure);
-        while !open.is_empty() {
-            let records = self.store().emails(self.mailbox(), &open, limits::ANSWER_ROWS_MAX).await?;
-            let Some(last) = records.last() else { break };
-            open = open.intersection(&after(last.uid));
-            for record in &records {
-                if self.matches(&key, record).await? {
-                    sure.insert(record.uid);
+        let Some(roll) = self.roll().await? else { return Ok(UidSet::default()) };
+        let key = folded_key(key);
+        let search = Arc::new(Search { sets: Sets::of(&roll, &key), key });
+        let Bounds { mut sure, possible } = search.sets.bounds(&search.key);
+        let open: Vec<_> = possible.difference(&sure).iter().collect();
+        for uids in open.chunks(limits::ANSWER_ROWS_MAX) {
+            let facts = self.facts(uids).await?;
+            let mut learned = Vec::new();
+            for facts in facts.into_iter().flatten() {
+                let mut look = Look::new(self, facts);
+                if self.matches(&search, &mut look).await? {
+                    sure.insert(look.uid());
                 }
+                learned.extend(look.learned());
             }
+            self.mailboxes().packs.keep(self.mailbox(), learned.iter());
         }
         Ok(sure)
     }
@@ -40,58 +47,49 @@ impl Open {
     /// # Errors
     /// The store's.
     pub async fn highest_modseq(&self, uids: &UidSet) -> Result<Option<ModSeq>> {
-        Ok(self.store().highest_modseq(self.mailbox(), uids).await?)
+        Ok(self.roll().await?.and_then(|roll| roll.highest(uids)))
     }
 
-    /// What a key needs to know of the mailbox as a whole.
-    async fn sets(&self, key: &SearchKey) -> Result<Sets> {
-        let mut sets = Sets { all: self.uids().await?, ..Sets::default() };
-        let mut named = Named::default();
-        named.add(key);
-        for flag in named.flags {
-            let uids = self.store().uids_by_flag(self.mailbox(), flag, true).await?;
-            sets.flagged.insert(flag.clone(), uids);
-        }
-        for least in named.modseqs {
-            let since = ModSeq(least.0.saturating_sub(1));
-            let changed = self.store().uids_changed_since(self.mailbox(), since).await?;
-            sets.changed.insert(least, changed);
-        }
-        Ok(sets)
-    }
-
-    async fn matches(&self, key: &Arc<SearchKey>, record: &EmailRecord) -> Result<bool> {
-        if let Some(verdict) = (Known { record, header: None, text: None }).judge(key) {
+    async fn matches(&self, search: &Arc<Search>, look: &mut Look<'_>) -> Result<bool> {
+        let known = Known { search, facts: look.all_facts(), header: None, text: None };
+        if let Some(verdict) = known.judge(&search.key) {
             return Ok(verdict);
         }
-        let email = Email { store: self.store(), record };
-        let header = Fields::decode(&email.header().await?);
-        if let Some(verdict) = (Known { record, header: Some(&header), text: None }).judge(key) {
+        let header = look.header().await?;
+        let fields = Fields::read(&header);
+        let known = Known { search, facts: look.all_facts(), header: Some(&fields), text: None };
+        if let Some(verdict) = known.judge(&search.key) {
             return Ok(verdict);
         }
-        self.text_matches(key.clone(), header, &email).await
+        self.text_matches(search.clone(), look.all_facts().clone(), header).await
     }
 
     /// Reads and judges the text of an email's body, within the process's budget.
-    async fn text_matches(&self, key: Arc<SearchKey>, header: Fields, email: &Email<'_>) -> Result<bool> {
-        let size = email.record.size.min(mail::limits::SEARCHED_OCTETS_MAX as u64);
+    async fn text_matches(&self, search: Arc<Search>, facts: Arc<Facts>, header: Bytes) -> Result<bool> {
+        let size = facts.size.min(mail::limits::SEARCHED_OCTETS_MAX as u64);
         // What is read, what it is decoded to (three octets for one of an older charset), and that folded.
         let permit = self.mailboxes().searching_permit(4 * size).await;
-        let content = email.read_all(0, size).await?;
-        let record = email.record.clone();
+        let content = Email { store: self.store(), facts: &facts }.read_all(0, size).await?;
         let judge = move || {
             let _permit = permit;
-            let known = Known { record: &record, header: Some(&header), text: Some(&body_text(&content)) };
-            known.judge(&key).expect("nothing is unknown now")
+            let (fields, text) = (Fields::read(&header), body_text(&content));
+            let known = Known { search: &search, facts: &facts, header: Some(&fields), text: Some(&text) };
+            known.judge(&search.key).expect("nothing is unknown now")
         };
-        if size <= limits::PARSED_AGAIN_OCTETS_MAX {
+        if size <= limits::SMALL_OCTETS_MAX {
             return Ok(judge());
         }
         Ok(self.mailboxes().world.workers.run(judge).await)
     }
 }
 
-/// What a key names of which the store knows sets.
+/// A search under way.
+struct Search {
+    key: SearchKey,
+    sets: Sets,
+}
+
+/// What a key names of which the roll knows sets.
 #[derive(Default)]
 struct Named<'a> {
     flags: BTreeSet<&'a Flag>,
@@ -127,13 +125,23 @@ struct Bounds {
 }
 
 impl Sets {
+    fn of(roll: &Roll, key: &SearchKey) -> Self {
+        let mut named = Named::default();
+        named.add(key);
+        Self {
+            all: roll.uids.clone(),
+            flagged: named.flags.into_iter().map(|flag| (flag.clone(), roll.flagged(flag))).collect(),
+            changed: named.modseqs.into_iter().map(|least| (least, roll.changed_from(least))).collect(),
+        }
+    }
+
     fn bounds(&self, key: &SearchKey) -> Bounds {
         let exact = |set: UidSet| Bounds { sure: set.clone(), possible: set };
         match key {
             SearchKey::All => exact(self.all.clone()),
             SearchKey::Uids(uids) => exact(self.all.intersection(uids)),
-            SearchKey::Flag(flag) => exact(self.of(self.flagged.get(flag))),
-            SearchKey::ModSeq(least) => exact(self.of(self.changed.get(least))),
+            SearchKey::Flag(flag) => exact(known(self.flagged.get(flag))),
+            SearchKey::ModSeq(least) => exact(known(self.changed.get(least))),
             SearchKey::And(keys) => keys.iter().fold(exact(self.all.clone()), |bounds, key| {
                 let other = self.bounds(key);
                 Bounds {
@@ -152,16 +160,17 @@ impl Sets {
             _ => Bounds { sure: UidSet::default(), possible: self.all.clone() },
         }
     }
+}
 
-    fn of(&self, set: Option<&UidSet>) -> UidSet {
-        set.map_or_else(UidSet::default, |set| self.all.intersection(set))
-    }
+fn known(set: Option<&UidSet>) -> UidSet {
+    set.cloned().unwrap_or_default()
 }
 
 /// What is known of one email so far.
 struct Known<'a> {
-    record: &'a EmailRecord,
-    header: Option<&'a Fields>,
+    search: &'a Search,
+    facts: &'a Facts,
+    header: Option<&'a Fields<'a>>,
     /// Of its body, folded.
     text: Option<&'a str>,
 }
@@ -169,19 +178,19 @@ struct Known<'a> {
 impl Known<'_> {
     /// Whether it is meant; `None`: more must be known. Texts of the key are folded.
     fn judge(&self, key: &SearchKey) -> Option<bool> {
-        let record = self.record;
+        let (facts, sets) = (self.facts, &self.search.sets);
         match key {
             SearchKey::All => Some(true),
             SearchKey::And(keys) => every(keys.iter().map(|key| self.judge(key))),
             SearchKey::Or(a, b) => either(self.judge(a), || self.judge(b)),
             SearchKey::Not(key) => self.judge(key).map(|verdict| !verdict),
-            SearchKey::Uids(uids) => Some(uids.contains(record.uid)),
-            SearchKey::Flag(flag) => Some(record.flags.contains(flag)),
-            SearchKey::ModSeq(least) => Some(record.modseq >= *least),
-            SearchKey::Larger(octets) => Some(record.size > *octets),
-            SearchKey::Smaller(octets) => Some(record.size < *octets),
-            SearchKey::Before(midnight) => Some(record.date < *midnight),
-            SearchKey::Since(midnight) => Some(record.date >= *midnight),
+            SearchKey::Uids(uids) => Some(uids.contains(facts.uid)),
+            SearchKey::Flag(flag) => sets.flagged.get(flag).map(|set| set.contains(facts.uid)),
+            SearchKey::ModSeq(least) => sets.changed.get(least).map(|set| set.contains(facts.uid)),
+            SearchKey::Larger(octets) => Some(facts.size > *octets),
+            SearchKey::Smaller(octets) => Some(facts.size < *octets),
+            SearchKey::Before(midnight) => Some(facts.date < *midnight),
+            SearchKey::Since(midnight) => Some(facts.date >= *midnight),
             SearchKey::SentBefore(midnight) => self.sent(|sent| sent < *midnight),
             SearchKey::SentSince(midnight) => self.sent(|sent| sent >= *midnight),
             SearchKey::Header(name, text) => self.header.map(|header| header.hold(name, text)),
@@ -195,7 +204,7 @@ impl Known<'_> {
 
     /// An email without a Date that can be read was sent neither before nor since.
     fn sent(&self, fits: impl Fn(Timestamp) -> bool) -> Option<bool> {
-        self.header.map(|header| header.sent.is_some_and(fits))
+        self.header.map(|header| header.sent().is_some_and(fits))
     }
 }
 
@@ -242,8 +251,8 @@ mod tests {
     fn sets_decide_where_they_can() {
         let set = |uids: &[u32]| uids.iter().copied().map(mail::Uid).collect::<UidSet>();
         let all = set(&[1, 2, 3, 4]);
-        let flagged = BTreeMap::from([(Flag::Seen, set(&[1, 2, 9]))]);
-        let changed = BTreeMap::from([(ModSeq(7), set(&[4, 5]))]);
+        let flagged = BTreeMap::from([(Flag::Seen, set(&[1, 2]))]);
+        let changed = BTreeMap::from([(ModSeq(7), set(&[4]))]);
         let sets = Sets { all, flagged, changed };
         let check = |key: SearchKey, sure: &[u32], possible: &[u32]| {
             let bounds = sets.bounds(&key);

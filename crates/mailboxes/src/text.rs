@@ -1,41 +1,40 @@
 //! Text of emails as SEARCH compares it (RFC 3501 §6.4.4): decoded, and without case.
 
 use mail::charset::folded;
-use mail::message::{Header, decode};
+use mail::message::{Field, Header, decode};
 use mail::{SearchKey, Timestamp};
 
-/// A header, decoded once for all keys of a search.
-pub(crate) struct Fields {
-    /// Names in lower case, and values folded.
-    fields: Vec<(String, String)>,
-    /// The Date field as it was written, its zone disregarded (RFC 3501 §6.4.4, SENTON).
-    pub(crate) sent: Option<Timestamp>,
-}
+/// A header; of its fields those are decoded that a key asks for.
+pub(crate) struct Fields<'a>(Header<'a>);
 
-impl Fields {
-    /// Reads a header, its encoded words (RFC 2047) decoded.
-    pub(crate) fn decode(header: &[u8]) -> Self {
-        let header = Header::parse(header);
-        let lower = |field: &mail::message::Field<'_>| {
-            (String::from_utf8_lossy(field.name).to_lowercase(), folded(decode::words(&field.unfolded())))
-        };
-        let date = header.find("Date").map(|field| field.unfolded());
-        let date = date.as_deref().and_then(|date| std::str::from_utf8(date).ok());
-        Self {
-            fields: header.fields().iter().map(lower).collect(),
-            sent: date.and_then(Timestamp::parse_rfc5322).map(|date| date.as_written),
-        }
+impl<'a> Fields<'a> {
+    /// Reads a header.
+    pub(crate) fn read(header: &'a [u8]) -> Self {
+        Self(Header::parse(header))
     }
 
-    /// Whether a field of this name, in lower case, holds the text, which is folded.
+    /// Whether a field of this name holds the text, which is folded; encoded words (RFC 2047) are decoded.
     pub(crate) fn hold(&self, name: &str, text: &str) -> bool {
-        self.fields.iter().any(|(known, value)| known == name && holds(value, text))
+        self.0.find_all(name).any(|field| text.is_empty() || holds(&value(field), text))
     }
 
     /// Whether any field holds the text, its name included.
     pub(crate) fn hold_anywhere(&self, text: &str) -> bool {
-        self.fields.iter().any(|(name, value)| holds(&format!("{name}: {value}"), text))
+        let line = |field: &Field<'_>| {
+            format!("{}: {}", folded(String::from_utf8_lossy(field.name).into_owned()), value(field))
+        };
+        self.0.fields().iter().any(|field| holds(&line(field), text))
     }
+
+    /// The Date field as it was written, its zone disregarded (RFC 3501 §6.4.4, SENTON).
+    pub(crate) fn sent(&self) -> Option<Timestamp> {
+        let date = self.0.find("Date")?.unfolded();
+        Timestamp::parse_rfc5322(std::str::from_utf8(&date).ok()?).map(|date| date.as_written)
+    }
+}
+
+fn value(field: &Field<'_>) -> String {
+    folded(decode::words(&field.unfolded()))
 }
 
 /// The text of an email's body, folded.
@@ -54,7 +53,7 @@ pub(crate) fn folded_key(key: &SearchKey) -> SearchKey {
         SearchKey::And(keys) => SearchKey::And(keys.iter().map(folded_key).collect()),
         SearchKey::Or(a, b) => SearchKey::Or(Box::new(folded_key(a)), Box::new(folded_key(b))),
         SearchKey::Not(key) => SearchKey::Not(Box::new(folded_key(key))),
-        SearchKey::Header(name, text) => SearchKey::Header(name.to_lowercase(), folded(text.clone())),
+        SearchKey::Header(name, text) => SearchKey::Header(name.clone(), folded(text.clone())),
         SearchKey::Body(text) => SearchKey::Body(folded(text.clone())),
         SearchKey::Text(text) => SearchKey::Text(folded(text.clone())),
         other => other.clone(),
@@ -67,7 +66,7 @@ mod tests {
 
     #[test]
     fn fields_are_decoded_and_compared_without_case() {
-        let fields = Fields::decode(
+        let fields = Fields::read(
             b"Subject: =?utf-8?q?Gr=C3=9C=C3=9Fe?=\r\n aus Ulm\r\nDate: Fri, 21 Nov 2025 23:30:00 -0800\r\n\r\n",
         );
         assert!(
@@ -77,7 +76,7 @@ mod tests {
         );
         assert!(!fields.hold("to", "") && !fields.hold("subject", "nov"));
         assert!(fields.hold_anywhere("date: fri") && !fields.hold_anywhere("ulmdate"));
-        assert_eq!(fields.sent.map(Timestamp::day_start), Timestamp::parse_imap_date("21-Nov-2025"));
+        assert_eq!(fields.sent().map(Timestamp::day_start), Timestamp::parse_imap_date("21-Nov-2025"));
     }
 
     #[test]
@@ -88,6 +87,6 @@ mod tests {
             let or = SearchKey::Or(Box::new(not(header)), Box::new(SearchKey::Text(text.into())));
             SearchKey::And(vec![SearchKey::All, or, SearchKey::Body(text.into())])
         };
-        assert_eq!(folded_key(&key("To", "ÄBC")), key("to", "a\u{308}bc"));
+        assert_eq!(folded_key(&key("To", "ÄBC")), key("To", "a\u{308}bc"));
     }
 }

@@ -61,7 +61,8 @@ impl Mailboxes {
     /// [`Error::NoSuchMailbox`], the store's.
     pub async fn status(&self, account: i64, path: &MailboxPath) -> Result<Status> {
         let record = self.find(account, path).await?;
-        let deleted = self.store().uids_by_flag(record.id, &Flag::Deleted, true).await?.len();
+        let roll = self.roll((account, record.id)).await?;
+        let deleted = roll.map_or(0, |roll| roll.flagged(&Flag::Deleted).len());
         Ok(Status {
             messages: record.messages,
             unseen: record.unseen,

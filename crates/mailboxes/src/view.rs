@@ -4,15 +4,14 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use mail::message::{Part, StructureReader};
 use mail::{Flag, MailboxPath, ModSeq, Uid, UidSet};
 use store::Store;
-use store::read::EmailRecord;
 
 use crate::decoding::Decoding;
-use crate::email::Email;
 use crate::error::{Error, Result};
+use crate::facts::Facts;
 use crate::fetch::Row;
+use crate::roll::Roll;
 use crate::{Mailboxes, limits};
 
 /// A mailbox that a session has open. Holds a few structures of large emails that were read last, and no content.
@@ -37,10 +36,9 @@ struct Reading {
 }
 
 /// An email of which more will be read.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Remembered {
-    record: EmailRecord,
-    structure: Option<Arc<Part>>,
+    facts: Arc<Facts>,
     /// Decoded sizes of its parts, by number.
     sizes: Vec<(Vec<u32>, u64)>,
 }
@@ -84,22 +82,21 @@ impl Mailboxes {
     /// [`crate::Error::NoSuchMailbox`], the store's.
     pub async fn open(&self, account: i64, path: &MailboxPath) -> Result<(Open, Opened)> {
         let number = self.find(account, path).await?.id;
-        let (record, uids) = self.store().uids(number).await?.ok_or(Error::NoSuchMailbox)?;
-        let unseen = self.store().uids_by_flag(number, &Flag::Seen, false).await?;
+        let roll = self.roll((account, number)).await?.ok_or(Error::NoSuchMailbox)?;
         let opened = Opened {
-            uid_validity: record.uid_validity,
-            uid_next: record.uid_next,
-            first_unseen: unseen.intersection(&uids).first(),
-            highest_modseq: record.highest_modseq,
-            keywords: self.store().keywords(number).await?,
-            uids,
+            uid_validity: roll.uid_validity,
+            uid_next: roll.uid_next,
+            first_unseen: roll.first_unseen(),
+            highest_modseq: roll.modseq,
+            keywords: roll.keywords(),
+            uids: roll.uids.clone(),
         };
         let open = Open {
             mailboxes: self.clone(),
             account,
-            mailbox: record.id,
-            validity: record.uid_validity,
-            told_up_to: AtomicU32::new(record.uid_next),
+            mailbox: number,
+            validity: roll.uid_validity,
+            told_up_to: AtomicU32::new(roll.uid_next),
             reading: Mutex::default(),
         };
         Ok((open, opened))
@@ -127,7 +124,7 @@ impl Open {
             highest_modseq: changes.highest_modseq,
             vanished: changes.vanished,
             arrived: changes.arrived,
-            flags: changes.changed.iter().map(Row::of).collect(),
+            flags: changes.changed.iter().map(|row| Row::new(row.uid, row.modseq, row.flags())).collect(),
             rest: changes.rest,
         })
     }
@@ -171,59 +168,37 @@ impl Open {
         self.mailbox
     }
 
-    /// The UIDs that are there now; none if the mailbox was removed.
-    pub(crate) async fn uids(&self) -> Result<UidSet> {
-        Ok(self.store().uids(self.mailbox).await?.map(|(_, uids)| uids).unwrap_or_default())
+    /// The roll as it is now; none if the mailbox was removed.
+    pub(crate) async fn roll(&self) -> Result<Option<Arc<Roll>>> {
+        self.mailboxes.roll((self.account, self.mailbox)).await
     }
 
-    /// Rows of these with flags alone.
-    pub(crate) async fn rows_of(&self, mut uids: UidSet) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        while !uids.is_empty() {
-            let records = self.store().emails(self.mailbox, &uids, limits::ANSWER_ROWS_MAX).await?;
-            let Some(last) = records.last() else { break };
-            uids = uids.intersection(&after(last.uid));
-            rows.extend(records.iter().map(Row::of));
-        }
-        Ok(rows)
-    }
-
-    /// The record of an email, even of one that is gone if more of it was promised.
-    pub(crate) async fn record(&self, uid: Uid) -> Result<Option<EmailRecord>> {
-        if let Some(known) = self.recall(uid, |known| Some(known.record.clone())) {
+    /// The facts of an email, even of one that is gone if more of it was promised.
+    pub(crate) async fn facts_of(&self, uid: Uid) -> Result<Option<Arc<Facts>>> {
+        if let Some(known) = self.recall(uid, |known| Some(known.facts.clone())) {
             return Ok(Some(known));
         }
-        let one = UidSet::from_runs([(uid.0, uid.0)]);
-        Ok(self.store().emails(self.mailbox, &one, 1).await?.pop())
+        let there = self.roll().await?.is_some_and(|roll| roll.uids.contains(uid));
+        if !there {
+            return Ok(None);
+        }
+        Ok(self.facts(&[uid]).await?.pop().flatten())
     }
 
-    /// The structure of an email, from memory or parsed.
-    pub(crate) async fn structure(&self, email: &Email<'_>) -> Result<Arc<Part>> {
-        if let Some(structure) = self.recall(email.record.uid, |known| known.structure.clone()) {
-            return Ok(structure);
-        }
-        let structure = Arc::new(parse(email).await?);
-        if email.record.size > limits::PARSED_AGAIN_OCTETS_MAX {
-            self.remember(email.record, Some(&structure));
-        }
-        Ok(structure)
-    }
-
-    /// Keeps an email's record, so that the rest of a section can be read even if it is expunged meanwhile.
-    pub(crate) fn remember(&self, record: &EmailRecord, structure: Option<&Arc<Part>>) {
+    /// Keeps an email's facts, so that the rest of a section can be read even if it is expunged meanwhile.
+    pub(crate) fn remember(&self, facts: &Arc<Facts>) {
         let mut reading = self.reading();
         let remembered = &mut reading.get_or_insert_default().remembered;
-        let known = remembered.iter().position(|known| known.record.uid == record.uid);
+        let known = remembered.iter().position(|known| known.facts.uid == facts.uid);
         let known = known.and_then(|at| remembered.remove(at));
-        let (known, sizes) = known.map_or_else(Default::default, |known| (known.structure, known.sizes));
         remembered.truncate(limits::STRUCTURES_REMEMBERED_MAX - 1);
-        let structure = structure.cloned().or(known);
-        remembered.push_front(Remembered { record: record.clone(), structure, sizes });
+        let new = || Remembered { facts: facts.clone(), sizes: Vec::new() };
+        remembered.push_front(known.unwrap_or_else(new));
     }
 
     fn recall<T>(&self, uid: Uid, what: impl FnOnce(&Remembered) -> Option<T>) -> Option<T> {
         let reading = self.reading();
-        let known = reading.as_ref()?.remembered.iter().find(|known| known.record.uid == uid)?;
+        let known = reading.as_ref()?.remembered.iter().find(|known| known.facts.uid == uid)?;
         what(known)
     }
 
@@ -236,7 +211,7 @@ impl Open {
     pub(crate) fn note_size(&self, uid: Uid, part: &[u32], size: u64) {
         let mut reading = self.reading();
         let remembered = reading.as_mut().map(|reading| &mut reading.remembered);
-        let known = remembered.into_iter().flatten().find(|known| known.record.uid == uid);
+        let known = remembered.into_iter().flatten().find(|known| known.facts.uid == uid);
         if let Some(known) = known.filter(|known| known.sizes.len() < mail::limits::PARTS_MAX) {
             known.sizes.push((part.to_vec(), size));
         }
@@ -256,24 +231,6 @@ impl Open {
 
     fn reading(&self) -> MutexGuard<'_, Option<Box<Reading>>> {
         self.reading.lock().expect("no holder panics")
-    }
-}
-
-/// Parses an email piece by piece: nothing is held but the structure.
-async fn parse(email: &Email<'_>) -> Result<Part> {
-    let mut reader = StructureReader::new();
-    let mut at = 0;
-    loop {
-        let piece = email.read(at, u64::MAX).await?;
-        if piece.is_empty() {
-            return Ok(reader.finish().root);
-        }
-        at += piece.len() as u64;
-        reader.push(&piece);
-        if at < email.record.size {
-            // A large email must not keep this thread from others.
-            tokio::task::yield_now().await;
-        }
     }
 }
 

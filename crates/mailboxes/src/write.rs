@@ -46,23 +46,34 @@ impl Open {
         unchanged_since: Option<ModSeq>,
     ) -> Result<Stored> {
         if mode != FlagMode::Remove {
-            self.mailboxes().room_for_keywords(self.mailbox(), flags).await?;
+            self.mailboxes().room_for_keywords((self.account(), self.mailbox()), flags).await?;
         }
-        let mut rest = uids.intersection(&self.uids().await?);
-        let mut stored = Stored::default();
+        let known = self.uids().await?.intersection(uids);
+        let (mut rest, mut modified) = (known.clone(), UidSet::default());
         while !rest.is_empty() {
             let (slice, after) = rest.split_at(limits::UIDS_PER_COMMIT_MAX);
-            let change = self.flagging(slice.clone(), (mode, flags.to_vec()), unchanged_since);
+            let change = self.flagging(slice, (mode, flags.to_vec()), unchanged_since);
             let receipt = self.mailboxes().commit(vec![change]).await?;
             let skipped = match receipt.results.into_iter().next() {
                 Some(Applied::Flagged { skipped, .. }) => skipped,
                 _ => UidSet::default(),
             };
-            stored.rows.extend(self.rows_of(slice.difference(&skipped)).await?);
-            stored.modified = stored.modified.union(&skipped);
+            modified = modified.union(&skipped);
             rest = after;
         }
-        Ok(stored)
+        let rows = self.flag_rows(&known.difference(&modified)).await?;
+        Ok(Stored { rows, modified })
+    }
+
+    async fn flag_rows(&self, uids: &UidSet) -> Result<Vec<Row>> {
+        let Some(roll) = self.roll().await? else { return Ok(Vec::new()) };
+        let entries = roll.select(uids, ModSeq(0), usize::MAX).into_iter();
+        Ok(entries.map(|entry| Row::new(entry.uid, entry.modseq, roll.flags(entry))).collect())
+    }
+
+    /// The UIDs that are there now; none if the mailbox was removed.
+    async fn uids(&self) -> Result<UidSet> {
+        Ok(self.roll().await?.map(|roll| roll.uids.clone()).unwrap_or_default())
     }
 
     /// Copies emails, with flags and dates, all or none (RFC 3501 §6.4.7).
@@ -103,7 +114,8 @@ impl Open {
     /// # Errors
     /// The store's. What is left can be removed by asking again.
     pub async fn expunge(&self, among: Option<&UidSet>) -> Result<()> {
-        let deleted = self.store().uids_by_flag(self.mailbox(), &Flag::Deleted, true).await?;
+        let roll = self.roll().await?;
+        let deleted = roll.map(|roll| roll.flagged(&Flag::Deleted)).unwrap_or_default();
         let gone = among.map_or_else(|| deleted.clone(), |among| deleted.intersection(among));
         self.remove(gone, true).await
     }
@@ -144,11 +156,15 @@ impl Mailboxes {
     ///
     /// # Errors
     /// [`Error::Cannot`] if it would have more than [`limits::KEYWORDS_MAX`] keywords, the store's.
-    pub(crate) async fn room_for_keywords(&self, mailbox: i64, flags: &[Flag]) -> Result<()> {
+    pub(crate) async fn room_for_keywords(
+        &self,
+        (account, mailbox): (i64, i64),
+        flags: &[Flag],
+    ) -> Result<()> {
         if !flags.iter().any(|flag| matches!(flag, Flag::Keyword(_))) {
             return Ok(());
         }
-        let known = self.store().keywords(mailbox).await?;
+        let known = self.roll((account, mailbox)).await?.map(|roll| roll.keywords()).unwrap_or_default();
         let new: BTreeSet<_> =
             flags.iter().filter(|flag| matches!(flag, Flag::Keyword(_)) && !known.contains(flag)).collect();
         if !new.is_empty() && known.len() + new.len() > limits::KEYWORDS_MAX {

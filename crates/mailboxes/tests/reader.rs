@@ -119,7 +119,7 @@ fn sections_of_an_email_count_its_prefix_in() {
                 .await;
         let whole = format!("{PREFIX}{PLAIN}");
         let body = "Good morning\r\n";
-        assert_eq!(row.size, whole.len() as u64);
+        assert_eq!(row.facts.unwrap().1, whole.len() as u64);
         let shown: Vec<_> = row
             .sections
             .iter()
@@ -373,7 +373,7 @@ fn append_keeps_flags_and_date_and_wants_a_mailbox() {
         assert_eq!((appended.validity, appended.uids), (7, uids(&[1])));
         let open = place.inbox().await;
         let row = fetch_one(&open, Uid(1), Wants::default()).await;
-        assert_eq!((row.flags, row.date, row.size), (vec![Flag::Draft], Timestamp(86_400_000), 8));
+        assert_eq!((row.flags, row.facts), (vec![Flag::Draft], Some((Timestamp(86_400_000), 8))));
 
         assert_eq!(place.append("nope", "A: b\r\n\r\n", vec![]).await, Err(Error::NoSuchMailbox));
         place.mailboxes.create(place.account, &path("gone"), None).await.unwrap();

@@ -70,7 +70,7 @@ pub use error::{Error, OpenError};
 pub use maintain::Maintained;
 pub use read::{
     AccountRecord, AliasRecord, DestinationRow, DestinationSummary, DkimKeyRecord, DomainRecord, Draw,
-    EmailRecord, JournalRecord, MailboxChanges, MailboxRecord,
+    EmailRecord, FlagChanges, FlagRow, JournalRecord, MailboxChanges, MailboxRecord,
 };
 pub use stage::Stager;
 pub use store::{Options, Records, Store};

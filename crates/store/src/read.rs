@@ -128,6 +128,38 @@ pub struct EmailRecord {
     pub content: ContentId,
 }
 
+/// The flags of an email, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagRow {
+    /// Its UID.
+    pub uid: Uid,
+    /// Mod-sequence of its last change.
+    pub modseq: ModSeq,
+    /// The system flags, as in [`Flag::SYSTEM`].
+    pub bits: u8,
+    /// Its keywords, separated by spaces, each once.
+    pub keywords: String,
+}
+
+impl FlagRow {
+    /// The flags, in the order they are shown.
+    pub fn flags(&self) -> Vec<Flag> {
+        let keywords = self.keywords.split(' ').filter(|name| !name.is_empty());
+        Flag::from_bits(self.bits, keywords.map(str::to_owned))
+    }
+}
+
+/// The flags of a mailbox's emails, after some mod-sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagChanges {
+    /// The mailbox at that moment.
+    pub mailbox: MailboxRecord,
+    /// Emails gone since then, and perhaps others that are not there.
+    pub vanished: UidSet,
+    /// Of those that changed, ascending by UID.
+    pub rows: Vec<FlagRow>,
+}
+
 /// A destination where something waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DestinationRow {
@@ -196,7 +228,7 @@ pub struct MailboxChanges {
     /// Emails that are new to who asked.
     pub arrived: UidSet,
     /// Older ones that changed, ascending by UID: the first of them.
-    pub changed: Vec<EmailRecord>,
+    pub changed: Vec<FlagRow>,
     /// Older ones that changed, after those.
     pub rest: UidSet,
 }

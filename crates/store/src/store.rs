@@ -261,6 +261,13 @@ impl Store {
         self.inner.shared.secret
     }
 
+    /// Goes up after each commit that changed mailboxes of this account, before the caller of that commit is told. None where
+    /// others than this process may write.
+    pub fn mail_generation(&self, account: i64) -> Option<u64> {
+        let alone = matches!(self.inner.shared.options.records, Records::Sqlite);
+        alone.then(|| self.inner.shared.watchers.generation(account))
+    }
+
     /// At most `max` octets of content from `offset` on; empty at and after its end. An answer may be shorter: large
     /// content is read chunk by chunk. Checksums are verified.
     ///

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -40,13 +41,33 @@ impl Watch {
     }
 }
 
-/// Who watches what.
-#[derive(Debug, Default)]
+/// Who watches what, and how often the mailboxes of accounts changed.
+#[derive(Debug)]
 pub(crate) struct Watchers {
     by_account: Mutex<BTreeMap<i64, Vec<Weak<Mutex<State>>>>>,
+    /// Each counts the changes of several accounts.
+    generations: [AtomicU64; GENERATIONS],
+}
+
+/// Enough that the traffic of others seldom counts as a change of one's own mailboxes.
+const GENERATIONS: usize = 1024;
+
+impl Default for Watchers {
+    fn default() -> Self {
+        Self { by_account: Mutex::default(), generations: [const { AtomicU64::new(0) }; GENERATIONS] }
+    }
 }
 
 impl Watchers {
+    /// Goes up after each commit that changed mailboxes of this account, before anybody is told of it.
+    pub(crate) fn generation(&self, account: i64) -> u64 {
+        self.counter(account).load(Ordering::Acquire)
+    }
+
+    fn counter(&self, account: i64) -> &AtomicU64 {
+        &self.generations[account.unsigned_abs() as usize % GENERATIONS]
+    }
+
     pub(crate) fn watch(&self, account: i64) -> Watch {
         let state = Arc::new(Mutex::new(State::default()));
         let mut by_account = self.by_account.lock().expect("no holder panics");
@@ -58,6 +79,9 @@ impl Watchers {
 
     /// Tells everybody who watches one of these accounts.
     pub(crate) fn tell(&self, changed: &BTreeMap<i64, News>) {
+        for account in changed.keys() {
+            self.counter(*account).fetch_add(1, Ordering::Release);
+        }
         let mut by_account = self.by_account.lock().expect("no holder panics");
         for (account, news) in changed {
             let Some(watchers) = by_account.get_mut(account) else { continue };

@@ -122,19 +122,11 @@ async fn look_into(store: &Store, mailbox: i64, answers: &mut Answers) {
     answers.note("uids", store.uids(mailbox).await);
     answers.note("emails", store.emails(mailbox, &uids(1..=100), 1000).await);
     answers.note("some", store.emails(mailbox, &uids([1, 3, 4, 9]), 2).await);
-    answers.note("keywords", store.keywords(mailbox).await);
-    for flag in [Flag::Seen, Flag::Deleted, Flag::Keyword("work".into())] {
-        for has in [true, false] {
-            answers.note("by flag", store.uids_by_flag(mailbox, &flag, has).await);
-        }
-    }
+    answers.note("flags", store.flags_since(mailbox, None).await);
     for since in [0, 1, 3, 5, 1000] {
         answers.note("changed since", store.changed_since(mailbox, ModSeq(since), 4, 2).await);
         answers.note("vanished since", store.vanished_since(mailbox, ModSeq(since)).await);
-        answers.note("changed UIDs", store.uids_changed_since(mailbox, ModSeq(since)).await);
-    }
-    for set in [uids([]), uids(1..=100), uids([2, 3, 90])] {
-        answers.note("highest of", store.highest_modseq(mailbox, &set).await);
+        answers.note("flags since", store.flags_since(mailbox, Some(ModSeq(since))).await);
     }
     for email in store.emails(mailbox, &uids(1..=100), 1000).await.unwrap() {
         answers.note("content", store.read_content(email.content, 0, 4096).await);

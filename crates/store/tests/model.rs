@@ -160,9 +160,12 @@ impl Follower {
         assert!(changes.changed.len() <= 2 && changes.arrived.first().is_none_or(|uid| uid.0 >= new_from));
         let rest = changes.rest.union(&changes.arrived);
         let changed: UidSet = changes.changed.iter().map(|email| email.uid).collect();
-        assert_eq!(store.uids_changed_since(mailbox, self.seen).await.unwrap(), rest.union(&changed));
-        for email in changes.changed.into_iter().chain(store.emails(mailbox, &rest, 1000).await.unwrap()) {
-            self.known.insert(email.uid.0, email.flags);
+        let flags = store.flags_since(mailbox, Some(self.seen)).await.unwrap().unwrap();
+        assert_eq!((flags.vanished, flags.mailbox.highest_modseq), (vanished, changes.highest_modseq));
+        let known: UidSet = flags.rows.iter().map(|row| row.uid).collect();
+        assert_eq!(known, rest.union(&changed));
+        for row in flags.rows {
+            self.known.insert(row.uid.0, row.flags());
         }
         self.seen = changes.highest_modseq;
     }

@@ -125,6 +125,7 @@ pub fn section(part: &[u32], text: SectionText) -> Wanted {
 }
 
 pub async fn fetch_one(open: &Open, uid: Uid, wants: Wants) -> mailboxes::Row {
+    let wants = Wants { facts: true, ..wants };
     let mut fetched = open.fetch(&UidSet::from(uid), &wants).await.unwrap();
     assert!(fetched.rest.is_empty());
     fetched.rows.remove(0)

@@ -1,5 +1,6 @@
 //! The IMAP server session.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -385,9 +386,9 @@ pub struct FetchRow {
     /// INTERNALDATE and RFC822.SIZE.
     pub facts: Option<(Timestamp, u64)>,
     /// ENVELOPE.
-    pub envelope: Option<Box<mail::message::EnvelopeFields>>,
+    pub envelope: Option<Arc<mail::message::EnvelopeFields>>,
     /// BODY or BODYSTRUCTURE.
-    pub structure: Option<Box<mail::message::Part>>,
+    pub structure: Option<Arc<mail::message::Part>>,
     /// For each wanted section what there is of it.
     pub sections: Vec<Piece>,
     /// For each of `binary_sizes` the decoded size, octets. `None`: no such part, or it cannot be decoded.

@@ -169,23 +169,55 @@ impl Apply<'_> {
                 FlagMode::Add => after.add(flags),
                 FlagMode::Remove => after.remove(flags),
             }
-            if after == facts.flags {
-                continue;
+            if after != facts.flags {
+                tally.unseen += i64::from(facts.flags.seen()) - i64::from(after.seen());
+                written.push((facts.uid, after));
             }
-            tally.unseen += i64::from(facts.flags.seen()) - i64::from(after.seen());
-            self.write_flags(mailbox, facts.uid, modseq, &after)?;
-            written.push(Uid(facts.uid));
         }
         if !written.is_empty() {
+            self.write_all_flags(mailbox, modseq, (mode, flags), &written)?;
             tally.modseq = modseq;
             self.keep_tally(mailbox, tally);
-            self.note(mailbox, modseq, Happened::Flags, &written.into_iter().collect())?;
+            let written = written.into_iter().map(|(uid, _)| Uid(uid)).collect();
+            self.note(mailbox, modseq, Happened::Flags, &written)?;
         }
         Ok(Applied::Flagged {
             changed: changed.into_iter().collect(),
             skipped: skipped.into_iter().collect(),
             modseq: ModSeq(tally.modseq),
         })
+    }
+
+    /// Writes flags as they are afterwards; where system flags alone are added or removed, many rows at once.
+    fn write_all_flags(
+        &mut self,
+        mailbox: i64,
+        modseq: u64,
+        (mode, flags): (FlagMode, &[Flag]),
+        written: &[(u32, FlagColumns)],
+    ) -> Result<(), Error> {
+        let system = flags.iter().all(|flag| flag.bit().is_some());
+        let bits = FlagColumns::new(flags).bits;
+        let (text, bits) = match mode {
+            FlagMode::Add if system => (
+                "UPDATE emails SET flags = flags | ?4, modseq = ?5 WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3",
+                bits,
+            ),
+            FlagMode::Remove if system => (
+                "UPDATE emails SET flags = flags & ?4, modseq = ?5 WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3",
+                !bits,
+            ),
+            _ => {
+                return written
+                    .iter()
+                    .try_for_each(|(uid, after)| self.write_flags(mailbox, *uid, modseq, after));
+            }
+        };
+        let uids: UidSet = written.iter().map(|(uid, _)| Uid(*uid)).collect();
+        for &(first, last) in uids.runs() {
+            self.sql.execute(text, values![mailbox, first, last, u32::from(bits), modseq])?;
+        }
+        Ok(())
     }
 
     fn write_flags(&mut self, mailbox: i64, uid: u32, modseq: u64, flags: &FlagColumns) -> Result<(), Error> {

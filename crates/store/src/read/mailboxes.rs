@@ -1,12 +1,12 @@
 //! Mailboxes and their emails.
 
 use bytes::Bytes;
-use mail::{Flag, MailboxPath, ModSeq, Timestamp, Uid, UidSet};
+use mail::{MailboxPath, ModSeq, Timestamp, Uid, UidSet};
 
-use super::{EmailRecord, MailboxChanges, MailboxRecord};
+use super::{EmailRecord, FlagChanges, FlagRow, MailboxChanges, MailboxRecord};
 use crate::apply::Happened;
 use crate::content::ContentId;
-use crate::encode::{FlagColumns, bit, path_from_text, runs_from_text};
+use crate::encode::{FlagColumns, path_from_text, runs_from_text};
 use crate::sql::{self, Row, Sql, narrow, values};
 use crate::{Error, Store};
 
@@ -69,34 +69,25 @@ impl Store {
         .await
     }
 
-    /// The UIDs of emails that have a flag, or that have it not.
-    pub async fn uids_by_flag(&self, mailbox: i64, flag: &Flag, has: bool) -> Result<UidSet, Error> {
-        let flag = flag.clone();
-        self.ask(move |sql| match &flag {
-            Flag::Keyword(name) => uids_by_keyword(sql, mailbox, name, has),
-            system => {
-                let bit = i64::from(bit(system));
-                let text = "SELECT uid FROM emails WHERE mailbox = ?1 AND (flags & ?2) = ?3 ORDER BY uid";
-                uids(sql, text, values![mailbox, bit, if has { bit } else { 0 }])
-            }
+    /// The flags of a mailbox's emails that changed after `since`, or of all of them, and the mailbox as it was at that
+    /// moment; none if it is not there.
+    pub async fn flags_since(
+        &self,
+        mailbox: i64,
+        since: Option<ModSeq>,
+    ) -> Result<Option<FlagChanges>, Error> {
+        self.ask(move |sql| {
+            let Some(record) = mailbox_by_id(sql, mailbox)? else { return Ok(None) };
+            let everything = UidSet::from_runs([(1, u32::MAX)]);
+            let (vanished, changed) = match since {
+                Some(since) if record.highest_modseq <= since => Default::default(),
+                Some(since) => (vanished(sql, &record, since)?, changed_uids(sql, &record, since)?),
+                None => (UidSet::default(), everything),
+            };
+            let rows = flags_of(sql, mailbox, &changed)?;
+            Ok(Some(FlagChanges { mailbox: record, vanished, rows }))
         })
         .await
-    }
-
-    /// The keywords in use in a mailbox, by name; of several spellings one.
-    pub async fn keywords(&self, mailbox: i64) -> Result<Vec<Flag>, Error> {
-        let text = "SELECT DISTINCT keywords FROM emails WHERE mailbox = ?1 AND keywords <> ''";
-        let columns = self
-            .ask(move |sql| {
-                sql::rows(sql, text, values![mailbox], |row| {
-                    Ok(FlagColumns { bits: 0, keywords: row.text(0)?.to_owned() })
-                })
-            })
-            .await?;
-        let mut all: Vec<Flag> = columns.iter().flat_map(FlagColumns::flags).collect();
-        all.sort_by_key(|flag| (flag.to_string().to_ascii_lowercase(), flag.to_string()));
-        all.dedup_by_key(|flag| flag.to_string().to_ascii_lowercase());
-        Ok(all)
     }
 
     /// What changed in a mailbox after `since`; none if it is not there. Emails from the UID `new_from` on are new to the
@@ -122,7 +113,7 @@ impl Store {
                 highest_modseq,
                 vanished: vanished(sql, &record, since)?,
                 arrived: changed.intersection(&new),
-                changed: emails_of(sql, mailbox, &first, rows_max)?,
+                changed: flags_of(sql, mailbox, &first)?,
                 rest,
             }))
         })
@@ -136,34 +127,6 @@ impl Store {
             Some(record) if record.highest_modseq <= since => Ok(Some(UidSet::default())),
             Some(record) => vanished(sql, &record, since).map(Some),
             None => Ok(None),
-        })
-        .await
-    }
-
-    /// The UIDs of emails whose mod-sequence is higher than this; none if the mailbox is not there.
-    pub async fn uids_changed_since(&self, mailbox: i64, since: ModSeq) -> Result<UidSet, Error> {
-        self.ask(move |sql| match mailbox_by_id(sql, mailbox)? {
-            Some(record) if record.highest_modseq > since => changed_uids(sql, &record, since),
-            _ => Ok(UidSet::default()),
-        })
-        .await
-    }
-
-    /// The highest mod-sequence among these emails, if any of them is there.
-    pub async fn highest_modseq(&self, mailbox: i64, uids: &UidSet) -> Result<Option<ModSeq>, Error> {
-        let (Some(first), Some(last)) = (uids.first(), uids.last()) else { return Ok(None) };
-        let uids = uids.clone();
-        self.ask(move |sql| {
-            let text =
-                "SELECT uid, modseq FROM emails WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid";
-            let mut highest = None;
-            sql.query(text, values![mailbox, first.0, last.0], &mut |row| {
-                if uids.contains(Uid(narrow(row.int(0)?)?)) {
-                    highest = highest.max(Some(ModSeq(narrow(row.int(1)?)?)));
-                }
-                Ok(())
-            })?;
-            Ok(highest)
         })
         .await
     }
@@ -235,6 +198,24 @@ fn emails_between(
     )
 }
 
+fn flags_of(sql: &mut dyn Sql, mailbox: i64, uids: &UidSet) -> Result<Vec<FlagRow>, Error> {
+    let text = "SELECT uid, modseq, flags, keywords FROM emails
+         WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid";
+    let mut all = Vec::new();
+    for &(first, last) in uids.runs() {
+        sql.query(text, values![mailbox, first, last], &mut |row| {
+            all.push(FlagRow {
+                uid: Uid(narrow(row.int(0)?)?),
+                modseq: ModSeq(narrow(row.int(1)?)?),
+                bits: narrow(row.int(2)?)?,
+                keywords: row.text(3)?.to_owned(),
+            });
+            Ok(())
+        })?;
+    }
+    Ok(all)
+}
+
 fn uids(sql: &mut dyn Sql, text: &'static str, values: &[sql::Value<'_>]) -> Result<UidSet, Error> {
     let all: Vec<Uid> = sql::rows(sql, text, values, |row| Ok(Uid(narrow(row.int(0)?)?)))?;
     Ok(all.into_iter().collect())
@@ -247,18 +228,6 @@ fn all_uids(sql: &mut dyn Sql, record: &MailboxRecord) -> Result<UidSet, Error> 
         all if all == record.uid_next - 1 => Ok(UidSet::from_runs([(1, all)])),
         _ => uids(sql, "SELECT uid FROM emails WHERE mailbox = ?1 ORDER BY uid", values![record.id]),
     }
-}
-
-fn uids_by_keyword(sql: &mut dyn Sql, mailbox: i64, name: &str, has: bool) -> Result<UidSet, Error> {
-    let text = "SELECT uid, keywords FROM emails WHERE mailbox = ?1 ORDER BY uid";
-    let mut found = Vec::new();
-    sql.query(text, values![mailbox], &mut |row| {
-        if row.text(1)?.split(' ').any(|known| known.eq_ignore_ascii_case(name)) == has {
-            found.push(Uid(narrow(row.int(0)?)?));
-        }
-        Ok(())
-    })?;
-    Ok(found.into_iter().collect())
 }
 
 fn remembers(sql: &mut dyn Sql, record: &MailboxRecord, since: ModSeq) -> Result<bool, Error> {
