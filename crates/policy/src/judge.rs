@@ -160,10 +160,10 @@ mod tests {
     #[test]
     fn a_disk_without_room_defers() {
         let no_room = expect![
-            "452 4.3.1 no room for mail at this moment, try again later; room: the disk has no room for it beyond what is kept free (room 0)"
+            "452 4.3.1 no room for more mail at this moment, try again later; room: the disk has no room for it beyond what is kept free (room 0)"
         ];
         let too_little = expect![
-            "452 4.3.1 no room for mail at this moment, try again later; room: the disk has no room for it beyond what is kept free (announced 500, room 499)"
+            "452 4.3.1 no room for more mail at this moment, try again later; room: the disk has no room for it beyond what is kept free (announced 500, room 499)"
         ];
         for (room, size_announced, expected) in [
             (1, None, expect!["accepted"]),

@@ -1,5 +1,6 @@
-//! The disk fills up: mail that finds no room is answered 4yz and is nowhere, mail that was acknowledged is there, what is
-//! there can be read meanwhile, and when there is room again mail is taken again.
+//! The disk fills up: mail that finds no room is answered 4yz, at its end or, once the disk is nearly full, at MAIL; it is
+//! nowhere, mail that was acknowledged is there, what is there can be read meanwhile, and when there is room again mail is taken
+//! again.
 //!
 //! The data lies on a small tmpfs in a mount namespace of its own: the test starts itself again under `unshare`.
 
@@ -8,6 +9,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 mod proof {
     pub(crate) mod added;
@@ -30,10 +32,16 @@ use proof::smtp::{Client, Sent};
 
 const DISK: &str = "size=24m";
 /// Takes room until it is removed.
-const BALLAST_OCTETS: usize = 6 << 20;
+const BALLAST_OCTETS: usize = 8 << 20;
 /// Refusals of small messages after which the disk counts as full: large ones find no room long before.
 const REFUSALS: usize = 40;
 const SMALL_OCTETS: usize = 3 << 10;
+/// More than is kept free: there is a time when MAIL is taken and the content finds no room.
+const HUGE_OCTETS: usize = 3 << 20;
+/// As the policy says it.
+const AT_MAIL: &str = "452 4.3.1 no room for more mail";
+/// The store asks the disk once a second.
+const ASKED_AGAIN: Duration = Duration::from_millis(1_100);
 const MESSAGES_MAX: u32 = 5_000;
 /// Set in the process that runs in the namespace.
 const INSIDE: &str = "WAXSEAL_SMALL_DISK";
@@ -70,8 +78,12 @@ fn fill(directory: &Path) {
         let Sent::Refused(reply) = &attempt.sent else { unreachable!("filtered above") };
         assert!(reply.starts_with("452 4.3.1") || reply.starts_with("451 4.3.0"), "{reply}");
     }
+    let at_mail = refused.iter().filter(|attempt| is_refused_at_mail(attempt)).count();
+    assert!(at_mail > 0, "a full disk is told at MAIL");
+    assert!(at_mail < refused.len(), "there was a time when only content found no room");
     verify(&server, &attempts);
     std::fs::remove_file(&ballast).expect("it is there");
+    std::thread::sleep(ASKED_AGAIN);
     let before = attempts.len();
     send_until(&server, &mut attempts, |_, sent| sent == before + 40);
     let late = attempts[before..].iter().find(|attempt| is_refused(attempt));
@@ -100,6 +112,10 @@ fn is_refused(attempt: &Attempt) -> bool {
     matches!(attempt.sent, Sent::Refused(_))
 }
 
+fn is_refused_at_mail(attempt: &Attempt) -> bool {
+    matches!(&attempt.sent, Sent::Refused(reply) if reply.starts_with(AT_MAIL))
+}
+
 /// Sends until this holds of the number of small messages that were refused, and of all messages ever sent.
 fn send_until(server: &Server, attempts: &mut Vec<Attempt>, enough: impl Fn(usize, usize) -> bool) {
     let mut client = Client::connect(server.port("smtp")).expect("the server listens");
@@ -119,6 +135,7 @@ fn send_until(server: &Server, attempts: &mut Vec<Attempt>, enough: impl Fn(usiz
 /// Small ones, which still find room where the large, which are staged, do not.
 fn size(number: u32) -> usize {
     match number % 7 {
+        _ if number % 47 == 46 => HUGE_OCTETS,
         3 => 40 << 10,
         6 => 300 << 10,
         _ => SMALL_OCTETS,

@@ -193,3 +193,19 @@ proptest! {
         prop_assert_eq!(cut.heard, whole.heard);
     }
 }
+
+#[test]
+fn a_line_without_measure_is_refused_for_each_recipient() {
+    let line = "x".repeat(crate::limits::SMTP_CONTENT_LINE_MAX + 1);
+    let mut talk = Talk::new(taken());
+    let config = smtp::Config { message_size_max: 8 << 20, ..smtp::tests::config() };
+    talk.session = server_session(Arc::new(config), talk.now, crate::sasl::Seed([0; 32]));
+    talk.say("LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n");
+    talk.codes();
+    talk.say(&format!("{line}\r\n.\r\n"));
+    assert_eq!(talk.codes(), "554 554");
+    talk.say("MAIL FROM:<>\r\nRCPT TO:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n");
+    talk.codes();
+    talk.say(&format!("BDAT {} LAST\r\n{line}", line.len()));
+    assert_eq!(talk.codes(), "554 554");
+}
