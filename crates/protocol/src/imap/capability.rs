@@ -94,6 +94,13 @@ const CAPABILITIES: &[Capability] = &[
     capability("ESEARCH", signed_in),
     capability("SEARCHRES", signed_in),
     capability("UTF8=ACCEPT", signed_in),
+    capability("LIST-EXTENDED", signed_in),
+    capability("LIST-STATUS", signed_in),
+    capability("SPECIAL-USE", signed_in),
+    capability("CREATE-SPECIAL-USE", signed_in),
+    capability("MULTIAPPEND", signed_in),
+    capability("BINARY", signed_in),
+    capability("COMPRESS=DEFLATE", signed_in),
 ];
 
 /// `CAPABILITY IMAP4rev1 ...`, for the response and for the response code.
@@ -129,7 +136,8 @@ mod tests {
         assert_eq!(
             list(signed_in),
             "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID IDLE NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE STATUS=SIZE \
-             ENABLE CONDSTORE QRESYNC ESEARCH SEARCHRES UTF8=ACCEPT"
+             LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE MULTIAPPEND BINARY ENABLE CONDSTORE QRESYNC ESEARCH SEARCHRES UTF8=ACCEPT LIST-EXTENDED \
+             LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE MULTIAPPEND BINARY COMPRESS=DEFLATE"
         );
     }
 

@@ -20,7 +20,9 @@ impl NameForm {
     pub(super) fn read(self, name: &str) -> Parsed<MailboxPath> {
         let path = match self {
             // RFC 6855 §3: UTF-8 is taken also from a client that has not enabled it. No modified UTF-7 looks like it.
-            Self::Utf7 if name.is_ascii() => MailboxPath::parse_utf7(name),
+            Self::Utf7 if name.bytes().all(|octet| matches!(octet, b' '..=b'~')) => {
+                MailboxPath::parse_utf7(name)
+            }
             _ => MailboxPath::parse(name),
         };
         path.map_err(|error| match error {
@@ -58,6 +60,7 @@ mod tests {
             (Utf8, "Entw&APw-rfe", Ok("Entw&APw-rfe")),
             (Utf8, "Entwu\u{308}rfe", Ok("Entwürfe")),
             (Utf8, "inbox/x", Ok("INBOX/x")),
+            (Utf7, "a\u{7f}", Err(Misuse::MailboxName)),
             (Utf8, "a\u{85}", Err(Misuse::MailboxName)),
             (Utf8, "", Err(Misuse::MailboxName)),
             (Utf8, &["a"; 33].join("/"), Err(Misuse::MailboxNameTooLong)),

@@ -86,6 +86,9 @@ impl Account {
         if self.mailboxes.contains_key(to) {
             return Answer::Exists;
         }
+        for level in levels_above(to) {
+            self.mailboxes.entry(level).or_default();
+        }
         for path in moved {
             let Ok(new) = path.renamed(from, to) else { return Answer::Cannot("The name is too long") };
             let mut mailbox = self.mailboxes.remove(&path).unwrap_or_default();
@@ -97,9 +100,6 @@ impl Account {
                 self.mailboxes.insert(path, mailbox);
                 mailbox = Mailbox::default();
                 emails.into_values().for_each(|email| _ = mailbox.file(email));
-            }
-            for level in levels_above(&new) {
-                self.mailboxes.entry(level).or_default();
             }
             self.mailboxes.insert(new, mailbox);
         }
