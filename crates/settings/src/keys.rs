@@ -104,7 +104,7 @@ pub static KEYS: &[Key] = &[
         kind: "a list of networks",
         default: "[]",
         example: r#"["192.0.2.0/24", "2001:db8::/32"]"#,
-        doc: "Peers that are not limited by source. It is not a right to relay; see relay.",
+        doc: "Peers that are not limited by source, and whom VERB tells of the hops of their messages. It is not a right to relay; see relay.",
     },
     Key {
         section: Section::Top,
