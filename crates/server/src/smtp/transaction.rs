@@ -347,13 +347,9 @@ fn filed(
     means: &[LocalRecipient],
     now: Timestamp,
 ) -> Vec<Recipient> {
-    let filed = means.iter().enumerate().map(|(place, LocalRecipient { address, inbox, .. })| {
+    let filed = means.iter().map(|LocalRecipient { address, inbox, .. }| {
         story.filed(now, address, named);
-        let (address, mut parameters) = (address.clone(), parameters.clone());
-        if let Some(notify) = parameters.notify.as_mut().filter(|_| place > 0) {
-            // RFC 3461 §5.2.7.3: of an alias that means several, one reports success.
-            notify.success = false;
-        }
+        let (address, parameters) = (address.clone(), parameters.clone());
         let handover = Handover::File { mailbox: *inbox };
         Recipient { address, named: named.clone(), parameters, handover }
     });

@@ -35,6 +35,14 @@ impl World {
         Self::playing(network, &text, more)
     }
 
+    /// With these commands of the envelope, each of which is accepted.
+    pub(crate) fn asking(network: &Network, given: &str, mail: &str, recipients: &[&str]) -> Self {
+        let signs_in = SIGNS_IN.replace("C: MAIL FROM:<bob@example.org>\n", &format!("C: {mail}\n"));
+        let recipients: String =
+            recipients.iter().map(|recipient| format!("C: RCPT TO:{recipient}\nS: 250 *\n")).collect();
+        Self::playing(network, &[given, SUBMITS, &signs_in, &recipients, CONTENT].concat(), "")
+    }
+
     pub(crate) fn playing(network: &Network, text: &str, more: &str) -> Self {
         let transcript = Transcript::parse(&format!("# A story\n{text}")).unwrap();
         let place = Place::new(&transcript.fixture).unwrap().with_settings(more);

@@ -192,7 +192,7 @@ fn requests(fixture: &Fixture) -> Vec<Request> {
     });
     let alias = |(address, target): &(String, String)| Request::AliasAdd {
         address: address.clone(),
-        targets: vec![target.clone()],
+        targets: target.split(',').map(str::to_owned).collect(),
     };
     accounts.chain(fixture.aliases.iter().map(alias)).collect()
 }

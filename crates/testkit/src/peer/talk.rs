@@ -394,6 +394,8 @@ impl Talk {
         for parameter in parameters {
             let keyword = match parameter.split_once('=') {
                 Some(("BODY", _)) => "8BITMIME",
+                // RFC 3461 §3.
+                Some(("RET" | "ENVID" | "NOTIFY" | "ORCPT", _)) => "DSN",
                 Some((keyword, _)) => keyword,
                 None => parameter,
             };
