@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{Address, Domain, ForwardPath, Host, LocalPart, MailboxPath, Reply, Uid};
-use protocol::sasl::{Ask, Credentials, SignIn, Told};
+use protocol::sasl::{Ask, Credentials, Proved, SignIn, Told};
 use protocol::{Session, imap, pop3, smtp};
 
 use crate::files;
+use crate::scram;
 use crate::transcript::{Check, Fixture};
 
 mod imap_side;
@@ -135,7 +136,25 @@ impl Fake {
     fn told(&self, ask: &Ask) -> Told {
         match ask {
             Ask::Password(credentials) => self.sign_in(credentials).into(),
-            Ask::Keys(_) | Ask::Proved(_) => SignIn::Refused.into(),
+            Ask::Keys(wanted) => {
+                let account = self.login(&wanted.login).and_then(|address| self.accounts.get(&address));
+                Told::Keys(scram::keys(
+                    wanted.hash,
+                    account.map_or("nobody has it", |account| &account.password),
+                ))
+            }
+            Ask::Proved(Proved { login, authorization, .. }) => self.proved(login, authorization).into(),
+        }
+    }
+
+    fn proved(&self, login: &str, authorization: &str) -> SignIn {
+        match self.login(login).filter(|address| self.accounts.contains_key(address)) {
+            Some(address)
+                if authorization.is_empty() || self.login(authorization).as_ref() == Some(&address) =>
+            {
+                SignIn::Accepted(address)
+            }
+            _ => SignIn::Refused,
         }
     }
 
@@ -246,7 +265,7 @@ impl SmtpSide {
                 self.content.extend_from_slice(&piece);
                 Answer::Taken
             }
-            Question::Finish { last, size } => Answer::Reply(self.finish(&last, size)),
+            Question::Finish { last, size, .. } => Answer::Reply(self.finish(&last, size)),
             Question::Refused(_) | Question::Abandoned => {
                 self.forget();
                 Answer::Taken

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::transcript::{Act, Bindings, Check, Pattern, Protocol, Side, Step, Transcript};
+use crate::scram::{self, Proof};
+use crate::transcript::{Act, Bindings, Check, Pattern, Protocol, Prove, Side, Step, Transcript};
 
 mod deflated;
 mod report;
@@ -239,6 +240,7 @@ impl Player<'_> {
             Act::Tls if first => Ok(()), // The connection was opened so.
             Act::Tls => self.stage.start_tls(step.client),
             Act::TlsCut => self.stage.end_tls(step.client),
+            Act::Prove(prove) => self.prove(prove),
             Act::Deflate => {
                 self.deflate(step);
                 Ok(())
@@ -253,6 +255,16 @@ impl Player<'_> {
             _ => Ok(()),
         };
         self.done(step, done)
+    }
+
+    fn prove(&mut self, prove: &Prove) -> Result<(), String> {
+        let Prove { hash, password, first, challenge } = prove;
+        let challenge = self.bindings.get(challenge).ok_or("the challenge is not bound")?;
+        let Proof { last, signature } = scram::prove(*hash, password, first.as_bytes(), challenge)?;
+        // The same names serve for each exchange of a transcript.
+        self.bindings.insert("proof".into(), last);
+        self.bindings.insert("signature".into(), signature);
+        Ok(())
     }
 
     fn deflate(&mut self, step: &Step) {

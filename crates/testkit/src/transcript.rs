@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use protocol::sasl::ScramHash;
+
 mod escape;
 mod given;
 mod pattern;
@@ -67,6 +69,9 @@ pub enum Act {
     Tls,
     /// `tls cut` TLS is ended by the client, which goes on in clear text.
     TlsCut,
+    /// `scram HASH PASSWORD FIRST $challenge` what a client of SCRAM says to that challenge is `$proof` from here on, and what
+    /// it then expects `$signature`.
+    Prove(Prove),
     /// `deflate` from here on what the client sends and gets is compressed.
     Deflate,
     /// `close` and `close write`.
@@ -77,6 +82,19 @@ pub enum Act {
     Stop,
     /// `then` what must be true afterwards.
     Then(Check),
+}
+
+/// What a client of SCRAM knows when it is to prove a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prove {
+    /// The mechanism's hash function.
+    pub hash: ScramHash,
+    /// The password.
+    pub password: String,
+    /// Its first message, in base64.
+    pub first: String,
+    /// The variable that holds the server's first message, in base64.
+    pub challenge: String,
 }
 
 /// What the client closes.
@@ -188,6 +206,7 @@ impl Reader {
     fn in_order(&mut self, client: usize, act: &Act) -> Result<(), String> {
         match act {
             Act::Expect(pattern) => self.bound.extend(pattern.variables().map(String::from)),
+            Act::Prove(_) => self.bound.extend(["proof".to_owned(), "signature".to_owned()]),
             Act::Send(pattern) => {
                 if let Some(name) = pattern.variables().find(|name| !self.bound.contains(*name)) {
                     return Err(format!(
@@ -258,6 +277,12 @@ fn parse_act(text: &str) -> Result<Act, String> {
         ["tls"] => Ok(Act::Tls),
         ["tls", "cut"] => Ok(Act::TlsCut),
         ["deflate"] => Ok(Act::Deflate),
+        ["scram", hash, password, first, challenge] => {
+            let (hash, password, first) = (parse_hash(hash)?, password.to_string(), first.to_string());
+            let challenge =
+                challenge.strip_prefix('$').ok_or("`scram` ends with the variable of the challenge")?;
+            Ok(Act::Prove(Prove { hash, password, first, challenge: challenge.to_owned() }))
+        }
         ["close"] => Ok(Act::Close(Side::Both)),
         ["close", "write"] => Ok(Act::Close(Side::Write)),
         ["wait", time] => parse_time(time).map(Act::Wait),
@@ -271,6 +296,14 @@ fn parse_act(text: &str) -> Result<Act, String> {
 fn after_mark<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
     let rest = text.strip_prefix(mark)?;
     if rest.is_empty() || rest.starts_with('\\') { Some(rest) } else { rest.strip_prefix(' ') }
+}
+
+fn parse_hash(text: &str) -> Result<ScramHash, String> {
+    match text {
+        "sha-256" => Ok(ScramHash::Sha256),
+        "sha-1" => Ok(ScramHash::Sha1),
+        _ => Err("`scram sha-256` or `scram sha-1`".into()),
+    }
 }
 
 fn parse_many(text: &str) -> Result<Act, String> {

@@ -21,10 +21,10 @@ impl Mechanism for Login {
     }
 }
 
-/// Holds the user name, once it has come.
+/// Holds the user name, once it has come. What is wrong with it is said with what is wrong with the password.
 #[derive(Debug)]
 struct Asking {
-    login: Option<String>,
+    login: Option<Vec<u8>>,
 }
 
 impl Dialogue for Asking {
@@ -34,13 +34,13 @@ impl Dialogue for Asking {
 
     fn respond(&mut self, response: &[u8]) -> Result<Progress, Misuse> {
         let Some(login) = self.login.take() else {
-            self.login = Some(present(response)?);
+            self.login = Some(response.to_vec());
             return Ok(Progress::Challenge(b"Password:".to_vec()));
         };
         Ok(Progress::Ask(Ask::Password(Credentials {
             mechanism: Login.name(),
             authorization: String::new(),
-            login,
+            login: present(&login)?,
             password: Password(present(response)?),
         })))
     }

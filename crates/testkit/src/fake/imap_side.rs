@@ -73,6 +73,7 @@ impl ImapSide {
             Question::Subscribe(path, subscribed) => account.subscribe(path, subscribed),
             Question::Status(path) => account.with(&path, |mailbox| Answer::Status(mailbox.status())),
             Question::Select(path) => self.select(account, path),
+            Question::Compress => Answer::Done,
             Question::Unselect => {
                 self.selected = None;
                 Answer::Done
@@ -160,8 +161,8 @@ impl ImapSide {
             }
             Question::Search { key, modseq } => {
                 let uids = mailbox.search(&key);
-                let found = uids.iter().map(|uid| mailbox.emails[&uid].modseq);
-                let modseq = if modseq { found.max() } else { None };
+                let highest = uids.iter().map(|uid| mailbox.emails[&uid].modseq).max();
+                let modseq = if modseq { highest } else { None };
                 Answer::Found { uids, modseq }
             }
             Question::Store { uids, mode, flags, unchanged_since } => {
@@ -220,8 +221,9 @@ fn fetch(mailbox: &mut Mailbox, uids: &UidSet, wants: &FetchWants) -> Answer {
         let email = &mailbox.emails[uid];
         let mut row = email.row(*uid);
         row.facts = wants.facts.then_some((email.date, email.content.len() as u64));
-        row.envelope = wants.envelope.then(|| Box::new(mail::message::envelope(&email.content)));
-        row.structure = wants.structure.then(|| Box::new(mail::message::structure(&email.content)));
+        row.envelope = wants.envelope.then(|| std::sync::Arc::new(mail::message::envelope(&email.content)));
+        row.structure =
+            wants.structure.then(|| std::sync::Arc::new(mail::message::structure(&email.content)));
         row.sections = wants.sections.iter().map(|wanted| piece(&email.content, wanted)).collect();
         row.binary_sizes = wants.binary_sizes.iter().map(|part| decoded_size(&email.content, part)).collect();
         row
