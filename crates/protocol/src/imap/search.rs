@@ -3,7 +3,7 @@
 //!
 //! Keys lie within each other, but nothing here recurses: what is open stands on a stack of bounded height.
 
-use mail::{Flag, ModSeq, SearchKey, UidSet};
+use mail::{Flag, ModSeq, SearchKey, UidSet, charset};
 
 use super::limits::{DEPTH_MAX, SEARCH_KEYS_MAX};
 use super::sequence::{self, Known, Numbers};
@@ -28,7 +28,7 @@ pub(super) struct Program {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Charset {
     NotSaid,
-    Known,
+    Known(charset::Charset),
     /// To be answered with `[BADCHARSET]`, and the program was not read.
     Unknown,
 }
@@ -80,8 +80,12 @@ enum Open {
 /// Reads what stands after `SEARCH `, to the end of the command.
 pub(super) fn parse(cursor: &mut Cursor<'_>, known: Known<'_>) -> Parsed<Program> {
     let returns = returns(cursor)?;
-    let charset = charset(cursor)?;
-    let mut reader = Reader { known, modseq: false, by_number: false };
+    let charset = charset_said(cursor)?;
+    let text_in = match charset {
+        Charset::Known(charset) => charset,
+        _ => charset::Charset::UNLABELLED,
+    };
+    let mut reader = Reader { known, text_in, modseq: false, by_number: false };
     let key = match charset {
         // Its octets may mean anything.
         Charset::Unknown => {
@@ -119,20 +123,20 @@ fn returns(cursor: &mut Cursor<'_>) -> Parsed<Option<Returns>> {
 }
 
 /// `CHARSET UTF-8 `
-fn charset(cursor: &mut Cursor<'_>) -> Parsed<Charset> {
+fn charset_said(cursor: &mut Cursor<'_>) -> Parsed<Charset> {
     if !cursor.eat_word("CHARSET") {
         return Ok(Charset::NotSaid);
     }
     cursor.space()?;
-    let charset = cursor.text()?;
+    let charset = charset::Charset::named(&cursor.astring()?);
     cursor.space()?;
-    let known = ["US-ASCII", "UTF-8"].iter().any(|known| known.eq_ignore_ascii_case(&charset));
-    Ok(if known { Charset::Known } else { Charset::Unknown })
+    Ok(charset.map_or(Charset::Unknown, Charset::Known))
 }
 
 /// Reads keys, and notes what the answer depends on.
 struct Reader<'a> {
     known: Known<'a>,
+    text_in: charset::Charset,
     modseq: bool,
     by_number: bool,
 }
@@ -176,16 +180,24 @@ impl Reader<'_> {
         self.with_argument(cursor, &name)
     }
 
+    /// Text in the program's charset.
+    fn text(&self, cursor: &mut Cursor<'_>) -> Parsed<String> {
+        let octets = cursor.astring()?;
+        self.text_in.decode(&octets).map(Into::into).ok_or(Misuse::CommandSyntax)
+    }
+
     fn with_argument(&mut self, cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
         Ok(match name {
-            "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => SearchKey::Header(name.to_owned(), cursor.text()?),
+            "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => {
+                SearchKey::Header(name.to_owned(), self.text(cursor)?)
+            }
             "HEADER" => {
                 let field = cursor.text()?;
                 cursor.space()?;
-                SearchKey::Header(field, cursor.text()?)
+                SearchKey::Header(field, self.text(cursor)?)
             }
-            "BODY" => SearchKey::Body(cursor.text()?),
-            "TEXT" => SearchKey::Text(cursor.text()?),
+            "BODY" => SearchKey::Body(self.text(cursor)?),
+            "TEXT" => SearchKey::Text(self.text(cursor)?),
             "KEYWORD" => SearchKey::Flag(keyword(cursor)?),
             "UNKEYWORD" => not(SearchKey::Flag(keyword(cursor)?)),
             "LARGER" => SearchKey::Larger(cursor.number64()?),
@@ -349,6 +361,7 @@ mod tests {
         check("FROM bob", header("FROM", "bob"));
         check("HEADER X-Y \"\"", header("X-Y", ""));
         check("CHARSET utf-8 BODY {3}\r\nü!", Body("ü!".into()));
+        check("CHARSET ISO-8859-1 SUBJECT a", header("SUBJECT", "a"));
         check("SEEN LARGER 10", And(vec![flag(Flag::Seen), Larger(10)]));
         check("(SEEN) (LARGER 10)", And(vec![flag(Flag::Seen), Larger(10)]));
         check("OR SEEN NOT ALL", or(flag(Flag::Seen), not(All)));
@@ -416,19 +429,31 @@ mod tests {
             assert_eq!(found, expected, "{input}");
         };
         let none = Returns::default();
+        let utf8 = Charset::Known(charset::Charset::UNLABELLED);
         check("ALL", None, false, false, Charset::NotSaid);
         check("RETURN () 1", Some(Returns::ALL), false, true, Charset::NotSaid);
         let ends = Returns { min: true, max: true, ..none };
-        check("return (min Max) CHARSET utf-8 $", Some(ends), false, false, Charset::Known);
+        check("return (min Max) CHARSET utf-8 $", Some(ends), false, false, utf8);
         let both = Returns { count: true, save: true, ..none };
         check("RETURN (SAVE COUNT) NOT MODSEQ 5", Some(both), true, false, Charset::NotSaid);
         check(
-            "RETURN (SAVE) CHARSET KOI8-R FROM {2}\r\nü",
+            "RETURN (SAVE) CHARSET KLINGON FROM {2}\r\nü",
             Some(Returns { save: true, ..none }),
             false,
             false,
             Charset::Unknown,
         );
+    }
+
+    #[test]
+    fn texts_in_their_charset() {
+        let known = Known { map: &UidSet::new(), saved: &UidSet::new() };
+        let read = |input: &[u8]| parse(&mut Cursor::new(input), known).map(|program| program.key);
+        let subject = |text| Ok(header("SUBJECT", text));
+        assert_eq!(read(b"CHARSET KOI8-R SUBJECT \"\xd0\xcf\""), subject("по"));
+        assert_eq!(read(b"CHARSET iso-8859-1 SUBJECT {1}\r\n\xfc"), subject("ü"));
+        assert_eq!(read(b"SUBJECT \"\xfc\""), Err(Misuse::CommandSyntax));
+        assert_eq!(read(b"CHARSET SHIFT_JIS SUBJECT \"\xfc\""), Err(Misuse::CommandSyntax));
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub(super) const ARRIVAL: Timestamp = Timestamp(1_795_341_600_000);
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     pub(super) emails: BTreeMap<Uid, Email>,
-    vanished: Vec<(Uid, ModSeq)>,
-    last_uid: u32,
+    pub(super) vanished: Vec<(Uid, ModSeq)>,
+    pub(super) last_uid: u32,
     pub(super) modseq: ModSeq,
     pub(super) special_use: Option<SpecialUse>,
 }
@@ -87,7 +87,8 @@ impl Mailbox {
         if mode != StoreMode::Remove {
             email.flags.extend_from_slice(flags);
         }
-        email.flags.sort();
+        let (bits, keywords) = Flag::to_bits(&email.flags);
+        email.flags = Flag::from_bits(bits, keywords);
         email.modseq = now;
     }
 

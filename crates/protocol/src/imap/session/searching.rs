@@ -56,7 +56,7 @@ impl ServerSession {
                 return self.wrong(job, Misuse::UnknownCharset);
             }
             // RFC 6855 §3: all is UTF-8 already.
-            Charset::Known if self.enabled.utf8_accept => return self.wrong(job, Misuse::CommandSyntax),
+            Charset::Known(_) if self.enabled.utf8_accept => return self.wrong(job, Misuse::CommandSyntax),
             _ => {}
         }
         if program.modseq {
