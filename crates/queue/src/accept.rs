@@ -189,9 +189,13 @@ mod tests {
     use super::*;
 
     fn message(recipients: Vec<Recipient>) -> Commit {
+        accept(received(recipients), "{}".into())
+    }
+
+    fn received(recipients: Vec<Recipient>) -> ReceivedMessage {
         let content =
             NewContent::Inline { label: Bytes::new(), bytes: Bytes::from_static(b"Subject: x\r\n\r\n") };
-        let received = ReceivedMessage {
+        ReceivedMessage {
             queue_id: QueueId(7),
             virtual_server: "internet".into(),
             reverse_path: ReversePath::Null,
@@ -199,8 +203,7 @@ mod tests {
             content,
             recipients,
             at: Timestamp(1000),
-        };
-        accept(received, "{}".into())
+        }
     }
 
     fn to(address: &str, handover: Handover) -> Recipient {
@@ -267,5 +270,35 @@ mod tests {
             ("remote.example", "amy@remote.example ann@remote.example", 1),
         ];
         assert_eq!(entries, expected.map(|(to, whom, due)| (to, whom.to_owned(), due)));
+    }
+
+    /// RFC 3461 §5.2.3, §5.2.7.3.
+    #[test]
+    fn success_is_told_of_what_the_envelope_names() {
+        let notify = Some(mail::Notify { success: true, ..mail::Notify::NEVER });
+        let asking = |named: &str, address: &str, handover| Recipient {
+            named: named.parse().unwrap(),
+            parameters: RecipientParameters { notify, original: None },
+            ..to(address, handover)
+        };
+        let file = |mailbox| Handover::File { mailbox };
+        let later = Handover::Queue { destination: LOCAL.into(), due: Timestamp(5) };
+        let recipients = vec![
+            asking("bob@example.org", "bob@example.org", file(1)),
+            asking("bob@example.org", "bob@example.org", file(1)),
+            asking("sales@example.org", "bob@example.org", file(1)),
+            asking("team@example.org", "ann@example.org", file(2)),
+            asking("team@example.org", "bob@example.org", file(1)),
+            asking("late@example.org", "late@example.org", later),
+            to("eve@example.org", file(3)),
+        ];
+        let found = succeeded(&received(recipients));
+        let found: Vec<_> = found.iter().map(|(how, reported)| (*how, reported.recipient.as_str())).collect();
+        let expected = [
+            (Success::Delivered, "bob@example.org"),
+            (Success::Delivered, "sales@example.org"),
+            (Success::Expanded, "team@example.org"),
+        ];
+        assert_eq!(found, expected);
     }
 }

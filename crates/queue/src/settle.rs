@@ -441,4 +441,61 @@ mod tests {
         let deleted = settle(&entry, &ann, None, &[Transition::Deleted(ids(&[0]))], Timestamp(1));
         assert!(deleted.failed.is_empty() && rest(&deleted).is_none());
     }
+
+    /// RFC 3461 §5.2: who is told of what, by what he asked for.
+    #[test]
+    fn who_is_told_is_who_asked() {
+        let asking = |notify: &str| {
+            let mut entry = entry(1);
+            let notify = (!notify.is_empty()).then(|| mail::Notify::parse(notify).unwrap());
+            entry.recipients[0].parameters.notify = notify;
+            entry
+        };
+        let ann = "ann@example.org".parse::<Address>().unwrap();
+        let filed = |mailboxes: i64| Outcome::Filed {
+            mailboxes: (0..mailboxes).map(|id| (id, ann.clone())).collect(),
+        };
+        let relayed = |reports| Outcome::Relayed { said: no((2, 0, 0)), reports };
+        let told = |notify: &str, outcome: Outcome| {
+            let failed = matches!(outcome, Outcome::Failed(_));
+            let transitions = match &outcome {
+                Outcome::Failed(_) => vec![Transition::Bounce(ids(&[0]), Bounce::Refused)],
+                Outcome::Deferred(_) => vec![Transition::NotifyDelay(ids(&[0])), retry(&[0])],
+                _ => vec![Transition::Done(ids(&[0]))],
+            };
+            let attempted = Attempted { outcomes: vec![outcome], hops: Vec::new() };
+            let sender = ReversePath::Address(ann.clone());
+            let settled = settle(&asking(notify), &sender, Some(&attempted), &transitions, Timestamp(1));
+            let null =
+                settle(&asking(notify), &ReversePath::Null, Some(&attempted), &transitions, Timestamp(1));
+            assert!(null.failed.is_empty() && null.delayed.is_empty() && null.succeeded.is_empty());
+            let discarded = settled
+                .story
+                .hops
+                .iter()
+                .any(|hop| matches!(hop.what, What::Deliver { outcome: Delivered::Discarded, .. }));
+            assert_eq!(discarded, failed && settled.failed.is_empty());
+            let success = settled.succeeded.first().map(|(how, _)| *how);
+            (settled.failed.len(), settled.delayed.len(), success)
+        };
+        for (notify, outcome, expected) in [
+            ("", filed(1), (0, 0, None)),
+            ("FAILURE,DELAY", filed(1), (0, 0, None)),
+            ("SUCCESS", filed(1), (0, 0, Some(Success::Delivered))),
+            ("SUCCESS", filed(2), (0, 0, Some(Success::Expanded))),
+            ("SUCCESS", relayed(false), (0, 0, Some(Success::Relayed))),
+            ("SUCCESS", relayed(true), (0, 0, None)),
+            ("", relayed(false), (0, 0, None)),
+            ("", Outcome::Failed(no((5, 1, 1))), (1, 0, None)),
+            ("FAILURE", Outcome::Failed(no((5, 1, 1))), (1, 0, None)),
+            ("SUCCESS,DELAY", Outcome::Failed(no((5, 1, 1))), (0, 0, None)),
+            ("NEVER", Outcome::Failed(no((5, 1, 1))), (0, 0, None)),
+            ("", Outcome::Deferred(no((4, 7, 1))), (0, 1, None)),
+            ("DELAY", Outcome::Deferred(no((4, 7, 1))), (0, 1, None)),
+            ("FAILURE", Outcome::Deferred(no((4, 7, 1))), (0, 0, None)),
+            ("NEVER", Outcome::Deferred(no((4, 7, 1))), (0, 0, None)),
+        ] {
+            assert_eq!(told(notify, outcome.clone()), expected, "{notify}: {outcome:?}");
+        }
+    }
 }

@@ -28,10 +28,20 @@ fn from_peer(status: (u8, u16, u16), because: &str, host: &str, reply: Reply) ->
 
 fn report(kind: Kind, after: i64, recipients: &[Reported], header: &[u8]) -> String {
     let to = "ann@example.org".parse().unwrap();
-    let report = Report {
+    let report = made(&to, (kind, after), recipients, header);
+    String::from_utf8(report.message()).unwrap()
+}
+
+fn made<'a>(
+    to: &'a Address,
+    (kind, after): (Kind, i64),
+    recipients: &'a [Reported],
+    header: &'a [u8],
+) -> Report<'a> {
+    Report {
         host_name: "mx.example.org",
         postmaster_at: "example.org",
-        to: &to,
+        to,
         queue_id: QueueId(1),
         original: QueueId(2),
         arrived: ARRIVED,
@@ -41,8 +51,7 @@ fn report(kind: Kind, after: i64, recipients: &[Reported], header: &[u8]) -> Str
         envelope_id: None,
         utf8: false,
         returned: Returned::Header(header),
-    };
-    String::from_utf8(report.message()).unwrap()
+    }
 }
 
 fn check(report: &str, expected: Expect) {
@@ -217,6 +226,114 @@ fn a_delay_says_until_when_it_is_tried_and_nothing_final() {
             --report-0000000000001--
         "#]],
     );
+}
+
+/// RFC 6533: a sender in UTF-8 needs SMTPUTF8 anyhow, so nothing is encoded; an original of UTF-8 comes back as it was.
+#[test]
+fn a_sender_in_utf8_reads_utf8() {
+    let to = "j\u{fc}rgen@example.org".parse().unwrap();
+    let original = OriginalRecipient::parse(r"utf-8;r\x{E4}ca@example.com");
+    let failed = Diagnostic::ours((5, 1, 1), "there is no such account here");
+    let raca = Reported { original, ..reported("r\u{e4}ca@example.net", (5, 1, 1), failed) };
+    let header = "Subject: gr\u{fc}n\r\nMessage-ID: <one@example.org>\r\n\r\n".as_bytes();
+    let recipients = [raca];
+    let report = Report {
+        envelope_id: Some("QQ 314"),
+        utf8: true,
+        ..made(&to, (Kind::Failed, HOUR), &recipients, header)
+    };
+    check(
+        &String::from_utf8(report.message()).unwrap(),
+        expect![[r#"
+        From: Mail Delivery System <postmaster@example.org>
+        To: <jürgen@example.org>
+        Subject: Your message could not be delivered
+        Date: Sat, 22 Nov 2025 09:26:40 +0000
+        Message-ID: <0000000000001@mx.example.org>
+        In-Reply-To: <one@example.org>
+        References: <one@example.org>
+        Auto-Submitted: auto-replied
+        MIME-Version: 1.0
+        Content-Type: multipart/report; report-type=delivery-status;
+         boundary="report-0000000000001"
+
+        --report-0000000000001
+        Content-Type: text/plain; charset=utf-8
+        Content-Transfer-Encoding: 8bit
+
+        Your message of Sat, 22 Nov 2025 08:26:40 +0000 could not be delivered to:
+
+          räca@example.net
+            there is no such account here (5.1.1)
+            Check the address for typing errors. The mailbox may no longer exist.
+
+        It will not be tried again for these recipients. The header of your message
+        follows below.
+        The administrator of mx.example.org finds it under the number 0000000000002.
+
+        --report-0000000000001
+        Content-Type: message/global-delivery-status
+        Content-Transfer-Encoding: 8bit
+
+        Original-Envelope-Id: QQ 314
+        Reporting-MTA: dns; mx.example.org
+        X-Queue-ID: 0000000000002
+        Arrival-Date: Sat, 22 Nov 2025 08:26:40 +0000
+
+        Original-Recipient: utf-8; räca@example.com
+        Final-Recipient: utf-8; räca@example.net
+        Action: failed
+        Status: 5.1.1
+        Diagnostic-Code: X-Waxseal; there is no such account here
+        Last-Attempt-Date: Sat, 22 Nov 2025 09:26:40 +0000
+
+        --report-0000000000001
+        Content-Type: message/global-headers
+        Content-Transfer-Encoding: 8bit
+
+        Subject: grün
+        Message-ID: <one@example.org>
+
+        --report-0000000000001--
+    "#]],
+    );
+    // To a sender in ASCII the same is ASCII.
+    let ann = "ann@example.org".parse().unwrap();
+    assert!(Report { to: &ann, ..report.clone() }.message().is_ascii());
+    // And whoever sent no UTF-8 gets none, however it came about.
+    let plain = Report { to: &ann, utf8: false, ..report }.message();
+    let plain = String::from_utf8(plain).unwrap();
+    assert!(plain.is_ascii() && plain.contains("Subject: gr??n\r\n"));
+    assert!(plain.contains("Final-Recipient: utf-8; r\\x{E4}ca@example.net\r\n"));
+}
+
+/// RFC 3461 §4.3: all of a message, in its own type.
+#[test]
+fn a_message_that_is_returned_whole_is_the_last_part() {
+    let to = "ann@example.org".parse().unwrap();
+    let recipients = [reported("b@example.net", (5, 0, 0), Diagnostic::ours((5, 0, 0), "no"))];
+    for (whole, utf8, expected) in [
+        ("A: b\r\n\r\nx\r\n", false, "message/rfc822\r\n\r\nA: b\r\n\r\nx\r\n"),
+        (
+            "A: b\r\n\r\n\u{e4}\r\n",
+            false,
+            "message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nA: b\r\n\r\n\u{e4}\r\n",
+        ),
+        (
+            "A: \u{e4}\r\n\r\n",
+            true,
+            "message/global\r\nContent-Transfer-Encoding: 8bit\r\n\r\nA: \u{e4}\r\n\r\n",
+        ),
+    ] {
+        let report = Report {
+            returned: Returned::Whole(whole.as_bytes()),
+            utf8,
+            ..made(&to, (Kind::Failed, 0), &recipients, b"")
+        };
+        let message = String::from_utf8(report.message()).unwrap();
+        let last = message.rsplit("\r\n--report-0000000000001\r\nContent-Type: ").next().unwrap();
+        assert_eq!(last, format!("{expected}\r\n--report-0000000000001--\r\n"));
+    }
 }
 
 #[test]
