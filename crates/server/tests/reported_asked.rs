@@ -475,3 +475,18 @@ fn utf8_where_it_is_not_taken() {
     let told = world.trace("bob@example.org");
     assert!(told.contains(" SMTPUTF8\n") && told.contains(", no TLS: relayed\n"), "{told}");
 }
+
+/// RFC 3030 §3: binary content goes by BDAT to who takes it, and comes back from others.
+#[test]
+fn binary_where_it_is_not_taken() {
+    let mut world = World::binary(&exchanger(Script::smtp().offering("CHUNKING")));
+    let report = world.maildrop(1).remove(0);
+    let code: Vec<&str> = report.lines().filter(|line| line.contains("5.6.3")).collect();
+    expect![[r#"
+            mx1.example.net [192.0.2.1]:25: 5.6.3 the message is binary, which the
+            peer does not take (at the start of a transaction) (5.6.3)
+        Status: 5.6.3
+        Diagnostic-Code: X-Waxseal; mx1.example.net [192.0.2.1]:25: 5.6.3 the message"#]]
+    .assert_eq(&code.join("\n"));
+    assert!(world.trace("bob@example.org").contains("BODY=BINARYMIME"));
+}

@@ -43,6 +43,14 @@ impl World {
         Self::playing(network, &[given, SUBMITS, &signs_in, &recipients, CONTENT].concat(), "")
     }
 
+    /// To Carol, as binary content.
+    pub(crate) fn binary(network: &Network) -> Self {
+        let signs_in = SIGNS_IN.replace("<bob@example.org>\n", "<bob@example.org> BODY=BINARYMIME\n");
+        let chunk = "C: RCPT TO:<carol@example.net>\nS: 250 *\nC: BDAT 40 LAST\nC~ From: bob@example.org\\r\\nSubject: x\\r\\n\\r\\na\\nb\nS: 250 *\n";
+        let quits = "C: QUIT\nS: 221 *\nS: <closed>\n";
+        Self::playing(network, &[SUBMITS, &signs_in, chunk, quits].concat(), "")
+    }
+
     pub(crate) fn playing(network: &Network, text: &str, more: &str) -> Self {
         let transcript = Transcript::parse(&format!("# A story\n{text}")).unwrap();
         let place = Place::new(&transcript.fixture).unwrap().with_settings(more);
