@@ -115,9 +115,13 @@ async fn read(mailboxes: &Mailboxes, account: i64) {
         time(name, async || drop(open.search(&key).await.unwrap())).await;
     }
     for (name, mode) in [("STORE +FLAGS", FlagMode::Add), ("STORE -FLAGS", FlagMode::Remove)] {
-        let began = Instant::now();
-        open.set_flags(all, (mode, &[Flag::Flagged]), None).await.unwrap();
-        println!("{name:19} {:9.2} ms", began.elapsed().as_secs_f64() * 1000.0);
+        let mut best = f64::MAX;
+        for flag in [Flag::Flagged, Flag::Answered, Flag::Draft] {
+            let began = Instant::now();
+            open.set_flags(all, (mode, &[flag]), None).await.unwrap();
+            best = best.min(began.elapsed().as_secs_f64() * 1000.0);
+        }
+        println!("{name:19} {best:9.2} ms");
     }
 }
 

@@ -24,6 +24,9 @@ pub const MAILBOXES_MAX: usize = 10_000;
 /// UIDs that one commit changes, so that the writer's other guests need not wait long.
 pub const UIDS_PER_COMMIT_MAX: u64 = 1_000;
 
+/// Emails whose flags one commit changes: where system flags are added or removed, each takes a microsecond.
+pub const FLAGS_PER_COMMIT_MAX: u64 = 10_000;
+
 /// The longest start of a line that is held to see whether it is a Return-Path field: the name and some blanks.
 pub const FIELD_NAME_OCTETS_MAX: usize = 64;
 

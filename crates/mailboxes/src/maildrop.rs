@@ -1,7 +1,8 @@
 //! The maildrop: INBOX as POP3 sees it, for one session at a time (RFC 1939 §4).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mail::{MailboxPath, Section, Uid, UidSet};
@@ -13,7 +14,33 @@ use crate::{Mailboxes, limits};
 
 /// Who has which maildrop. Cheap to clone; all clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct Maildrops(Arc<Mutex<BTreeSet<i64>>>);
+pub struct Maildrops(Arc<Mutex<BTreeMap<i64, Use>>>);
+
+/// What is known of an account's maildrop.
+#[derive(Debug)]
+struct Use {
+    held: bool,
+    /// When it may be opened again.
+    again: Instant,
+}
+
+/// Why a maildrop cannot be opened now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    /// Another session has it (RFC 2449 §8.1.2).
+    InUse,
+    /// It was opened a moment ago (RFC 2449 §8.1.1).
+    TooSoon,
+}
+
+/// How often a maildrop may be opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// The time.
+    pub now: Instant,
+    /// How long to wait from one opening to the next; zero: not at all.
+    pub interval: Duration,
+}
 
 /// Holds an account's maildrop until it is dropped.
 #[derive(Debug)]
@@ -23,16 +50,25 @@ struct Held {
 }
 
 impl Maildrops {
-    /// `None`: somebody has it.
-    fn hold(&self, account: i64) -> Option<Held> {
-        let free = self.0.lock().expect("no holder panics").insert(account);
-        free.then(|| Held { maildrops: self.clone(), account })
+    fn hold(&self, account: i64, pace: Pace) -> std::result::Result<Held, Busy> {
+        let mut uses = self.0.lock().expect("no holder panics");
+        match uses.get(&account) {
+            Some(Use { held: true, .. }) => return Err(Busy::InUse),
+            Some(Use { again, .. }) if pace.now < *again => return Err(Busy::TooSoon),
+            _ => {}
+        }
+        // What nobody has to remember goes: there are never more than held ones and those of one interval.
+        uses.retain(|_, used| used.held || pace.now < used.again);
+        uses.insert(account, Use { held: true, again: pace.now + pace.interval });
+        Ok(Held { maildrops: self.clone(), account })
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.maildrops.0.lock().expect("no holder panics").remove(&self.account);
+        if let Some(used) = self.maildrops.0.lock().expect("no holder panics").get_mut(&self.account) {
+            used.held = false;
+        }
     }
 }
 
@@ -45,15 +81,18 @@ pub struct Maildrop {
 }
 
 impl Mailboxes {
-    /// Opens an account's maildrop. `None`: another session has it.
+    /// Opens an account's maildrop, unless it is busy.
     ///
     /// # Errors
     /// The store's.
-    pub async fn maildrop(&self, account: i64) -> Result<Option<Maildrop>> {
-        let Some(held) = self.maildrops.hold(account) else { return Ok(None) };
+    pub async fn maildrop(&self, account: i64, pace: Pace) -> Result<std::result::Result<Maildrop, Busy>> {
+        let held = match self.maildrops.hold(account, pace) {
+            Ok(held) => held,
+            Err(busy) => return Ok(Err(busy)),
+        };
         let (open, opened) = self.open(account, &MailboxPath::inbox()).await?;
         let emails = sizes(&open, opened.uids).await?;
-        Ok(Some(Maildrop { open, emails, _held: held }))
+        Ok(Ok(Maildrop { open, emails, _held: held }))
     }
 }
 
@@ -100,13 +139,36 @@ impl Maildrop {
 mod tests {
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn hold(maildrops: &Maildrops, account: i64, now: Instant, interval: Duration) -> Option<Busy> {
+        maildrops.hold(account, Pace { now, interval }).err()
+    }
+
     #[test]
     fn a_maildrop_is_held_once_and_released_on_drop() {
-        let maildrops = Maildrops::default();
-        let first = maildrops.hold(1).unwrap();
-        assert!(maildrops.clone().hold(1).is_none());
-        assert!(maildrops.hold(2).is_some());
+        let (maildrops, now) = (Maildrops::default(), world::Clock::Real.now());
+        let first = maildrops.hold(1, Pace { now, interval: Duration::ZERO }).unwrap();
+        assert_eq!(hold(&maildrops.clone(), 1, now, Duration::ZERO), Some(Busy::InUse));
+        assert_eq!(hold(&maildrops, 2, now, Duration::ZERO), None);
         drop(first);
-        assert!(maildrops.hold(1).is_some());
+        assert_eq!(hold(&maildrops, 1, now, Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_maildrop_is_not_opened_too_often() {
+        let (maildrops, now) = (Maildrops::default(), world::Clock::Real.now());
+        for (account, after, expected) in [
+            (1, 0, None),
+            (1, 59, Some(Busy::TooSoon)),
+            (2, 59, None),
+            (1, 60, None),
+            (1, 61, Some(Busy::TooSoon)),
+            (1, 120, None),
+        ] {
+            let now = now + Duration::from_secs(after);
+            assert_eq!(hold(&maildrops, account, now, MINUTE), expected, "{account} after {after} s");
+        }
+        assert_eq!(maildrops.0.lock().unwrap().len(), 1, "what is over is forgotten");
     }
 }

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::{Mailboxes, limits};
 
 /// A mailbox's emails at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Roll {
     pub(crate) modseq: ModSeq,
     pub(crate) uid_next: u32,
@@ -22,7 +22,7 @@ pub(crate) struct Roll {
     pub(crate) uids: UidSet,
     /// Ascending by UID.
     entries: Vec<Entry>,
-    /// Different columns of keywords, each once; entries name them by their places.
+    /// Different columns of keywords, each once, the empty one first; entries name them by their places.
     keywords: Vec<String>,
     places: BTreeMap<String, u32>,
 }
@@ -39,6 +39,20 @@ pub(crate) struct Entry {
 impl Entry {
     fn bits(self) -> u8 {
         self.marks as u8
+    }
+}
+
+impl Default for Roll {
+    fn default() -> Self {
+        Self {
+            modseq: ModSeq(0),
+            uid_next: 1,
+            uid_validity: 0,
+            uids: UidSet::new(),
+            entries: Vec::new(),
+            keywords: vec![String::new()],
+            places: BTreeMap::from([(String::new(), 0)]),
+        }
     }
 }
 
@@ -110,6 +124,24 @@ impl Roll {
         UidSet::from_runs(runs)
     }
 
+    /// The roll as it is after system flags were added (or removed) and nothing else has changed; none if something has.
+    /// `changed`: the emails that have the flags (or have them not) since the change or before it.
+    pub(crate) fn flagging(&self, changed: &UidSet, (add, bits): (bool, u8), modseq: ModSeq) -> Option<Self> {
+        if modseq.0 != self.modseq.0 + 1 {
+            return None;
+        }
+        let mut roll = Self { modseq, ..self.clone() };
+        for entry in &mut roll.entries {
+            let had = entry.bits();
+            let has = if add { had | bits } else { had & !bits };
+            if has != had && changed.contains(entry.uid) {
+                entry.marks = entry.marks & !0xff | u32::from(has);
+                entry.modseq = modseq;
+            }
+        }
+        Some(roll)
+    }
+
     /// The roll as it is after these changes.
     fn apply(&mut self, changes: FlagChanges) {
         (self.modseq, self.uid_next) = (changes.mailbox.highest_modseq, changes.mailbox.uid_next);
@@ -125,6 +157,7 @@ impl Roll {
 
     fn put(&mut self, row: FlagRow) {
         let place = match self.places.get(&row.keywords) {
+            _ if row.keywords.is_empty() => 0,
             Some(place) => *place,
             None => {
                 let place = u32::try_from(self.keywords.len()).expect("fewer than emails");
@@ -219,6 +252,11 @@ impl Kept {
 }
 
 impl Mailboxes {
+    /// Keeps a roll that a change of ours has made. Whether others came after it, the store is asked next time.
+    pub(crate) fn keep_roll(&self, mailbox: i64, roll: &Arc<Roll>) {
+        self.rolls.keep(mailbox, roll, None);
+    }
+
     /// The roll of a mailbox as it is now; none if the mailbox is not there.
     ///
     /// # Errors
@@ -303,6 +341,22 @@ mod tests {
         assert_eq!((roll.keywords(), roll.modseq), (vec![], ModSeq(8)));
         assert_eq!(roll.changed_from(ModSeq(6)), set(&[2, 8]));
         assert_eq!((roll.highest(&set(&[1, 2])), roll.highest(&set(&[3]))), (Some(ModSeq(6)), None));
+    }
+
+    #[test]
+    fn a_change_of_ours_is_followed_without_asking() {
+        let mut roll = Roll::default();
+        roll.apply(changes(5, &[], vec![row(1, 2, 1, "work"), row(2, 3, 4, ""), row(3, 4, 8, "")]));
+        let bit = |flag: Flag| flag.bit().unwrap();
+        let change = |add, flag| roll.flagging(&set(&[1, 2]), (add, bit(flag)), ModSeq(6));
+        let added = change(true, Flag::Flagged).unwrap();
+        assert_eq!((added.flagged(&Flag::Flagged), added.modseq), (set(&[1, 2]), ModSeq(6)));
+        assert_eq!(added.changed_from(ModSeq(6)), set(&[1]), "the other one had it");
+        assert_eq!(added.flagged(&Flag::Keyword("work".into())), set(&[1]));
+        let removed = change(false, Flag::Deleted).unwrap();
+        assert_eq!(removed.flagged(&Flag::Deleted), set(&[3]), "it was not asked for");
+        let later = roll.flagging(&set(&[1]), (true, 1), ModSeq(7));
+        assert_eq!(later, None, "something else changed before");
     }
 
     #[test]

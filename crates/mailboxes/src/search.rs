@@ -38,6 +38,8 @@ impl Open {
                 learned.extend(look.learned());
             }
             self.mailboxes().packs.keep(self.mailbox(), learned.iter());
+            // What is in memory is not waited for: others must have their turn.
+            tokio::task::yield_now().await;
         }
         Ok(sure)
     }

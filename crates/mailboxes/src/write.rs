@@ -1,6 +1,7 @@
 //! STORE, COPY, MOVE and EXPUNGE in an open mailbox (RFC 3501 §6.4, RFC 4315, RFC 6851).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use mail::{Flag, MailboxPath, ModSeq, UidSet};
 use store::Change;
@@ -8,6 +9,7 @@ use store::change::{Applied, FlagMode};
 
 use crate::error::{Error, Result};
 use crate::fetch::Row;
+use crate::roll::Roll;
 use crate::tree::moving;
 use crate::view::Open;
 use crate::{Mailboxes, limits};
@@ -38,7 +40,7 @@ impl Open {
     ///
     /// # Errors
     /// [`Error::Cannot`] if the mailbox would have too many keywords, the store's. More than
-    /// [`limits::UIDS_PER_COMMIT_MAX`] emails are changed in several commits, of which the first may have been done.
+    /// [`limits::FLAGS_PER_COMMIT_MAX`] emails are changed in several commits, of which the first may have been done.
     pub async fn set_flags(
         &self,
         uids: &UidSet,
@@ -48,21 +50,38 @@ impl Open {
         if mode != FlagMode::Remove {
             self.mailboxes().room_for_keywords((self.account(), self.mailbox()), flags).await?;
         }
-        let known = self.uids().await?.intersection(uids);
+        let Some(mut roll) = self.roll().await? else { return Ok(Stored::default()) };
+        let known = roll.uids.intersection(uids);
         let (mut rest, mut modified) = (known.clone(), UidSet::default());
         while !rest.is_empty() {
-            let (slice, after) = rest.split_at(limits::UIDS_PER_COMMIT_MAX);
+            let (slice, after) = rest.split_at(limits::FLAGS_PER_COMMIT_MAX);
             let change = self.flagging(slice, (mode, flags.to_vec()), unchanged_since);
             let receipt = self.mailboxes().commit(vec![change]).await?;
-            let skipped = match receipt.results.into_iter().next() {
-                Some(Applied::Flagged { skipped, .. }) => skipped,
-                _ => UidSet::default(),
-            };
-            modified = modified.union(&skipped);
+            if let Some(Applied::Flagged { changed, skipped, modseq }) = receipt.results.into_iter().next() {
+                modified = modified.union(&skipped);
+                roll = self.follow(roll, (mode, flags), (&changed, modseq));
+            }
             rest = after;
         }
         let rows = self.flag_rows(&known.difference(&modified)).await?;
         Ok(Stored { rows, modified })
+    }
+
+    /// The roll after a change of ours, if that can be told without reading the mailbox.
+    fn follow(
+        &self,
+        roll: Arc<Roll>,
+        (mode, flags): (FlagMode, &[Flag]),
+        (changed, modseq): (&UidSet, ModSeq),
+    ) -> Arc<Roll> {
+        let (bits, keywords) = Flag::to_bits(flags);
+        if mode == FlagMode::Set || !keywords.is_empty() {
+            return roll;
+        }
+        let Some(after) = roll.flagging(changed, (mode == FlagMode::Add, bits), modseq) else { return roll };
+        let after = Arc::new(after);
+        self.mailboxes().keep_roll(self.mailbox(), &after);
+        after
     }
 
     async fn flag_rows(&self, uids: &UidSet) -> Result<Vec<Row>> {

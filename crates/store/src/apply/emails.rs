@@ -20,10 +20,16 @@ struct Body {
     prefix: Bytes,
 }
 
-/// What SetFlags and Expunge need to know of an email.
-struct Facts {
+/// What SetFlags needs to know of an email.
+struct Marks {
     uid: u32,
     modseq: u64,
+    flags: FlagColumns,
+}
+
+/// What Expunge needs to know of an email.
+struct Facts {
+    uid: u32,
     flags: FlagColumns,
     size: i64,
     content: ContentId,
@@ -157,7 +163,7 @@ impl Apply<'_> {
         let mut tally = self.tally(mailbox)?;
         let modseq = tally.modseq + 1;
         let (mut changed, mut skipped, mut written) = (Vec::new(), Vec::new(), Vec::new());
-        for facts in self.facts(mailbox, uids)? {
+        for facts in self.marks(mailbox, uids)? {
             if unless_modified_after.is_some_and(|known| facts.modseq > known.0) {
                 skipped.push(Uid(facts.uid));
                 continue;
@@ -228,21 +234,37 @@ impl Apply<'_> {
         Ok(())
     }
 
+    fn marks(&mut self, mailbox: i64, uids: &UidSet) -> Result<Vec<Marks>, Error> {
+        let mut all = Vec::new();
+        for &(first, last) in uids.runs() {
+            all.extend(sql::rows(
+                self.sql,
+                "SELECT uid, modseq, flags, keywords FROM emails
+                 WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid",
+                values![mailbox, first, last],
+                |row| {
+                    let flags = FlagColumns { bits: narrow(row.int(2)?)?, keywords: row.text(3)?.to_owned() };
+                    Ok(Marks { uid: narrow(row.int(0)?)?, modseq: narrow(row.int(1)?)?, flags })
+                },
+            )?);
+        }
+        Ok(all)
+    }
+
     fn facts(&mut self, mailbox: i64, uids: &UidSet) -> Result<Vec<Facts>, Error> {
         let mut all = Vec::new();
         for &(first, last) in uids.runs() {
             all.extend(sql::rows(
                 self.sql,
-                "SELECT uid, modseq, flags, keywords, size, segment, start FROM emails
+                "SELECT uid, flags, keywords, size, segment, start FROM emails
                  WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid",
                 values![mailbox, first, last],
                 |row| {
                     Ok(Facts {
                         uid: narrow(row.int(0)?)?,
-                        modseq: narrow(row.int(1)?)?,
-                        flags: FlagColumns { bits: narrow(row.int(2)?)?, keywords: row.text(3)?.to_owned() },
-                        size: row.int(4)?,
-                        content: ContentId { segment: narrow(row.int(5)?)?, offset: narrow(row.int(6)?)? },
+                        flags: FlagColumns { bits: narrow(row.int(1)?)?, keywords: row.text(2)?.to_owned() },
+                        size: row.int(3)?,
+                        content: ContentId { segment: narrow(row.int(4)?)?, offset: narrow(row.int(5)?)? },
                     })
                 },
             )?);
