@@ -5,6 +5,7 @@ use mail::{Flag, MailboxPath, ModSeq, UidSet};
 use super::fetch;
 use super::limits::FLAGS_MAX;
 use super::list::{self, Listing};
+use super::names::Name;
 use super::search;
 use super::select::{self, Parameters};
 use super::sequence::{self, Known, Numbers};
@@ -38,11 +39,11 @@ pub(super) enum Command {
     },
     /// The special uses as they were written, without backslash.
     Create {
-        path: MailboxPath,
+        name: Name,
         uses: Vec<String>,
     },
-    Delete(MailboxPath),
-    Rename(MailboxPath, MailboxPath),
+    Delete(Name),
+    Rename(Name, Name),
     Subscribe(MailboxPath, bool),
     List(Listing),
     Status(MailboxPath, Vec<StatusItem>),
@@ -146,10 +147,8 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry("SELECT", Allowed::AfterSignIn, |cursor, _| select(cursor, Access::ReadWrite)),
     entry("EXAMINE", Allowed::AfterSignIn, |cursor, _| select(cursor, Access::ReadOnly)),
     entry("CREATE", Allowed::AfterSignIn, create),
-    entry("DELETE", Allowed::AfterSignIn, |cursor, _| argument(cursor).map(Command::Delete)),
-    entry("RENAME", Allowed::AfterSignIn, |cursor, _| {
-        Ok(Command::Rename(argument(cursor)?, argument(cursor)?))
-    }),
+    entry("DELETE", Allowed::AfterSignIn, |cursor, _| name(cursor).map(Command::Delete)),
+    entry("RENAME", Allowed::AfterSignIn, |cursor, _| Ok(Command::Rename(name(cursor)?, name(cursor)?))),
     entry("SUBSCRIBE", Allowed::AfterSignIn, |cursor, _| Ok(Command::Subscribe(argument(cursor)?, true))),
     entry("UNSUBSCRIBE", Allowed::AfterSignIn, |cursor, _| Ok(Command::Subscribe(argument(cursor)?, false))),
     entry("LIST", Allowed::AfterSignIn, |cursor, _| list::list(cursor).map(Command::List)),
@@ -187,6 +186,13 @@ pub(super) fn find(cursor: &mut Cursor<'_>) -> Option<&'static Entry> {
         name = format!("UID {}", cursor.atom().ok()?.to_ascii_uppercase());
     }
     COMMANDS.iter().find(|entry| entry.name == name)
+}
+
+/// ` mailbox`, with its spelling
+fn name(cursor: &mut Cursor<'_>) -> Parsed<Name> {
+    cursor.space()?;
+    let text = cursor.text()?;
+    cursor.names().name(text)
 }
 
 /// ` mailbox`
@@ -261,7 +267,7 @@ fn create(cursor: &mut Cursor<'_>, _: Known<'_>) -> Parsed<Command> {
     cursor.space()?;
     let name = cursor.text()?;
     // RFC 3501 §6.3.3: a final separator says that names will be created below; it is no part of the name.
-    let path = cursor.names().read(name.strip_suffix('/').unwrap_or(&name))?;
+    let name = cursor.names().name(name.strip_suffix('/').unwrap_or(&name).to_owned())?;
     let mut uses = Vec::new();
     if cursor.eat(b' ') {
         cursor.expect(b'(')?;
@@ -272,7 +278,7 @@ fn create(cursor: &mut Cursor<'_>, _: Known<'_>) -> Parsed<Command> {
         uses = use_attributes(cursor)?;
         cursor.expect(b')')?;
     }
-    Ok(Command::Create { path, uses })
+    Ok(Command::Create { name, uses })
 }
 
 /// `(\Sent \Trash)`, whether or not there are such.
@@ -474,14 +480,15 @@ mod tests {
         check("EXAMINE Entw&APw-rfe (CONDSTORE)", select(path("Entwürfe"), Access::ReadOnly, true));
         check("enable CONDSTORE x-y", Command::Enable(vec!["CONDSTORE".into(), "x-y".into()]));
         check("COMPRESS deflate", Command::Compress);
+        let named = |text| Name { path: path(text), written: None };
         let create = |uses: &[&str]| Command::Create {
-            path: path("a"),
+            name: named("a"),
             uses: uses.iter().map(|name| (*name).to_owned()).collect(),
         };
         check("CREATE a/", create(&[]));
         check("CREATE a (USE ())", create(&[]));
         check("CREATE a (use (\\Sent \\Own))", create(&["Sent", "Own"]));
-        check("RENAME a \"b c\"", Command::Rename(path("a"), path("b c")));
+        check("RENAME a \"b c\"", Command::Rename(named("a"), named("b c")));
         check("UNSUBSCRIBE a", Command::Subscribe(path("a"), false));
         check(
             "STATUS a (messages UIDNEXT MESSAGES)",

@@ -15,7 +15,22 @@ pub(super) enum NameForm {
     Utf8,
 }
 
+/// A name of which a client may have to be told how it is spelt here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name {
+    pub(super) path: MailboxPath,
+    /// As the client wrote it, if that is UTF-8 and differs: OLDNAME (RFC 9051 §6.3.9.7).
+    pub(super) written: Option<String>,
+}
+
 impl NameForm {
+    /// Reads a name, and keeps what was written.
+    pub(super) fn name(self, text: String) -> Parsed<Name> {
+        let path = self.read(&text)?;
+        let differs = self == Self::Utf8 && text != path.as_str();
+        Ok(Name { path, written: differs.then_some(text) })
+    }
+
     /// Reads a name.
     pub(super) fn read(self, name: &str) -> Parsed<MailboxPath> {
         let path = match self {
@@ -71,6 +86,14 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn other_spellings_are_kept() {
+        let written = |form: NameForm, text: &str| form.name(text.to_owned()).map(|name| name.written);
+        assert_eq!(written(NameForm::Utf8, "Entwürfe"), Ok(None));
+        assert_eq!(written(NameForm::Utf8, "u\u{308}"), Ok(Some("u\u{308}".into())));
+        assert_eq!(written(NameForm::Utf7, "u&Awg-"), Ok(None));
     }
 
     #[test]

@@ -31,6 +31,7 @@ use self::announcing::After;
 use self::append::Append;
 use self::fetching::Fetching;
 use self::listing::Rows;
+use self::naming::Naming;
 use self::searching::{PouringOn, Searching};
 use self::selecting::{Resyncing, Selecting};
 use self::storing::Storing;
@@ -180,16 +181,9 @@ enum Then {
     List(Listing),
     /// LIST with STATUS of each.
     ListStatus(Box<Rows>),
-    /// CREATE, with a special use or without.
-    Created {
-        with_use: bool,
-    },
+    /// CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.
+    Named(Naming),
     Status(mail::MailboxPath, Vec<StatusItem>),
-    /// Done, or not.
-    Plain {
-        done: &'static str,
-        missing: Missing,
-    },
     /// CLOSE has expunged.
     ClosedAfterExpunge,
     /// No mailbox is selected any more.

@@ -32,11 +32,7 @@ impl ServerSession {
             | Then::Selected(_)
             | Then::Resync(_) => self.selection_answered(job, then, answer),
             Then::ListStatus(rows) => self.list_status(job, rows, &answer),
-            Then::Created { with_use } => self.created(job, with_use, &answer),
-            Then::Plain { done, missing } => match answer {
-                Answer::Done => self.complete(job, Text::ok(done), Poll::IfNews),
-                other => self.failed(job, &other, missing),
-            },
+            Then::Named(naming) => self.named(job, &naming, &answer),
             then => self.data_answered(job, then, answer),
         }
     }

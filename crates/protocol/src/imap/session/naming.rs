@@ -5,40 +5,78 @@ use mail::{MailboxPath, SpecialUse};
 use super::answered::failure;
 use super::{Job, Missing, Poll, ServerSession, Then};
 use crate::imap::command::Command;
-use crate::imap::responses::Text;
+use crate::imap::names::{Name, NameForm};
+use crate::imap::responses::{Text, Writer};
 use crate::imap::server::{Answer, Question};
+
+/// What is said when a name was made, changed or removed.
+pub(super) struct Naming {
+    done: &'static str,
+    with_use: bool,
+    /// How the name is spelt here, if the client spells it otherwise: a LIST response.
+    spelt: Vec<u8>,
+}
 
 impl ServerSession {
     pub(super) fn start_naming(&mut self, job: Job, command: Command) {
-        let (done, question) = match command {
-            Command::Create { path, uses } => return self.create(job, path, &uses),
+        let (done, question, spelt) = match command {
+            Command::Create { name, uses } => return self.create(job, name, &uses),
             // RFC 3501 §6.3.4: INBOX may not be deleted.
-            Command::Delete(path) if path.is_inbox() => {
+            Command::Delete(name) if name.path.is_inbox() => {
                 return self.complete(job, Text::no("CANNOT", "INBOX stays"), Poll::IfNews);
             }
-            Command::Delete(path) => ("DELETE completed", Question::Delete(path)),
-            Command::Rename(from, to) => ("RENAME completed", Question::Rename(from, to)),
-            Command::Subscribe(path, true) => ("SUBSCRIBE completed", Question::Subscribe(path, true)),
-            Command::Subscribe(path, false) => ("UNSUBSCRIBE completed", Question::Subscribe(path, false)),
+            Command::Delete(name) => {
+                let spelt = self.spelt(r"\NonExistent", &name.path, name.written.as_deref());
+                ("DELETE completed", Question::Delete(name.path), spelt)
+            }
+            Command::Rename(from, to) => {
+                // RFC 9051 §6.3.6: whichever of the two was spelt otherwise.
+                let differs = from.written.is_some() || to.written.is_some();
+                let old = from.written.as_deref().unwrap_or(from.path.as_str());
+                let spelt = self.spelt("", &to.path, differs.then_some(old));
+                ("RENAME completed", Question::Rename(from.path, to.path), spelt)
+            }
+            Command::Subscribe(path, true) => {
+                ("SUBSCRIBE completed", Question::Subscribe(path, true), Vec::new())
+            }
+            Command::Subscribe(path, false) => {
+                ("UNSUBSCRIBE completed", Question::Subscribe(path, false), Vec::new())
+            }
             _ => unreachable!("start() sends no other command here"),
         };
-        self.ask(job, Then::Plain { done, missing: Missing::NonExistent }, question);
+        self.ask(job, Then::Named(Naming { done, with_use: false, spelt }), question);
     }
 
-    fn create(&mut self, job: Job, path: MailboxPath, uses: &[String]) {
+    fn create(&mut self, job: Job, name: Name, uses: &[String]) {
         match special_use(uses) {
             Ok(special_use) => {
-                let then = Then::Created { with_use: special_use.is_some() };
-                self.ask(job, then, Question::Create { path, special_use });
+                let spelt = self.spelt("", &name.path, name.written.as_deref());
+                let with_use = special_use.is_some();
+                let then = Then::Named(Naming { done: "CREATE completed", with_use, spelt });
+                self.ask(job, then, Question::Create { path: name.path, special_use });
             }
             Err(text) => self.complete(job, text, Poll::IfNews),
         }
     }
 
-    pub(super) fn created(&mut self, job: Job, with_use: bool, answer: &Answer) {
+    /// RFC 9051 §6.3.9.7: a name that is kept otherwise than it was written is told, to clients that know OLDNAME.
+    fn spelt(&self, attributes: &str, path: &MailboxPath, written: Option<&str>) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some(written) = written.filter(|_| self.enabled.rev2) {
+            let mut writer = Writer::new(&mut out);
+            writer.raw("* LIST (").raw(attributes).raw(r#") "/" "#).mailbox(path, NameForm::Utf8);
+            writer.raw(r#" ("OLDNAME" ("#).string(written.as_bytes()).raw("))").end();
+        }
+        out
+    }
+
+    pub(super) fn named(&mut self, job: Job, naming: &Naming, answer: &Answer) {
         let text = match answer {
-            Answer::Done => Text::ok("CREATE completed"),
-            Answer::Cannot(why) if with_use => Text::no("USEATTR", why),
+            Answer::Done => {
+                self.out.extend_from_slice(&naming.spelt);
+                Text::ok(naming.done)
+            }
+            Answer::Cannot(why) if naming.with_use => Text::no("USEATTR", why),
             other => failure(other, Missing::NonExistent),
         };
         self.complete(job, text, Poll::IfNews);
