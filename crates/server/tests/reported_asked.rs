@@ -479,6 +479,14 @@ fn utf8_where_it_is_not_taken() {
 /// RFC 3030 §3: binary content goes by BDAT to who takes it, and comes back from others.
 #[test]
 fn binary_where_it_is_not_taken() {
+    let mut network = example_net();
+    let takes = network.host("192.0.2.1:25", Script::smtp().offering("CHUNKING").offering("BINARYMIME"));
+    let mut world = World::binary(&network);
+    assert!(world.maildrop(0).is_empty());
+    let taken = takes.taken();
+    assert!(taken[0].content.ends_with(b"\r\n\r\na\nb"), "{taken:?}");
+    assert_eq!(takes.complaints(), Vec::<String>::new());
+
     let mut world = World::binary(&exchanger(Script::smtp().offering("CHUNKING")));
     let report = world.maildrop(1).remove(0);
     let code: Vec<&str> = report.lines().filter(|line| line.contains("5.6.3")).collect();

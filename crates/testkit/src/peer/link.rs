@@ -125,6 +125,14 @@ impl Link {
         }
     }
 
+    /// So many octets.
+    pub(super) async fn octets(&mut self, count: usize) -> Result<Vec<u8>, Over> {
+        while self.input.len() < count {
+            self.fill().await?;
+        }
+        Ok(self.input.drain(..count).collect())
+    }
+
     pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Over> {
         self.stream.write_all(bytes).await?;
         Ok(self.stream.flush().await?)

@@ -34,6 +34,8 @@ struct Envelope {
     from: String,
     eight_bit: bool,
     to: Vec<String>,
+    /// What came in chunks.
+    chunks: Vec<u8>,
 }
 
 type Talked = Result<(), Over>;
@@ -88,6 +90,7 @@ impl Talk {
             "MAIL" => self.mail(argument).await,
             "RCPT" => self.rcpt(argument).await,
             "DATA" => self.data().await,
+            "BDAT" => self.chunk(argument).await,
             "RSET" => {
                 self.envelope = None;
                 self.turn(Stage::Rset, None, "250 2.0.0 forgotten").await.map(drop)
@@ -224,7 +227,7 @@ impl Talk {
         self.check_parameters(&parameters);
         if self.turn(Stage::Mail, None, "250 2.1.0 sender taken").await? {
             let eight_bit = parameters.iter().any(|parameter| parameter == "BODY=8BITMIME");
-            self.envelope = Some(Envelope { from, eight_bit, to: Vec::new() });
+            self.envelope = Some(Envelope { from, eight_bit, to: Vec::new(), chunks: Vec::new() });
         }
         Ok(())
     }
@@ -263,6 +266,26 @@ impl Talk {
         let content = self.checked_content(&content);
         let refused = matches!(does, Some(Do::Reply(text)) if !positive(text));
         let Some(envelope) = self.envelope.take().filter(|_| !refused) else { return Ok(()) };
+        self.end(envelope, content).await
+    }
+
+    /// RFC 3030 §2.
+    async fn chunk(&mut self, argument: &str) -> Talked {
+        if !self.offered("CHUNKING") {
+            return self.refuse("500 5.5.2 what?").await;
+        }
+        let (size, last) = argument.split_once(' ').unwrap_or((argument, ""));
+        let Ok(size) = size.parse() else { return self.refuse("501 5.5.4 no size").await };
+        let octets = self.link().octets(size).await?;
+        let Some(envelope) = self.envelope.as_mut().filter(|envelope| !envelope.to.is_empty()) else {
+            return self.say("503 5.5.1 no recipients").await;
+        };
+        envelope.chunks.extend(octets);
+        if last.is_empty() {
+            return self.turn(Stage::Content, None, "250 2.0.0 go on").await.map(drop);
+        }
+        let Some(mut envelope) = self.envelope.take() else { return Ok(()) };
+        let content = std::mem::take(&mut envelope.chunks);
         self.end(envelope, content).await
     }
 
@@ -380,7 +403,8 @@ impl Talk {
         let verb = text.split(' ').next().unwrap_or_default().to_ascii_uppercase();
         // RFC 2920 §3.1: these must be the last of what is sent together.
         let last = ["EHLO", "LHLO", "HELO", "DATA", "STARTTLS", "AUTH", "QUIT", "NOOP", "VRFY", "EXPN"];
-        if self.link().has_more() && (last.contains(&verb.as_str()) || !self.offered("PIPELINING")) {
+        // RFC 3030 §2: its octets follow at once.
+        if verb != "BDAT" && self.link().has_more() && (last.contains(&verb.as_str()) || !self.offered("PIPELINING")) {
             self.complain(format!("{text}: something follows at once"));
         }
         // RFC 5321 §4.5.3.1.4; AUTH may be longer (RFC 4954 §4), and so may what extensions add to.
