@@ -33,7 +33,9 @@ impl Selector {
     /// Reads a selector. U-labels become A-labels (RFC 8616 §3).
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         if !text.is_ascii() {
-            return Domain::parse(text).map(|name| Self(name.as_str().into())).map_err(|_| SelectorError);
+            // What is looked up is bound to the same length, however it was written.
+            let name = Domain::parse(text).map_err(|_| SelectorError)?;
+            return if name.as_str().is_ascii() { Self::parse(name.as_str()) } else { Err(SelectorError) };
         }
         // Looser than RFC 6376 §3.1: `_` is no letter of host names, but stands in selectors that are in use.
         let label_fits = |label: &str| {
