@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::{durable, planted, run, setup, sim, tidy};
+use crate::{durable, memory, planted, run, setup, sim, tidy};
 
 /// Something that must pass.
 struct Step {
@@ -62,6 +62,16 @@ const STEPS: &[Step] = &[
         name: "simulation: the schedule, and planted faults",
         does: Does::Own(sim::all),
         cure: "`WAXSEAL_SEED=N cargo test -p waxseal-queue --test schedule -- --nocapture` shows the steps of a seed",
+    },
+    Step {
+        name: "memory: the largest messages",
+        does: Does::Own(memory::large_messages),
+        cure: "something holds content that should pass through; the figures above say on which way",
+    },
+    Step {
+        name: "memory: connections that wait",
+        does: Does::Own(memory::idle_connections),
+        cure: "a session, a handler or a buffer has grown; `size_of` of each shows which",
     },
     Step {
         name: "durable: killed under load",

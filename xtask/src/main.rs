@@ -13,6 +13,7 @@ mod bench;
 mod ci;
 mod durable;
 mod fuzz;
+mod memory;
 mod planted;
 mod rfc;
 mod run;

@@ -13,7 +13,7 @@ use crate::transcript::{Act, Bindings, Check, Pattern, Protocol, Prove, Side, St
 mod deflated;
 mod report;
 
-use deflated::Deflated;
+pub use deflated::Deflated;
 pub use report::{Dialogue, Failure};
 
 /// What a transcript is played on. An error is a sentence for the failure message.

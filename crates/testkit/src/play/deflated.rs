@@ -5,7 +5,7 @@ use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZFlush};
 
 /// Both directions of one connection.
-pub(super) struct Deflated {
+pub struct Deflated {
     compressor: Box<CompressorOxide>,
     decompressor: Box<InflateState>,
 }
@@ -20,7 +20,7 @@ impl Default for Deflated {
 
 impl Deflated {
     /// What is to be sent for this.
-    pub(super) fn compress(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub fn compress(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut compressed = Vec::new();
         compress_to_output(&mut self.compressor, bytes, TDEFLFlush::Sync, |piece| {
             compressed.extend_from_slice(piece);
@@ -30,13 +30,15 @@ impl Deflated {
     }
 
     /// What the server says with this.
-    pub(super) fn decompress(&mut self, mut compressed: &[u8]) -> Result<Vec<u8>, String> {
+    pub fn decompress(&mut self, mut compressed: &[u8]) -> Result<Vec<u8>, String> {
         let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
         loop {
             let done = inflate(&mut self.decompressor, compressed, &mut buffer, MZFlush::None);
             if done.bytes_consumed == 0 && done.bytes_written == 0 {
                 let whole = compressed.is_empty();
-                return whole.then_some(bytes).ok_or_else(|| "what the server sends is not compressed".into());
+                return whole
+                    .then_some(bytes)
+                    .ok_or_else(|| "what the server sends is not compressed".into());
             }
             bytes.extend_from_slice(&buffer[..done.bytes_written]);
             compressed = &compressed[done.bytes_consumed..];
