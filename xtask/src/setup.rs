@@ -1,6 +1,6 @@
 //! `cargo xtask setup`: what the tests need beside the Rust tool chain. Nothing is skipped in silence.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -29,6 +29,14 @@ const PACKAGES: &[Package] = &[
         program: "python3",
         reason: "smtplib, poplib and imaplib, clients that others wrote",
     },
+    Package { name: "neomutt", program: "neomutt", reason: "comes back to a mailbox by QRESYNC" },
+    Package { name: "isync", program: "mbsync", reason: "keeps a mailbox and a Maildir the same" },
+    Package { name: "offlineimap3", program: "offlineimap", reason: "does the same in another way" },
+    Package { name: "fetchmail", program: "fetchmail", reason: "fetches over POP3" },
+    Package { name: "gsasl", program: "gsasl", reason: "signs in by every mechanism of GNU SASL" },
+    Package { name: "python3-pip", program: "pip3", reason: "installs IMAPClient" },
+    Package { name: "nodejs", program: "node", reason: "runs imapflow and nodemailer" },
+    Package { name: "npm", program: "npm", reason: "installs imapflow and nodemailer" },
     Package { name: "msmtp", program: "msmtp", reason: "submits mail for elsewhere" },
     Package {
         name: "postfix",
@@ -39,9 +47,13 @@ const PACKAGES: &[Package] = &[
     Package { name: "postgresql", program: "initdb", reason: "the store's contract suite runs on it too" },
 ];
 
-/// Installs what is missing as root, else names it; then looks for cargo-nextest.
+/// Where the lists of libraries of other languages stand.
+const LIBRARIES: &str = "crates/server/tests/clients/packages";
+
+/// Installs what is missing as root, else names it; then the libraries of other languages, and looks for cargo-nextest.
 pub(crate) fn run() -> Result<()> {
     packages()?;
+    libraries()?;
     nextest();
     Ok(())
 }
@@ -69,6 +81,38 @@ fn packages() -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// IMAPClient, imapflow and nodemailer, in the target directory; again when their lists have changed.
+#[expect(clippy::disallowed_methods, reason = "a mark for the next run, not mail")]
+fn libraries() -> Result<()> {
+    let target = target_directory().join("clients");
+    let lists = ["package.json", "requirements.txt"].map(|name| crate::root().join(LIBRARIES).join(name));
+    let wanted = lists.iter().map(std::fs::read_to_string).collect::<Result<String, _>>()?;
+    let installed = target.join("installed");
+    if std::fs::read_to_string(&installed).is_ok_and(|had| had == wanted) {
+        println!("the libraries that the tests drive are there");
+        return Ok(());
+    }
+    std::fs::create_dir_all(&target)?;
+    std::fs::copy(&lists[0], target.join("package.json"))?;
+    let folder = target.to_string_lossy();
+    run::program(
+        "npm",
+        &["install", "--prefix", &folder, "--no-package-lock", "--no-audit", "--no-fund"],
+        &[],
+    )?;
+    let python = target.join("python");
+    let list = lists[1].to_string_lossy();
+    let pip =
+        ["-m", "pip", "install", "--quiet", "--upgrade", "--target", &python.to_string_lossy(), "-r", &list];
+    run::program("python3", &pip, &[])?;
+    Ok(std::fs::write(installed, wanted)?)
+}
+
+fn target_directory() -> PathBuf {
+    let set = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    crate::root().join(set)
 }
 
 fn install_arguments<'a>(names: &[&'a str]) -> Vec<&'a str> {
