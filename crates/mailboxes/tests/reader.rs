@@ -6,9 +6,15 @@ mod support;
 
 use bytes::Bytes;
 use mail::{Flag, MailboxPath, ModSeq, SearchKey, Section, SectionText, Timestamp, Uid, UidSet};
+use mailboxes::maildrop::{Busy, Pace};
 use mailboxes::{Error, Form, Piece, Wanted, Wants, limits};
 use store::change::FlagMode;
 use support::*;
+
+/// As often as one likes.
+fn often() -> Pace {
+    Pace { now: world::Clock::Real.now(), interval: std::time::Duration::ZERO }
+}
 
 #[test]
 fn mailboxes_are_made_listed_renamed_and_removed() {
@@ -388,8 +394,8 @@ fn the_maildrop_is_for_one_session_at_a_time() {
     run(async |place: Place| {
         place.deliver(PLAIN).await;
         place.deliver(MIXED).await;
-        let maildrop = place.mailboxes.maildrop(place.account).await.unwrap().unwrap();
-        assert!(place.mailboxes.maildrop(place.account).await.unwrap().is_none());
+        let maildrop = place.mailboxes.maildrop(place.account, often()).await.unwrap().unwrap();
+        assert!(place.mailboxes.maildrop(place.account, often()).await.unwrap().err() == Some(Busy::InUse));
         let sizes = [PLAIN, MIXED].map(|content| (PREFIX.len() + content.len()) as u64);
         assert_eq!(maildrop.emails(), [(Uid(1), sizes[0]), (Uid(2), sizes[1])]);
         assert_eq!(maildrop.validity(), 7);
@@ -402,7 +408,7 @@ fn the_maildrop_is_for_one_session_at_a_time() {
         assert!(maildrop.read(Uid(1), whole.len() as u64).await.unwrap().is_empty());
         maildrop.remove([Uid(1)]).await.unwrap();
         drop(maildrop);
-        let maildrop = place.mailboxes.maildrop(place.account).await.unwrap().unwrap();
+        let maildrop = place.mailboxes.maildrop(place.account, often()).await.unwrap().unwrap();
         assert_eq!(maildrop.emails().len(), 1);
     });
 }

@@ -82,6 +82,7 @@ impl Endpoint {
             message_size_max: server.message_size_limit.0,
             magic: server.magic_recipients,
             commands: server.commands,
+            sign_in_interval: server.sign_in_interval.duration(),
         });
         Self { shared, server, tls, sessions, settings, log }
     }
@@ -187,7 +188,7 @@ fn session_config(
             starttls,
             auth_without_tls,
             auth,
-            login_delay: std::time::Duration::ZERO,
+            login_delay: server.sign_in_interval.duration(),
             sign_in_failures_max: SIGN_IN_FAILURES_MAX,
         })),
         Protocol::Imap => SessionConfig::Imap(Arc::new(imap::Config {

@@ -431,6 +431,7 @@ pub(crate) mod tests {
             message_size_max: 1000,
             magic: false,
             commands,
+            sign_in_interval: std::time::Duration::ZERO,
         };
         shared::Connection {
             peer: live.peer(),

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use mailboxes::maildrop::{Busy, Pace};
 use mailboxes::{Error, Mailboxes, Maildrop, Result};
 use protocol::pop3::ServerSession;
 use protocol::pop3::{Answer, Listing, Outcome, Question};
@@ -86,7 +87,12 @@ impl Connection {
 
     async fn open(&self) -> Result<Answer> {
         let account = self.state().account.ok_or(Error::Cannot("Sign in first"))?;
-        let Some(maildrop) = self.mailboxes.maildrop(account).await? else { return Ok(Answer::InUse) };
+        let pace = Pace { now: self.shared.world.clock.now(), interval: self.live.server.sign_in_interval };
+        let maildrop = match self.mailboxes.maildrop(account, pace).await? {
+            Ok(maildrop) => maildrop,
+            Err(Busy::InUse) => return Ok(Answer::InUse),
+            Err(Busy::TooSoon) => return Ok(Answer::TooSoon),
+        };
         let emails = maildrop.emails().iter().map(|&(uid, size)| Listing { uid, size }).collect();
         let validity = maildrop.validity();
         self.state().maildrop = Some(Arc::new(maildrop));

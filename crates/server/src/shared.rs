@@ -115,6 +115,8 @@ pub(crate) struct VirtualServer {
     pub(crate) magic: bool,
     /// Commands that are switched on.
     pub(crate) commands: settings::Commands,
+    /// How long a maildrop stays closed after it was opened.
+    pub(crate) sign_in_interval: std::time::Duration,
 }
 
 /// One connection as its handler knows it.

@@ -374,6 +374,15 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         section: Section::Property,
+        name: "sign-in-interval",
+        kind: "a span of time, in whole seconds",
+        default: r#""0 s""#,
+        example: r#""1 min""#,
+        doc: "How long an account must wait before its maildrop is opened again, for POP3: for mail programs that ask \
+         too often. Announced as LOGIN-DELAY (RFC 2449).",
+    },
+    Key {
+        section: Section::Property,
         name: "banner",
         kind: "a text",
         default: r#""""#,

@@ -75,6 +75,8 @@ pub struct VirtualServer {
     pub connection_time_out: TimeSpan,
     /// The same before sign-in, where reading mail needs one.
     pub sign_in_time_out: TimeSpan,
+    /// How long an account must wait before its maildrop is opened again; zero: not at all. For POP3.
+    pub sign_in_interval: TimeSpan,
     /// After the host name in the banner.
     pub banner: String,
     /// Commands that can be switched.

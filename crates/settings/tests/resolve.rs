@@ -64,6 +64,9 @@ fn an_empty_text_is_a_working_server() {
             sign_in_time_out: TimeSpan(
                 60s,
             ),
+            sign_in_interval: TimeSpan(
+                0ns,
+            ),
             banner: "",
             commands: Commands {
                 vrfy: true,

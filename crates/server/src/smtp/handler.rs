@@ -350,6 +350,7 @@ mod tests {
             message_size_max: 100_000,
             magic: false,
             commands: settings::Commands { vrfy: true, expn: true },
+            sign_in_interval: std::time::Duration::ZERO,
         };
         let relay = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: false };
         let connection = Connection {

@@ -106,6 +106,7 @@ fn virtual_server(server: RawServer) -> VirtualServer {
             per_source: or(properties.connections_per_source, 50),
         },
         connection_time_out: or(properties.connection_time_out, time_out_default(protocol)),
+        sign_in_interval: or(properties.sign_in_interval, TimeSpan::from_secs(0)),
         sign_in_time_out: or(properties.sign_in_time_out, TimeSpan::from_secs(60)),
         banner: or(properties.banner, String::new()),
         commands: Commands {
