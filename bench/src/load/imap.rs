@@ -148,25 +148,35 @@ pub struct Done {
     pub latency: Latency,
 }
 
-/// Each session appends to the INBOX of its own user, the first of them as `user`, until all messages are there.
-pub async fn append(
-    accounts: &Accounts,
-    user: u64,
-    sessions: u64,
-    messages: u64,
-    size: usize,
-) -> Result<Done> {
-    let content = Arc::new(Messages::of(size));
+/// What is appended.
+#[derive(Debug, Clone, Copy)]
+pub struct Appending {
+    /// The first user whose INBOX is appended to.
+    pub first_user: u64,
+    /// How many users take turns among the sessions.
+    pub users: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Messages of all sessions together.
+    pub messages: u64,
+    /// Octets of a message.
+    pub size: usize,
+}
+
+/// Each session appends one message after the other until all are there.
+pub async fn append(accounts: &Accounts, what: Appending) -> Result<Done> {
+    let content = Arc::new(Messages::of(what.size));
     let next = Arc::new(AtomicU64::new(0));
-    together(sessions, |session| {
+    together(what.sessions, |session| {
         let (accounts, content, next) = (accounts.clone(), content.clone(), next.clone());
         async move {
-            let mut client = accounts.sign_in(user + session).await?;
-            let to = numbered(&accounts.user, user + session);
+            let user = what.first_user + session % what.users;
+            let mut client = accounts.sign_in(user).await?;
+            let to = numbered(&accounts.user, user);
             let (mut latency, mut message) = (Latency::default(), Vec::new());
             loop {
                 let number = next.fetch_add(1, Relaxed);
-                if number >= messages {
+                if number >= what.messages {
                     client.command("LOGOUT").await?;
                     return Ok(latency);
                 }

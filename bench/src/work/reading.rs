@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::{Extent, SIZE};
-use crate::load::imap::{self, Done};
+use crate::load::imap::{self, Appending, Done};
 use crate::load::message::{RARE_WORD, SUBJECT_WORD};
 use crate::load::{numbered, pop3};
 use crate::meter::{Meter, Used};
@@ -78,8 +78,9 @@ pub async fn measure(places: &Places, extent: Extent, results: &mut Results) -> 
         let accounts = server.accounts()?;
         // Passwords that are remembered after the first sign-in are part of no figure.
         imap::sign_ins(&accounts, 4, USERS, USERS).await?;
-        let filled = imap::append(&accounts, 1, 1, MAILBOX, SIZE);
-        let work = "APPEND, one session, 10,000 to one mailbox";
+        let what = Appending { first_user: 1, users: 1, sessions: 4, messages: MAILBOX, size: SIZE };
+        let filled = imap::append(&accounts, what);
+        let work = "APPEND of 10,000 to one mailbox, 4 sessions";
         results.add(counted(server, work, true, filled).await?)?;
     }
     for round in 0..extent.reading_rounds {
@@ -140,7 +141,8 @@ async fn sessions(server: &Server, results: &mut Results) -> Result<()> {
     results.add(counted(server, "sign in and out, 16 sessions", false, signed_in).await?)?;
     for (sessions, messages) in [(1, 300), (16, 1600)] {
         let work = format!("APPEND to mailboxes of their own, {}", several(sessions));
-        let appended = imap::append(&accounts, APPENDING_USER, sessions, messages, SIZE);
+        let what = Appending { first_user: APPENDING_USER, users: sessions, sessions, messages, size: SIZE };
+        let appended = imap::append(&accounts, what);
         results.add(counted(server, &work, true, appended).await?)?;
     }
     results.add(idle(server).await?)
