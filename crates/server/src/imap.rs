@@ -387,7 +387,8 @@ pub(crate) mod tests {
         let live = Arc::new(connection(&world));
         let settings = settings::resolve(settings::DEFAULT_TEXT).unwrap();
         let destinations = Arc::new(queue::Destinations::new(&settings));
-        let terms = queue::runner::Terms::new(&settings);
+        let host_name = "mx.example.org".into();
+        let terms = queue::runner::Terms { host_name, ..queue::runner::Terms::new(&settings) };
         let shared = Shared::new(world, store, directory, mailboxes, destinations, terms);
         Place { shared: Arc::new(shared), live, _dir: dir }
     }

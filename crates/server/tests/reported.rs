@@ -137,7 +137,7 @@ fn expired() {
         From: Mail Delivery System <postmaster@example.org>
         To: <bob@example.org>
         Subject: Your message is late, and still on its way
-        Date: Sun, 22 Nov 2026 14:02:04 +0000
+        Date: Sun, 22 Nov 2026 14:12:08 +0000
         Message-ID: <QUEUE-ID-2@mx.example>
         In-Reply-To: <plan@client.example>
         References: <plan@client.example>
@@ -170,7 +170,7 @@ fn expired() {
         Status: 4.3.0
         Remote-MTA: dns; mx1.example.net
         Diagnostic-Code: smtp; 451 4.3.0 no room for mail
-        Last-Attempt-Date: Sun, 22 Nov 2026 14:02:04 +0000
+        Last-Attempt-Date: Sun, 22 Nov 2026 14:12:08 +0000
         Will-Retry-Until: Fri, 27 Nov 2026 10:00:00 +0000
 
         --report-QUEUE-ID-2
@@ -216,10 +216,10 @@ fn expired() {
                                         0.000  < 250 2.1.0 sender taken
                                         0.000  < 451 4.3.0 no room for mail
                                         0.000  < 503 5.5.1 no recipients
-          11-22 10:00:00  deliver       example.net: <carol@example.net> deferred, next try 2026-11-22 14:02:04.606: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
-          11-22 14:02:04  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
-          11-22 14:02:04                because example.net names 2 mail exchangers
-          11-22 14:02:04  attempt       number 2 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-22 10:00:00  deliver       example.net: <carol@example.net> deferred, next try 2026-11-22 14:12:08.333: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-22 14:12:08  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
+          11-22 14:12:08                because example.net names 2 mail exchangers
+          11-22 14:12:08  attempt       number 2 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
                                         0.000  < 220 peer.example ready
                                         0.000  > EHLO mx.example
                                         0.000  < 250 peer.example / PIPELINING / SIZE 52428800 / 8BITMIME / ENHANCEDSTATUSCODES
@@ -229,11 +229,11 @@ fn expired() {
                                         0.000  < 250 2.1.0 sender taken
                                         0.000  < 451 4.3.0 no room for mail
                                         0.000  < 503 5.5.1 no recipients
-          11-22 14:02:04  deliver       example.net: <carol@example.net> deferred, next try 2026-11-24 19:55:30.734: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
-          11-22 14:02:04  notify        the sender is told that <carol@example.net> must wait, by report QUEUE-ID-2
-          11-24 19:55:30  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
-          11-24 19:55:30                because example.net names 2 mail exchangers
-          11-24 19:55:30  attempt       number 3 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-22 14:12:08  deliver       example.net: <carol@example.net> deferred, next try 2026-11-24 16:52:15.000: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-22 14:12:08  notify        the sender is told that <carol@example.net> must wait, by report QUEUE-ID-2
+          11-24 16:52:15  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
+          11-24 16:52:15                because example.net names 2 mail exchangers
+          11-24 16:52:15  attempt       number 3 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
                                         0.000  < 220 peer.example ready
                                         0.000  > EHLO mx.example
                                         0.000  < 250 peer.example / PIPELINING / SIZE 52428800 / 8BITMIME / ENHANCEDSTATUSCODES
@@ -243,10 +243,10 @@ fn expired() {
                                         0.000  < 250 2.1.0 sender taken
                                         0.000  < 451 4.3.0 no room for mail
                                         0.000  < 503 5.5.1 no recipients
-          11-24 19:55:30  deliver       example.net: <carol@example.net> deferred, next try 2026-11-26 21:19:07.416: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
-          11-26 21:19:07  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
-          11-26 21:19:07                because example.net names 2 mail exchangers
-          11-26 21:19:07  attempt       number 4 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-24 16:52:15  deliver       example.net: <carol@example.net> deferred, next try 2026-11-26 18:45:25.774: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-26 18:45:25  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
+          11-26 18:45:25                because example.net names 2 mail exchangers
+          11-26 18:45:25  attempt       number 4 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
                                         0.000  < 220 peer.example ready
                                         0.000  > EHLO mx.example
                                         0.000  < 250 peer.example / PIPELINING / SIZE 52428800 / 8BITMIME / ENHANCEDSTATUSCODES
@@ -256,7 +256,7 @@ fn expired() {
                                         0.000  < 250 2.1.0 sender taken
                                         0.000  < 451 4.3.0 no room for mail
                                         0.000  < 503 5.5.1 no recipients
-          11-26 21:19:07  deliver       example.net: <carol@example.net> deferred, next try 2026-11-27 10:00:00.000: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-26 18:45:25  deliver       example.net: <carol@example.net> deferred, next try 2026-11-27 10:00:00.000: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
           11-27 10:00:00  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
           11-27 10:00:00                because example.net names 2 mail exchangers
           11-27 10:00:00  attempt       number 5 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
@@ -272,10 +272,10 @@ fn expired() {
           11-27 10:00:00  deliver       example.net: <carol@example.net> expired: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
           11-27 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-3
         QUEUE-ID-2
-          11-22 14:02:04  spool         1703 octets, Message-ID <QUEUE-ID-2@mx.example>
-          11-22 14:02:04  enqueue       from <> to <bob@example.org>
-          11-22 14:02:04  file          in INBOX of bob@example.org for <bob@example.org>
-          11-22 14:02:04  end           made here, a report about the message QUEUE-ID-1
+          11-22 14:12:08  spool         1703 octets, Message-ID <QUEUE-ID-2@mx.example>
+          11-22 14:12:08  enqueue       from <> to <bob@example.org>
+          11-22 14:12:08  file          in INBOX of bob@example.org for <bob@example.org>
+          11-22 14:12:08  end           made here, a report about the message QUEUE-ID-1
         QUEUE-ID-3
           11-27 10:00:00  spool         1815 octets, Message-ID <QUEUE-ID-3@mx.example>
           11-27 10:00:00  enqueue       from <> to <bob@example.org>

@@ -404,7 +404,10 @@ impl Talk {
         // RFC 2920 §3.1: these must be the last of what is sent together.
         let last = ["EHLO", "LHLO", "HELO", "DATA", "STARTTLS", "AUTH", "QUIT", "NOOP", "VRFY", "EXPN"];
         // RFC 3030 §2: its octets follow at once.
-        if verb != "BDAT" && self.link().has_more() && (last.contains(&verb.as_str()) || !self.offered("PIPELINING")) {
+        if verb != "BDAT"
+            && self.link().has_more()
+            && (last.contains(&verb.as_str()) || !self.offered("PIPELINING"))
+        {
             self.complain(format!("{text}: something follows at once"));
         }
         // RFC 5321 §4.5.3.1.4; AUTH may be longer (RFC 4954 §4), and so may what extensions add to.
