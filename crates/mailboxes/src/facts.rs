@@ -146,16 +146,22 @@ impl Kept {
 }
 
 impl Open {
-    /// The facts of these emails, in their order; none of one that is gone.
+    /// The facts of these emails, at most [`limits::ANSWER_ROWS_MAX`], in their order; none of one that is gone.
     pub(crate) async fn facts(&self, uids: &[Uid]) -> Result<Vec<Option<Arc<Facts>>>> {
         let packs = &self.mailboxes().packs;
         let mut found = packs.find(self.mailbox(), uids.iter().copied());
-        let missing: UidSet =
-            uids.iter().zip(&found).filter(|(_, facts)| facts.is_none()).map(|(uid, _)| *uid).collect();
+        let missing = uids.iter().zip(&found).filter(|(_, facts)| facts.is_none()).map(|(uid, _)| *uid);
+        let missing: UidSet = match uids {
+            // Whoever reads one email reads those after it.
+            [only] if found[0].is_none() => {
+                UidSet::from_runs([(only.0, only.0.saturating_add(limits::FACTS_AHEAD - 1))])
+            }
+            _ => missing.collect(),
+        };
         if missing.is_empty() {
             return Ok(found);
         }
-        let records = self.store().emails(self.mailbox(), &missing, uids.len()).await?;
+        let records = self.store().emails(self.mailbox(), &missing, limits::ANSWER_ROWS_MAX).await?;
         let read: Vec<_> = records.into_iter().map(|record| Arc::new(Facts::new(record))).collect();
         packs.keep(self.mailbox(), read.iter());
         let mut read = read.into_iter().peekable();

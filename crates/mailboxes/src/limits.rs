@@ -41,6 +41,9 @@ pub const ROLL_EMAILS_MAX: usize = 1_000_000;
 /// those of 20,000 usual emails.
 pub const FACTS_OCTETS_MAX: usize = 32 * 1024 * 1024;
 
+/// Emails whose facts are read together with those of one: POP3 and many mail programs read one after the other.
+pub const FACTS_AHEAD: u32 = 64;
+
 /// How often a change of names is decided anew when another session was faster.
 pub const CONFLICTS_MAX: usize = 3;
 

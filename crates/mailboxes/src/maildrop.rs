@@ -9,7 +9,7 @@ use mail::{MailboxPath, Section, Uid, UidSet};
 
 use crate::error::Result;
 use crate::fetch::Form;
-use crate::view::{Open, after};
+use crate::view::Open;
 use crate::{Mailboxes, limits};
 
 /// Who has which maildrop. Cheap to clone; all clones are the same.
@@ -96,13 +96,12 @@ impl Mailboxes {
     }
 }
 
-async fn sizes(open: &Open, mut uids: UidSet) -> Result<Vec<(Uid, u64)>> {
-    let mut sizes = Vec::new();
-    while !uids.is_empty() {
-        let records = open.store().emails(open.mailbox(), &uids, limits::ANSWER_ROWS_MAX).await?;
-        let Some(last) = records.last() else { break };
-        uids = uids.intersection(&after(last.uid));
-        sizes.extend(records.iter().map(|record| (record.uid, record.size)));
+async fn sizes(open: &Open, uids: UidSet) -> Result<Vec<(Uid, u64)>> {
+    let uids: Vec<_> = uids.iter().collect();
+    let mut sizes = Vec::with_capacity(uids.len());
+    for some in uids.chunks(limits::ANSWER_ROWS_MAX) {
+        let facts = open.facts(some).await?;
+        sizes.extend(facts.iter().flatten().map(|facts| (facts.uid, facts.size)));
     }
     Ok(sizes)
 }

@@ -107,16 +107,14 @@ impl Open {
         Ok(copied)
     }
 
-    /// Moves emails: each is here or there, never in both or in none (RFC 6851 §3.3).
+    /// Moves emails: each is here or there, never in both or in none (RFC 6851 §3.3). Within this mailbox they get new UIDs,
+    /// as by COPY (RFC 6851 §3.3 allows what COPY may do).
     ///
     /// # Errors
-    /// [`Error::NoSuchMailbox`] of the target, [`Error::Cannot`] if it is this mailbox, the store's. Many emails are moved in
+    /// [`Error::NoSuchMailbox`] of the target, the store's. Many emails are moved in
     /// several commits, of which the first may have been done.
     pub async fn move_to(&self, uids: &UidSet, to: &MailboxPath) -> Result<Copied> {
         let target = self.mailboxes().find(self.account(), to).await?;
-        if target.id == self.mailbox() {
-            return Err(Error::Cannot("The emails are in this mailbox already"));
-        }
         let mut copied = Copied { validity: target.uid_validity, ..Copied::default() };
         let mut rest = uids.intersection(&self.uids().await?);
         while !rest.is_empty() {

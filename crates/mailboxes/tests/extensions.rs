@@ -7,6 +7,7 @@ mod support;
 use bytes::Bytes;
 use mail::{Flag, MailboxPath, ModSeq, SearchKey, Section, SectionText, SpecialUse, Timestamp, Uid, UidSet};
 use mailboxes::{Error, Form, Open, Piece, Wanted, Wants, limits};
+use proptest::prelude::*;
 use store::change::FlagMode;
 use support::*;
 
@@ -306,4 +307,68 @@ fn search_reads_charsets() {
             assert_eq!(open.search(&key).await.unwrap(), uids(expected), "{key:?}");
         }
     });
+}
+
+/// What a session does to a mailbox.
+#[derive(Debug, Clone)]
+enum Step {
+    Deliver,
+    Flag { first: u32, last: u32, mode: u8, flag: u8 },
+    Expunge { first: u32, last: u32 },
+    Move { first: u32, last: u32 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let span = || (1_u32..9, 0_u32..4).prop_map(|(first, more)| (first, first + more));
+    prop_oneof![
+        3 => Just(Step::Deliver),
+        4 => (span(), 0_u8..3, 0_u8..4).prop_map(|((first, last), mode, flag)| Step::Flag { first, last, mode, flag }),
+        1 => span().prop_map(|(first, last)| Step::Expunge { first, last }),
+        1 => span().prop_map(|(first, last)| Step::Move { first, last }),
+    ]
+}
+
+async fn play(place: &Place, open: &Open, step: Step) {
+    let set = |first, last| UidSet::from_runs([(first, last)]);
+    match step {
+        Step::Deliver => drop(place.deliver(PLAIN).await),
+        Step::Flag { first, last, mode, flag } => {
+            let mode = [FlagMode::Set, FlagMode::Add, FlagMode::Remove][usize::from(mode)];
+            let keyword = |name: &str| Flag::Keyword(name.into());
+            let flag =
+                [Flag::Seen, Flag::Deleted, keyword("work"), keyword("$Junk")][usize::from(flag)].clone();
+            let stored = open.set_flags(&set(first, last), (mode, &[flag]), None).await.unwrap();
+            assert_eq!(stored.rows, shown(open, &set(first, last)).await);
+        }
+        Step::Expunge { first, last } => open.expunge(Some(&set(first, last))).await.unwrap(),
+        Step::Move { first, last } => {
+            open.move_to(&set(first, last), &path("other")).await.unwrap();
+        }
+    }
+}
+
+async fn shown(open: &Open, uids: &UidSet) -> Vec<mailboxes::Row> {
+    open.fetch(uids, &Wants::default()).await.unwrap().rows
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is kept in memory never differs from what is in the store.
+    #[test]
+    fn whoever_has_read_before_sees_what_a_newcomer_sees(steps in prop::collection::vec(step(), 1..25)) {
+        run(async |place: Place| {
+            place.mailboxes.create(place.account, &path("other"), None).await.unwrap();
+            let open = place.inbox().await;
+            let all = UidSet::from_runs([(1, 99)]);
+            for step in steps {
+                play(&place, &open, step).await;
+                let newcomers = place.newcomers();
+                let (fresh, opened) = newcomers.open(place.account, &MailboxPath::inbox()).await.unwrap();
+                let (_, again) = place.mailboxes.open(place.account, &MailboxPath::inbox()).await.unwrap();
+                assert_eq!(opened, again);
+                assert_eq!(shown(&open, &all).await, shown(&fresh, &all).await);
+            }
+        });
+    }
 }

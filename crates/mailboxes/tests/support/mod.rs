@@ -12,6 +12,7 @@ use world::{Clock, Dice, Workers, World};
 pub struct Place {
     pub mailboxes: Mailboxes,
     pub account: i64,
+    world: World,
     _dir: tempfile::TempDir,
 }
 
@@ -47,7 +48,7 @@ pub async fn place() -> Place {
     let receipt =
         store.commit(Commit { content: vec![], changes: vec![domain, account, inbox] }).await.unwrap();
     let Applied::Made(account) = receipt.results[1] else { panic!("{receipt:?}") };
-    Place { mailboxes: Mailboxes::new(store, world), account, _dir: dir }
+    Place { mailboxes: Mailboxes::new(store, world.clone()), account, world, _dir: dir }
 }
 
 pub fn path(text: &str) -> MailboxPath {
@@ -81,6 +82,11 @@ impl Place {
         let receipt = self.mailboxes.store().commit(commit).await.unwrap();
         let Applied::Filed { uid, .. } = receipt.results[0] else { panic!("{receipt:?}") };
         uid
+    }
+
+    /// The same mailboxes for somebody who has read nothing yet.
+    pub fn newcomers(&self) -> Mailboxes {
+        Mailboxes::new(self.mailboxes.store().clone(), self.world.clone())
     }
 
     pub async fn inbox(&self) -> Open {

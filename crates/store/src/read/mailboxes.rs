@@ -279,3 +279,87 @@ fn happened(sql: &mut dyn Sql, mailbox: i64, since: ModSeq, kind: Happened) -> R
     })?;
     Ok(UidSet::from_runs(runs))
 }
+
+#[cfg(test)]
+mod tests {
+    use world::{Clock, Dice, Workers, World};
+
+    use super::*;
+    use crate::{AccountRef, Change, Commit, ContentRef, MailboxRef, NewContent, Options, Receipt};
+
+    async fn commit(store: &Store, content: Vec<NewContent>, changes: Vec<Change>) -> Receipt {
+        store.commit(Commit { content, changes }).await.unwrap()
+    }
+
+    async fn mailbox(store: &Store) -> i64 {
+        let at = Timestamp(1);
+        let account = Change::AddAccount {
+            address: "a@example.org".into(),
+            name: String::new(),
+            secret: String::new(),
+            scram: String::new(),
+            at,
+        };
+        let inbox = Change::AddMailbox {
+            account: AccountRef::New(1),
+            path: MailboxPath::inbox(),
+            uid_validity: 1,
+            special_use: None,
+            subscribed: true,
+        };
+        let domain = Change::AddDomain { name: "example.org".into(), at };
+        let receipt = commit(store, vec![], vec![domain, account, inbox]).await;
+        match receipt.results[2] {
+            crate::Applied::Made(mailbox) => mailbox,
+            ref other => panic!("{other:?}"),
+        }
+    }
+
+    async fn file(store: &Store, mailbox: i64) {
+        let bytes = Bytes::from_static(b"A: b");
+        let file = Change::File {
+            mailbox: MailboxRef::Known(mailbox),
+            content: ContentRef::New(0),
+            prefix: Bytes::new(),
+            flags: vec![],
+            date: Timestamp(1),
+        };
+        commit(store, vec![NewContent::Inline { label: Bytes::new(), bytes }], vec![file]).await;
+    }
+
+    async fn expunge(store: &Store, mailbox: i64, uid: u32) {
+        let uids = UidSet::from(Uid(uid));
+        commit(store, vec![], vec![Change::Expunge { mailbox, uids, only_deleted: false }]).await;
+    }
+
+    /// RFC 7162 §3.2.5.1: more may be told than went since, never less.
+    #[tokio::test]
+    async fn where_the_history_was_trimmed_every_uid_that_is_not_there_has_vanished() {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_network(Clock::Real, Dice::seeded(7), Workers::Inline);
+        let store = Store::open(dir.path(), &world, Options::default()).unwrap();
+        let mailbox = mailbox(&store).await;
+        for _ in 0..5 {
+            file(&store, mailbox).await;
+        }
+        expunge(&store, mailbox, 2).await;
+        let between = store.mailbox(mailbox).await.unwrap().unwrap().highest_modseq;
+        expunge(&store, mailbox, 4).await;
+        let vanished = async |since: ModSeq| store.vanished_since(mailbox, since).await.unwrap().unwrap();
+        let set = |uids: &[u32]| uids.iter().copied().map(Uid).collect::<UidSet>();
+        assert_eq!((vanished(ModSeq(0)).await, vanished(between).await), (set(&[2, 4]), set(&[4])));
+
+        // As maintenance trims: what happened up to `between` is forgotten.
+        let trim = move |writer: &mut crate::writer::Writer, _: &crate::store::Shared| {
+            let values = values![mailbox, between.0];
+            writer.sql.execute("DELETE FROM history WHERE mailbox = ?1 AND modseq <= ?2", values)?;
+            Ok(writer.sql.execute("UPDATE tallies SET history = ?2 WHERE mailbox = ?1", values)?)
+        };
+        store.chore(trim).await.unwrap();
+        assert_eq!(vanished(between).await, set(&[4]), "this is still remembered");
+        let before = ModSeq(between.0 - 1);
+        assert_eq!((vanished(before).await, vanished(ModSeq(0)).await), (set(&[2, 4]), set(&[2, 4])));
+        let flags = store.flags_since(mailbox, Some(before)).await.unwrap().unwrap();
+        assert_eq!((flags.vanished, flags.rows.len()), (set(&[2, 4]), 0));
+    }
+}
