@@ -60,16 +60,16 @@ fn utf8_goes_where_it_is_announced_and_nowhere_else() {
     let to_bob = "RCPT TO:<bob@example.org>";
     let header = utf8("<ann@example.com>", &["bob"], "Subject: \u{e4}\r\n\r\n");
     let lines = format!("{BEFORE}MAIL FROM:<ann@example.com> BODY=8BITMIME SMTPUTF8, {to_bob}, DATA, QUIT");
-    check(policy(), &[header.clone()], &[UTF8], &lines, "delivered");
+    check(policy(), std::slice::from_ref(&header), &[UTF8], &lines, "delivered");
     check(policy(), &[header], &[NO_UTF8], &format!("{BEFORE}QUIT"), FAILED);
     let sender = utf8("<j\u{fc}rgen@example.com>", &["bob"], "Subject: x\r\n\r\n");
     let lines = format!("{BEFORE}MAIL FROM:<j\u{fc}rgen@example.com> SMTPUTF8, {to_bob}, DATA, QUIT");
-    check(policy(), &[sender.clone()], &[UTF8], &lines, "delivered");
+    check(policy(), std::slice::from_ref(&sender), &[UTF8], &lines, "delivered");
     check(policy(), &[sender], &[NO_UTF8], &format!("{BEFORE}QUIT"), FAILED);
     // Where nothing needs it, it is not asked for, and goes everywhere.
     let body = utf8("<ann@example.com>", &["bob"], "Subject: x\r\n\r\n\u{e4}\r\n");
     let lines = format!("{BEFORE}MAIL FROM:<ann@example.com> BODY=8BITMIME, {to_bob}, DATA, QUIT");
-    check(policy(), &[body.clone()], &[UTF8], &lines, "delivered");
+    check(policy(), std::slice::from_ref(&body), &[UTF8], &lines, "delivered");
     check(policy(), &[body], &[NO_UTF8], &lines, "delivered");
     // A header that came without SMTPUTF8 goes on as it came.
     let raw = letter(&["bob"], "Subject: \u{e4}\r\n\r\n");
@@ -82,7 +82,13 @@ fn a_recipient_in_utf8_fails_alone() {
     let (mail, bob, eve) =
         ("MAIL FROM:<ann@example.com>", "RCPT TO:<bob@example.org>", "RCPT TO:<eve@example.org>");
     let lines = format!("{BEFORE}{mail}, {bob}, {eve}, DATA, QUIT");
-    check(policy(), &[mixed.clone()], &[NO_UTF8], &lines, &format!("delivered; {FAILED}; delivered"));
+    check(
+        policy(),
+        std::slice::from_ref(&mixed),
+        &[NO_UTF8],
+        &lines,
+        &format!("delivered; {FAILED}; delivered"),
+    );
     let lines = format!("{BEFORE}{mail} SMTPUTF8, {bob}, RCPT TO:<r\u{e4}ca@example.org>, {eve}, DATA, QUIT");
     check(policy(), &[mixed], &[UTF8], &lines, "delivered; delivered; delivered");
     let alone = utf8("<ann@example.com>", &["r\u{e4}ca"], "Subject: x\r\n\r\n");
