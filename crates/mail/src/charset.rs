@@ -33,7 +33,7 @@ impl Charset {
     pub fn named(label: &[u8]) -> Option<Self> {
         const ASCII: [&str; 4] = ["us-ascii", "ascii", "ansi_x3.4-1968", "iso646-us"];
         let is = |known: &&str| known.as_bytes().eq_ignore_ascii_case(label.trim_ascii());
-        if ASCII.iter().any(|known| is(&known)) {
+        if ASCII.iter().any(is) {
             return Some(Self(Kind::Utf8));
         }
         let encoding = Encoding::for_label(label).filter(|&encoding| encoding != REPLACEMENT)?;
