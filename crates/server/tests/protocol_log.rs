@@ -12,6 +12,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use protocol::sasl::ScramHash;
 use tempfile::TempDir;
 
 mod proof {
@@ -64,7 +67,11 @@ fn settings(logs: &Path, more: &str) -> String {
          authentication-without-tls = [\"127.0.0.0/8\"]\n\n[log]\nlevel = \"info\"\nformat = \"json\"\n"
     );
     for protocol in ["smtp", "pop3", "imap"] {
-        let sign_in = if protocol == "smtp" { "authentication = [\"plain\", \"login\"]\n" } else { "" };
+        let sign_in = if protocol == "smtp" {
+            "authentication = [\"scram-sha-1\", \"plain\", \"login\"]\n"
+        } else {
+            ""
+        };
         let file = logs.join(format!("{protocol}.log"));
         text.push_str(&format!(
             "\n[[virtual-server]]\nname = \"my {protocol}\"\nprotocol = \"{protocol}\"\nbind = \"127.0.0.1:0\"\n\
@@ -77,22 +84,22 @@ fn settings(logs: &Path, more: &str) -> String {
 struct Client(BufReader<TcpStream>);
 
 impl Client {
-    /// Reads lines until one begins like this.
-    fn hear(&mut self, beginning: &str) {
+    /// Reads lines until one begins like this; what follows that.
+    fn hear(&mut self, beginning: &str) -> String {
         loop {
             let mut line = String::new();
             let read = self.0.read_line(&mut line).unwrap();
             assert!(read > 0, "the server closed before it said {beginning:?}");
-            if line.starts_with(beginning) {
-                return;
+            if let Some(rest) = line.strip_prefix(beginning) {
+                return rest.trim_end().to_owned();
             }
         }
     }
 
     /// Says a line and reads until one begins like this.
-    fn say(&mut self, line: &str, beginning: &str) {
+    fn say(&mut self, line: &str, beginning: &str) -> String {
         self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
-        self.hear(beginning);
+        self.hear(beginning)
     }
 }
 
@@ -226,12 +233,56 @@ fn every_command_and_reply_is_written_and_no_secret() {
     assert!(fetched.contains("BODY[TEXT] (17 octets)"), "{fetched}");
 }
 
+/// Signs in by SCRAM: what was said that a password can be guessed from.
+fn sign_in_by_scram(
+    logged: &Logged,
+    protocol: &str,
+    (command, challenges, done): (&str, &str, &str),
+) -> Vec<String> {
+    let first = BASE64_STANDARD.encode(format!("n,,n=user@{DOMAIN},r=abc"));
+    let mut client = logged.client(protocol);
+    if protocol == "smtp" {
+        client.say("EHLO client.test", "250 ");
+    }
+    let challenge = client.say(&format!("{command} SCRAM-SHA-1 {first}"), challenges);
+    let proof = testkit::scram::prove(ScramHash::Sha1, PASSWORD, first.as_bytes(), challenge.as_bytes());
+    let [last, signature] = proof
+        .map(|proof| [proof.last, proof.signature])
+        .unwrap()
+        .map(|text| String::from_utf8(text).unwrap());
+    assert_eq!(client.say(&last, challenges), signature);
+    client.say("", done);
+    vec![challenge, last, signature]
+}
+
+#[test]
+fn nothing_of_scram_is_written_that_a_password_can_be_guessed_from() {
+    let logged = Logged::start("");
+    let mut secrets = Vec::new();
+    for (protocol, how) in [
+        ("smtp", ("AUTH", "334 ", "235 ")),
+        ("pop3", ("AUTH", "+ ", "+OK")),
+        ("imap", ("a1 AUTHENTICATE", "+ ", "a1 OK")),
+    ] {
+        secrets.extend(sign_in_by_scram(&logged, protocol, how));
+    }
+    let (directory, errors) = logged.end();
+    assert!(errors.is_empty(), "{errors:?}");
+    for protocol in ["smtp", "pop3", "imap"] {
+        let text = fs::read_to_string(directory.path().join(format!("logs/{protocol}.log"))).unwrap();
+        assert!(text.contains("SCRAM-SHA-1 (blanked)") && text.contains("(blanked)"), "{text}");
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "{secret} in {text}");
+        }
+    }
+}
+
 #[test]
 fn files_are_rotated_and_found_again_when_they_were_moved() {
     let logged = Logged::start(", size-limit = \"4 KiB\", keep = 2");
     let noops = || {
         let mut client = logged.client("smtp");
-        (0..90).for_each(|_| client.say("NOOP", "250 "));
+        (0..90).for_each(|_| drop(client.say("NOOP", "250 ")));
         client.say("QUIT", "221 ");
     };
     (0..3).for_each(|_| noops());
