@@ -6,7 +6,7 @@ mod outgoing;
 mod stage;
 
 use expect_test::expect;
-use outgoing::{World, example_net};
+use outgoing::{CONTENT, World, example_net};
 use stage::network::Network;
 use testkit::peer::{Do, Script};
 
@@ -244,6 +244,22 @@ fn delivered_here() {
         --report-QUEUE-ID-2--
     "#]]
     .assert_eq(&world.maildrop(2)[1]);
+}
+
+/// What does not fit into memory comes back as its header, also of a message that is not kept yet.
+#[test]
+fn a_large_message_is_reported_by_its_header() {
+    let large = CONTENT.replace("C: marked-body\n", &format!("C: {}\n", "x".repeat(70)).repeat(5_000));
+    let script = Script::smtp().for_recipient("carol@example.net", Do::Reply("550 5.1.1 no such user"));
+    let mail = "MAIL FROM:<bob@example.org> RET=FULL";
+    let recipients = ["<bob@example.org> NOTIFY=SUCCESS", "<carol@example.net>"];
+    let mut world = World::asking_of(&exchanger(script), "", mail, &recipients, &large);
+    let reports = world.maildrop(3).split_off(1);
+    for (report, action) in reports.iter().zip(["delivered", "failed"]) {
+        assert!(report.contains(&format!("\nAction: {action}\n")), "{report}");
+        let (_, header) = report.split_once("Content-Type: text/rfc822-headers\n").unwrap();
+        assert!(header.contains("\nSubject: the plan\n") && !header.contains("xxx"), "{header}");
+    }
 }
 
 /// RFC 3461 §5.2.7.3 (c): who is behind an address is not told.

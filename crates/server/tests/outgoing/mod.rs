@@ -37,10 +37,21 @@ impl World {
 
     /// With these commands of the envelope, each of which is accepted.
     pub(crate) fn asking(network: &Network, given: &str, mail: &str, recipients: &[&str]) -> Self {
+        Self::asking_of(network, given, mail, recipients, CONTENT)
+    }
+
+    /// The same, of this content.
+    pub(crate) fn asking_of(
+        network: &Network,
+        given: &str,
+        mail: &str,
+        recipients: &[&str],
+        content: &str,
+    ) -> Self {
         let signs_in = SIGNS_IN.replace("C: MAIL FROM:<bob@example.org>\n", &format!("C: {mail}\n"));
         let recipients: String =
             recipients.iter().map(|recipient| format!("C: RCPT TO:{recipient}\nS: 250 *\n")).collect();
-        Self::playing(network, &[given, SUBMITS, &signs_in, &recipients, CONTENT].concat(), "")
+        Self::playing(network, &[given, SUBMITS, &signs_in, &recipients, content].concat(), "")
     }
 
     /// To Carol, as binary content.
