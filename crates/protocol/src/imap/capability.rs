@@ -53,6 +53,8 @@ const ENABLING: &[(&str, fn(&mut Enabled))] = &[
     // RFC 7162 §3.2.3: it is CONDSTORE as well.
     ("QRESYNC", |enabled| (enabled.qresync, enabled.condstore) = (true, true)),
     ("UTF8=ACCEPT", |enabled| enabled.utf8_accept = true),
+    // RFC 9051, appendix D: to a server of both revisions the client says which it speaks.
+    ("IMAP4rev2", |enabled| enabled.rev2 = true),
 ];
 
 /// A capability.
@@ -76,6 +78,7 @@ fn signed_in(facts: Facts) -> bool {
 /// IMAP4rev1 comes first; what is of no use before sign-in is said after it.
 const CAPABILITIES: &[Capability] = &[
     capability("IMAP4rev1", always),
+    capability("IMAP4rev2", always),
     capability("LITERAL+", always),
     capability("SASL-IR", always),
     capability("ID", always),
@@ -126,16 +129,16 @@ mod tests {
     #[test]
     fn what_is_said_when() {
         let clear = Facts { signed_in: false, starttls: true, offer: Offer::NONE };
-        assert_eq!(list(clear), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS LOGINDISABLED");
+        assert_eq!(list(clear), "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID STARTTLS LOGINDISABLED");
         let secure = Facts { signed_in: false, starttls: false, offer: Offer::ALL };
         assert_eq!(
             list(secure),
-            "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-1-PLUS AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-1 AUTH=PLAIN AUTH=LOGIN"
+            "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-1-PLUS AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-1 AUTH=PLAIN AUTH=LOGIN"
         );
         let signed_in = Facts { signed_in: true, starttls: false, offer: Offer::ALL };
         assert_eq!(
             list(signed_in),
-            "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID IDLE NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE STATUS=SIZE \
+            "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID IDLE NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE STATUS=SIZE \
              ENABLE CONDSTORE QRESYNC ESEARCH SEARCHRES UTF8=ACCEPT LIST-EXTENDED \
              LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE MULTIAPPEND BINARY COMPRESS=DEFLATE"
         );

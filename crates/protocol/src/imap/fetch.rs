@@ -251,11 +251,12 @@ fn partial(cursor: &mut Cursor<'_>) -> Parsed<Option<(u64, u64)>> {
     if !cursor.eat(b'<') {
         return Ok(None);
     }
-    let origin = cursor.number()?;
+    // RFC 9051 §9: both are 63 bits.
+    let origin = cursor.number64()?;
     cursor.expect(b'.')?;
-    let octets = cursor.number_not_zero()?;
+    let octets = cursor.number64()?;
     cursor.expect(b'>')?;
-    Ok(Some((u64::from(origin), u64::from(octets))))
+    if octets == 0 { Err(Misuse::CommandSyntax) } else { Ok(Some((origin, octets))) }
 }
 
 /// The item's name in the answer, `BODY[1.MIME]`. A name that needs a literal is written as one.

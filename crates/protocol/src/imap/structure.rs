@@ -118,7 +118,7 @@ fn parameters(writer: &mut Writer<'_>, list: &[(String, Vec<u8>)]) {
         writer.raw("NIL");
         return;
     }
-    for (place, (name, value)) in list.iter().enumerate() {
+    for (place, (name, value)) in super::parameters::joined(list).iter().enumerate() {
         writer.raw(if place == 0 { "(" } else { " " }).string(name.as_bytes()).raw(" ").string(value);
     }
     writer.raw(")");
