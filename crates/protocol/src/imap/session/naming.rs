@@ -12,13 +12,15 @@ use crate::imap::server::{Answer, Question};
 /// What is said when a name was made, changed or removed.
 pub(super) struct Naming {
     done: &'static str,
-    with_use: bool,
+    /// The code of a refusal that is about names.
+    refused: &'static str,
     /// How the name is spelt here, if the client spells it otherwise: a LIST response.
     spelt: Vec<u8>,
 }
 
 impl ServerSession {
     pub(super) fn start_naming(&mut self, job: Job, command: Command) {
+        let mut refused = "CANNOT";
         let (done, question, spelt) = match command {
             Command::Create { name, uses } => return self.create(job, name, &uses),
             // RFC 3501 §6.3.4: INBOX may not be deleted.
@@ -26,6 +28,8 @@ impl ServerSession {
                 return self.complete(job, Text::no("CANNOT", "INBOX stays"), Poll::IfNews);
             }
             Command::Delete(name) => {
+                // RFC 9051 §6.3.5: what is no mailbox itself cannot be removed while mailboxes lie below it.
+                refused = "HASCHILDREN";
                 let spelt = self.spelt(r"\NonExistent", &name.path, name.written.as_deref());
                 ("DELETE completed", Question::Delete(name.path), spelt)
             }
@@ -44,15 +48,15 @@ impl ServerSession {
             }
             _ => unreachable!("start() sends no other command here"),
         };
-        self.ask(job, Then::Named(Naming { done, with_use: false, spelt }), question);
+        self.ask(job, Then::Named(Naming { done, refused, spelt }), question);
     }
 
     fn create(&mut self, job: Job, name: Name, uses: &[String]) {
         match special_use(uses) {
             Ok(special_use) => {
                 let spelt = self.spelt("", &name.path, name.written.as_deref());
-                let with_use = special_use.is_some();
-                let then = Then::Named(Naming { done: "CREATE completed", with_use, spelt });
+                let refused = if special_use.is_some() { "USEATTR" } else { "CANNOT" };
+                let then = Then::Named(Naming { done: "CREATE completed", refused, spelt });
                 self.ask(job, then, Question::Create { path: name.path, special_use });
             }
             Err(text) => self.complete(job, text, Poll::IfNews),
@@ -76,7 +80,7 @@ impl ServerSession {
                 self.out.extend_from_slice(&naming.spelt);
                 Text::ok(naming.done)
             }
-            Answer::Cannot(why) if naming.with_use => Text::no("USEATTR", why),
+            Answer::Cannot(why) => Text::no(naming.refused, why),
             other => failure(other, Missing::NonExistent),
         };
         self.complete(job, text, Poll::IfNews);
