@@ -77,7 +77,7 @@ async fn told_to_stop_it_does_not_wait_for_what_has_begun_nothing() {
     assert_eq!((place.hops.tried().len(), left.len(), left[0].attempts, left[0].due), (1, 1, 0, START));
 }
 
-/// Each recipient ends once, or is tried again; twice it is tried only where a crash came before the outcome was written.
+/// Each recipient ends once and is reported once, or is tried again; twice it is tried only where a crash came before the outcome was written.
 async fn crash_at_random(seed: u64) {
     const MESSAGES: u64 = 200;
     let weather = |tried: &Tried, _: &str| match (tried.queue_id.0 + u64::from(tried.number)) % 5 {
@@ -88,7 +88,9 @@ async fn crash_at_random(seed: u64) {
     let dice = Dice::seeded(seed);
     for ten in 0..MESSAGES / 10 {
         let numbers = ten * 10 + 1..=ten * 10 + 10;
-        place.enqueue_all(numbers.map(|number| (number, format!("r{number}@d{}.example", number % 4)))).await;
+        place
+            .enqueue_asking(numbers.map(|number| (number, format!("r{number}@d{}.example", number % 4))))
+            .await;
         place.start();
         place.pass(Duration::from_millis(dice.throw() % 60)).await;
         place.crash().await;
@@ -98,8 +100,14 @@ async fn crash_at_random(seed: u64) {
     assert_eq!(place.store.queue_length().await.unwrap(), 0, "seed {seed}");
     let tries = place.tries();
     assert_eq!(tries.len() as u64, MESSAGES, "seed {seed}");
+    let reports = place.inbox().await;
+    assert_eq!(reports.len() as u64, MESSAGES, "seed {seed}");
     let mut unwritten = 0;
     for number in 1..=MESSAGES {
+        let of_it =
+            format!("Final-Recipient: rfc822; r{number}@d{}.example\r\nAction: relayed\r\n", number % 4);
+        let told = reports.iter().filter(|report| report.contains(&of_it)).count();
+        assert_eq!(told, 1, "seed {seed}: reports of success for {number}");
         let story = place.story(number).await;
         assert_eq!(story.matches(" relayed").count(), 1, "seed {seed}: {story}");
         let written = 1 + story.matches(" deferred").count();

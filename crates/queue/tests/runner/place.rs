@@ -268,6 +268,22 @@ impl Place {
         self.accept(commit).await;
     }
 
+    /// The same, from ann@example.org, who asks to be told of success.
+    pub(crate) async fn enqueue_asking(&self, recipients: impl IntoIterator<Item = (u64, String)>) {
+        let mut commit = Commit::default();
+        for (number, recipient) in recipients {
+            let (_, destination) = recipient.split_once('@').unwrap();
+            self.add(&mut commit, number, "ann@example.org", destination, &[&recipient]);
+        }
+        let notify = Some(mail::Notify { success: true, ..mail::Notify::NEVER });
+        for change in &mut commit.changes {
+            if let Change::Enqueue(entry) = change {
+                entry.recipients.iter_mut().for_each(|recipient| recipient.parameters.notify = notify);
+            }
+        }
+        self.accept(commit).await;
+    }
+
     fn add(&self, commit: &mut Commit, number: u64, from: &str, destination: &str, recipients: &[&str]) {
         let at = self.world.clock.wall();
         let bytes = Bytes::from(format!("Subject: {number}\r\nMessage-ID: <{number}@x>\r\n\r\nbody\r\n"));
