@@ -162,10 +162,15 @@ impl<'a> Writer<'a> {
     pub(super) fn mailbox(&mut self, path: &MailboxPath, names: NameForm) -> &mut Self {
         match names {
             NameForm::Utf7 => self.astring(path.to_utf7().as_bytes()),
-            // RFC 6855 §3, RFC 9051 §9: a quoted string may hold UTF-8. A path has no control character.
             NameForm::Utf8 if path.as_str().is_ascii() => self.astring(path.as_str().as_bytes()),
-            NameForm::Utf8 => self.quoted(path.as_str().as_bytes()),
+            NameForm::Utf8 => self.utf8(path.as_str()),
         }
+    }
+
+    /// `quoted`, for clients that have enabled UTF-8 in it (RFC 6855 §3, RFC 9051 §9). The text must be one that a
+    /// path was read from, which has no control character.
+    pub(super) fn utf8(&mut self, text: &str) -> &mut Self {
+        self.quoted(text.as_bytes())
     }
 
     /// `flag-list`

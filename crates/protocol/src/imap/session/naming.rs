@@ -69,7 +69,7 @@ impl ServerSession {
         if let Some(written) = written.filter(|_| self.enabled.rev2) {
             let mut writer = Writer::new(&mut out);
             writer.raw("* LIST (").raw(attributes).raw(r#") "/" "#).mailbox(path, NameForm::Utf8);
-            writer.raw(r#" ("OLDNAME" ("#).string(written.as_bytes()).raw("))").end();
+            writer.raw(r#" ("OLDNAME" ("#).utf8(written).raw("))").end();
         }
         out
     }
