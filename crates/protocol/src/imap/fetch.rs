@@ -13,7 +13,7 @@ use mail::message::EnvelopeFields;
 use super::limits::{HEADER_FIELDS_MAX, PART_DEPTH_MAX, SECTIONS_MAX};
 use super::responses::Writer;
 use super::server::{self, FetchRow, FetchWants, Form, Wanted};
-use super::structure;
+use super::structure::{self, Style};
 use super::syntax::{Cursor, Parsed};
 use crate::misuse::Misuse;
 use mail::{Section, SectionText};
@@ -25,6 +25,8 @@ pub(super) struct Request {
     pub(super) items: Vec<Item>,
     /// What the application has to find out.
     pub(super) wants: FetchWants,
+    /// Whether the client knows `message/global`.
+    pub(super) globals: bool,
 }
 
 /// A data item of the answer.
@@ -321,18 +323,18 @@ pub(super) fn write_row(
                     written.name(name).number(octets);
                 }
             }
-            item => fact(&mut written.next(), item, row),
+            item => fact(&mut written.next(), item, row, request.globals),
         }
     }
     let additions = [(Item::Uid, added.modseq), (Item::Flags, added.flags), (Item::ModSeq, added.modseq)];
     for (item, _) in additions.iter().filter(|(item, added)| *added && !request.items.contains(item)) {
-        fact(&mut written.next(), item, row);
+        fact(&mut written.next(), item, row, request.globals);
     }
     written.end();
 }
 
 /// An item that is not a section. What the row does not hold is NIL or 0: the email was there, its facts were not.
-fn fact(writer: &mut Writer<'_>, item: &Item, row: &FetchRow) {
+fn fact(writer: &mut Writer<'_>, item: &Item, row: &FetchRow, globals: bool) {
     match item {
         Item::Flags => _ = writer.raw("FLAGS ").flags(&row.flags),
         Item::Uid => _ = writer.raw("UID ").number(row.uid),
@@ -354,11 +356,11 @@ fn fact(writer: &mut Writer<'_>, item: &Item, row: &FetchRow) {
         }
         Item::Body => {
             writer.raw("BODY ");
-            structure::body(writer, row.structure.as_deref(), structure::Extended::No);
+            structure::body(writer, row.structure.as_deref(), Style { extended: false, globals });
         }
         Item::BodyStructure => {
             writer.raw("BODYSTRUCTURE ");
-            structure::body(writer, row.structure.as_deref(), structure::Extended::Yes);
+            structure::body(writer, row.structure.as_deref(), Style { extended: true, globals });
         }
         Item::Section(_) | Item::BinarySize(_) => unreachable!("these are written by their own functions"),
     }

@@ -4,11 +4,13 @@ use mail::message::{EnvelopeAddress, EnvelopeFields, Part};
 
 use super::responses::Writer;
 
-/// Whether extension data are written: BODYSTRUCTURE has them, BODY must not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extended {
-    Yes,
-    No,
+/// How a structure is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Style {
+    /// With extension data: BODYSTRUCTURE has them, BODY must not.
+    pub(super) extended: bool,
+    /// `message/global` is shown as a message (RFC 9051 §9, media-message), not as some part (RFC 3501 §9).
+    pub(super) globals: bool,
 }
 
 /// Writes an envelope.
@@ -44,7 +46,7 @@ enum Todo<'a> {
 }
 
 /// Writes the structure; a missing one is that of an empty text.
-pub(super) fn body(writer: &mut Writer<'_>, part: Option<&Part>, extended: Extended) {
+pub(super) fn body(writer: &mut Writer<'_>, part: Option<&Part>, style: Style) {
     let Some(part) = part else {
         writer.raw(NOTHING);
         return;
@@ -57,22 +59,22 @@ pub(super) fn body(writer: &mut Writer<'_>, part: Option<&Part>, extended: Exten
                 stack.push(Todo::EndOfMultipart(part));
                 stack.extend(part.parts.iter().rev().map(Todo::Part));
             }
-            Todo::Part(part) => match (is_message(part), &part.envelope, part.parts.first()) {
+            Todo::Part(part) => match (is_message(part, style), &part.envelope, part.parts.first()) {
                 (true, Some(fields), Some(inner)) => {
                     writer.raw("(");
-                    basic_fields(writer, part);
+                    basic_fields(writer, part, style);
                     writer.raw(" ");
                     envelope(writer, fields);
                     writer.raw(" ");
                     stack.push(Todo::EndOfMessage(part));
                     stack.push(Todo::Part(inner));
                 }
-                _ => leaf(writer, part, extended),
+                _ => leaf(writer, part, style),
             },
-            Todo::EndOfMultipart(part) => end_of_multipart(writer, part, extended),
+            Todo::EndOfMultipart(part) => end_of_multipart(writer, part, style),
             Todo::EndOfMessage(part) => {
                 writer.raw(" ").number(part.lines);
-                end_of_single(writer, part, extended);
+                end_of_single(writer, part, style);
             }
         }
     }
@@ -85,23 +87,24 @@ fn is_type(part: &Part, kind: &str) -> bool {
     part.kind.eq_ignore_ascii_case(kind)
 }
 
-fn is_message(part: &Part) -> bool {
-    is_type(part, "message") && part.subtype.eq_ignore_ascii_case("rfc822")
+fn is_message(part: &Part, style: Style) -> bool {
+    let is = |subtype| part.subtype.eq_ignore_ascii_case(subtype);
+    is_type(part, "message") && (is("rfc822") || style.globals && is("global"))
 }
 
 /// A part without parts.
-fn leaf(writer: &mut Writer<'_>, part: &Part, extended: Extended) {
+fn leaf(writer: &mut Writer<'_>, part: &Part, style: Style) {
     writer.raw("(");
-    basic_fields(writer, part);
+    basic_fields(writer, part, style);
     if is_type(part, "text") {
         writer.raw(" ").number(part.lines);
     }
-    end_of_single(writer, part, extended);
+    end_of_single(writer, part, style);
 }
 
 /// `media SP body-fields`
-fn basic_fields(writer: &mut Writer<'_>, part: &Part) {
-    if is_message(part) && part.parts.is_empty() {
+fn basic_fields(writer: &mut Writer<'_>, part: &Part, style: Style) {
+    if is_message(part, style) && part.parts.is_empty() {
         // A message that was too deep to be read may not be shown as one (RFC 3501 §9, media-basic).
         writer.raw(r#""APPLICATION" "OCTET-STREAM""#);
     } else {
@@ -124,20 +127,20 @@ fn parameters(writer: &mut Writer<'_>, list: &[(String, Vec<u8>)]) {
     writer.raw(")");
 }
 
-fn end_of_single(writer: &mut Writer<'_>, part: &Part, extended: Extended) {
-    if extended == Extended::Yes {
+fn end_of_single(writer: &mut Writer<'_>, part: &Part, style: Style) {
+    if style.extended {
         writer.raw(" ").nstring(part.md5.as_deref());
         extension_fields(writer, part);
     }
     writer.raw(")");
 }
 
-fn end_of_multipart(writer: &mut Writer<'_>, part: &Part, extended: Extended) {
+fn end_of_multipart(writer: &mut Writer<'_>, part: &Part, style: Style) {
     if part.parts.is_empty() {
         writer.raw(NOTHING);
     }
     writer.raw(" ").string(part.subtype.as_bytes());
-    if extended == Extended::Yes {
+    if style.extended {
         writer.raw(" ");
         parameters(writer, &part.parameters);
         extension_fields(writer, part);
@@ -174,6 +177,9 @@ fn extension_fields(writer: &mut Writer<'_>, part: &Part) {
 mod tests {
     use super::*;
 
+    const BODY: Style = Style { extended: false, globals: false };
+    const BODYSTRUCTURE: Style = Style { extended: true, globals: false };
+
     fn written(write: impl FnOnce(&mut Writer<'_>)) -> String {
         let mut out = Vec::new();
         write(&mut Writer::new(&mut out));
@@ -201,10 +207,10 @@ mod tests {
         let check = |part: &Part, extended, expected: &str| {
             assert_eq!(written(|writer| body(writer, Some(part), extended)), expected);
         };
-        check(&text(), Extended::No, r#"("text" "plain" ("charset" "utf-8") NIL NIL "7BIT" 42 3)"#);
+        check(&text(), BODY, r#"("text" "plain" ("charset" "utf-8") NIL NIL "7BIT" 42 3)"#);
         check(
             &text(),
-            Extended::Yes,
+            BODYSTRUCTURE,
             r#"("text" "plain" ("charset" "utf-8") NIL NIL "7BIT" 42 3 NIL NIL NIL NIL)"#,
         );
         let attached = Part {
@@ -217,12 +223,12 @@ mod tests {
         };
         check(
             &multipart(vec![text(), attached]),
-            Extended::Yes,
+            BODYSTRUCTURE,
             "((\"text\" \"plain\" (\"charset\" \"utf-8\") NIL NIL \"7BIT\" 42 3 NIL NIL NIL NIL)\
              (\"image\" \"png\" NIL NIL NIL \"BASE64\" 0 NIL (\"attachment\" (\"filename\" \"a.png\")) \
              (\"de\" \"en\") NIL) \"mixed\" NIL NIL NIL NIL)",
         );
-        check(&multipart(vec![]), Extended::No, r#"(("TEXT" "PLAIN" NIL NIL NIL "7BIT" 0 0) "mixed")"#);
+        check(&multipart(vec![]), BODY, r#"(("TEXT" "PLAIN" NIL NIL NIL "7BIT" 0 0) "mixed")"#);
     }
 
     #[test]
@@ -235,7 +241,8 @@ mod tests {
             lines: 9,
             ..Part::default()
         };
-        let written = |part: &Part| written(|writer| body(writer, Some(part), Extended::No));
+        let styled = |part: &Part, style| written(|writer| body(writer, Some(part), style));
+        let written = |part: &Part| styled(part, BODY);
         assert_eq!(written(&message), r#"("APPLICATION" "OCTET-STREAM" NIL NIL NIL "7BIT" 100)"#);
         message.parts = vec![text()];
         message.envelope = Some(Box::default());
@@ -244,6 +251,12 @@ mod tests {
             "(\"message\" \"RFC822\" NIL NIL NIL \"7BIT\" 100 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) \
              (\"text\" \"plain\" (\"charset\" \"utf-8\") NIL NIL \"7BIT\" 42 3) 9)"
         );
+        // RFC 3501 knows no other message; RFC 9051 knows message/global.
+        let as_rfc822 = written(&message);
+        message.subtype = "global".into();
+        assert_eq!(written(&message), r#"("message" "global" NIL NIL NIL "7BIT" 100)"#);
+        let rev2 = Style { globals: true, ..BODY };
+        assert_eq!(styled(&message, rev2), as_rfc822.replace("RFC822", "global"));
     }
 
     #[test]
@@ -252,7 +265,7 @@ mod tests {
         for _ in 0..5_000 {
             part = multipart(vec![part]);
         }
-        assert!(written(|writer| body(writer, Some(&part), Extended::Yes)).len() > 5_000);
+        assert!(written(|writer| body(writer, Some(&part), BODYSTRUCTURE)).len() > 5_000);
         // Dropping is the tree's own business, whose depth `mail` bounds: here it is taken apart by hand.
         while let Some(inner) = part.parts.pop() {
             part = inner;

@@ -49,7 +49,7 @@ impl Fetching {
     /// As if the client had said `UID FETCH known (FLAGS) (CHANGEDSINCE since)` (RFC 7162 §3.2.5.1).
     pub(super) fn resync(since: ModSeq, text: Text) -> Self {
         let wants = FetchWants { changed_since: Some(since), ..FetchWants::default() };
-        let request = Request { items: vec![Item::Uid, Item::Flags, Item::ModSeq], wants };
+        let request = Request { items: vec![Item::Uid, Item::Flags, Item::ModSeq], wants, globals: false };
         Self { resync: Some(text), ..Self::new(request, Numbers::Uid, &UidSet::new()) }
     }
 }
@@ -68,6 +68,7 @@ impl ServerSession {
         if request.items.contains(&Item::ModSeq) {
             self.enable_condstore();
         }
+        request.globals = self.enabled.rev2;
         // RFC 3501 §6.3.2: EXAMINE changes nothing.
         request.wants.mark_seen &= self.may_write();
         let since = request.wants.changed_since.unwrap_or_default();
