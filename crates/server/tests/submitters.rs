@@ -101,6 +101,8 @@ fn what_is_submitted_arrives_completed_and_keeps_its_secrets() {
     for (what, mut command, input) in [
         ("msmtp, STARTTLS", msmtp(&trial, "submission", "plain", PASSWORD), CONTENT),
         ("msmtp, implicit TLS", msmtp(&trial, "submissions", "login", PASSWORD), CONTENT),
+        ("msmtp, SCRAM-SHA-1", msmtp(&trial, "submission", "scram-sha-1", PASSWORD), CONTENT),
+        ("msmtp, SCRAM-SHA-256", msmtp(&trial, "submissions", "scram-sha-256", PASSWORD), CONTENT),
         ("swaks, STARTTLS", swaks(&trial, "submission", "LOGIN", PASSWORD), ""),
         ("swaks, implicit TLS", swaks(&trial, "submissions", "PLAIN", PASSWORD), ""),
     ] {

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::tools::{done, script};
 use crate::trial::{PROGRAM, Trial};
@@ -50,6 +50,16 @@ impl<'a> Account<'a> {
         let made: serde_json::Value = serde_json::from_slice(&done(&mut command, b"")).unwrap();
         let password = made["password"].as_str().expect("one was made").to_owned();
         Self { trial, address, password }
+    }
+
+    /// What a script needs to know: host, the port of each protocol, authority, address and password.
+    pub(crate) fn task(&self) -> Value {
+        let mut task = json!({
+            "host": "127.0.0.1", "ca": self.trial.ca(), "address": self.address, "password": self.password,
+        });
+        let fields = task.as_object_mut().expect("it is an object");
+        fields.extend(self.trial.ready().ports.iter().map(|(name, &port)| (name.clone(), port.into())));
+        task
     }
 
     /// `address:password`, as curl takes them.

@@ -50,6 +50,11 @@ pub(crate) fn recipients_in_a_pipeline(trial: &Trial) {
         250-PIPELINING
         250-SIZE 52428800
         250-8BITMIME
+        250-CHUNKING
+        250-BINARYMIME
+        250-SMTPUTF8
+        250-DSN
+        250-LIMITS MAILMAX=100 RCPTMAX=1000
         250-ENHANCEDSTATUSCODES
         250-STARTTLS
         250-EXPN
@@ -116,9 +121,14 @@ pub(crate) fn tls_and_sign_in(trial: &Trial) {
         250-PIPELINING
         250-SIZE 52428800
         250-8BITMIME
+        250-CHUNKING
+        250-BINARYMIME
+        250-SMTPUTF8
+        250-DSN
+        250-LIMITS MAILMAX=100 RCPTMAX=1000
         250-ENHANCEDSTATUSCODES
         250-STARTTLS
-        250-AUTH PLAIN LOGIN
+        250-AUTH SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN
         250-EXPN
         250 HELP
         220 2.0.0 Ready to start TLS
@@ -126,8 +136,13 @@ pub(crate) fn tls_and_sign_in(trial: &Trial) {
         250-PIPELINING
         250-SIZE 52428800
         250-8BITMIME
+        250-CHUNKING
+        250-BINARYMIME
+        250-SMTPUTF8
+        250-DSN
+        250-LIMITS MAILMAX=100 RCPTMAX=1000
         250-ENHANCEDSTATUSCODES
-        250-AUTH PLAIN LOGIN
+        250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN
         250-EXPN
         250 HELP
         235 2.7.0 Signed in
@@ -143,8 +158,13 @@ pub(crate) fn tls_and_sign_in(trial: &Trial) {
         250-PIPELINING
         250-SIZE 52428800
         250-8BITMIME
+        250-CHUNKING
+        250-BINARYMIME
+        250-SMTPUTF8
+        250-DSN
+        250-LIMITS MAILMAX=100 RCPTMAX=1000
         250-ENHANCEDSTATUSCODES
-        250-AUTH PLAIN LOGIN
+        250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN
         250-EXPN
         250 HELP
         334 VXNlcm5hbWU6
@@ -162,6 +182,11 @@ pub(crate) fn tls_and_sign_in(trial: &Trial) {
         250-PIPELINING
         250-SIZE 52428800
         250-8BITMIME
+        250-CHUNKING
+        250-BINARYMIME
+        250-SMTPUTF8
+        250-DSN
+        250-LIMITS MAILMAX=100 RCPTMAX=1000
         250-ENHANCEDSTATUSCODES
         250-STARTTLS
         250-EXPN
@@ -171,6 +196,11 @@ pub(crate) fn tls_and_sign_in(trial: &Trial) {
         250-PIPELINING
         250-SIZE 52428800
         250-8BITMIME
+        250-CHUNKING
+        250-BINARYMIME
+        250-SMTPUTF8
+        250-DSN
+        250-LIMITS MAILMAX=100 RCPTMAX=1000
         250-ENHANCEDSTATUSCODES
         250-EXPN
         250 HELP
@@ -186,9 +216,14 @@ pub(crate) fn tls_and_sign_in(trial: &Trial) {
         250-PIPELINING
         250-SIZE 52428800
         250-8BITMIME
+        250-CHUNKING
+        250-BINARYMIME
+        250-SMTPUTF8
+        250-DSN
+        250-LIMITS MAILMAX=100 RCPTMAX=1000
         250-ENHANCEDSTATUSCODES
         250-STARTTLS
-        250-AUTH PLAIN LOGIN
+        250-AUTH SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN
         250-EXPN
         250 HELP
         220 2.0.0 Ready to start TLS
@@ -196,8 +231,13 @@ pub(crate) fn tls_and_sign_in(trial: &Trial) {
         250-PIPELINING
         250-SIZE 52428800
         250-8BITMIME
+        250-CHUNKING
+        250-BINARYMIME
+        250-SMTPUTF8
+        250-DSN
+        250-LIMITS MAILMAX=100 RCPTMAX=1000
         250-ENHANCEDSTATUSCODES
-        250-AUTH PLAIN LOGIN
+        250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN
         250-EXPN
         250 HELP
         530 5.7.0 Sign in first
@@ -208,8 +248,13 @@ pub(crate) fn tls_and_sign_in(trial: &Trial) {
         250-PIPELINING
         250-SIZE 52428800
         250-8BITMIME
+        250-CHUNKING
+        250-BINARYMIME
+        250-SMTPUTF8
+        250-DSN
+        250-LIMITS MAILMAX=100 RCPTMAX=1000
         250-ENHANCEDSTATUSCODES
-        250-AUTH PLAIN LOGIN
+        250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN
         250-EXPN
         250 HELP
         535 5.7.8 User name or password is wrong
@@ -230,5 +275,18 @@ pub(crate) fn tls_and_sign_in(trial: &Trial) {
         .assert_eq(&format!("{:?}", read.emails.iter().map(with).collect::<Vec<_>>()));
     for email in &read.emails {
         assert_same("by swaks", CONTENT.as_bytes(), email.sent());
+    }
+}
+
+/// What swaks knows and is not offered is not even begun; the connection stays good.
+pub(crate) fn mechanisms_that_are_not_offered(trial: &Trial) {
+    let account = Account::new(trial, "swaks-mechanisms");
+    for mechanism in ["CRAM-MD5", "DIGEST-MD5", "CRAM-SHA1"] {
+        let sign_in = ["--tls-on-connect", "--auth", mechanism, "--auth-user", &account.address];
+        let mut command = swaks(&account, "submissions", &account.address, &sign_in);
+        let output = run(command.args(["--auth-password", &account.password]), b"");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(28), "{mechanism}: {told}");
+        assert!(!told.contains("-> AUTH"), "{told}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// A client that says nothing for so long has failed.
@@ -11,6 +12,9 @@ const SECONDS_MAX: &str = "120";
 fn package(program: &str) -> &str {
     match program {
         "script" => "bsdutils",
+        "mbsync" => "isync",
+        "offlineimap" => "offlineimap3",
+        "node" => "nodejs",
         other => other,
     }
 }
@@ -31,8 +35,22 @@ pub(crate) fn tool(name: &str) -> Command {
 /// A script of this folder, run by Python.
 pub(crate) fn script(name: &str) -> Command {
     let mut command = tool("python3");
+    command.env("PYTHONPATH", packages("python"));
     command.arg(format!("{}/tests/clients/{name}", env!("CARGO_MANIFEST_DIR")));
     command
+}
+
+/// A script of this folder, run by Node.
+pub(crate) fn node(name: &str) -> Command {
+    let mut command = tool("node");
+    command.env("NODE_PATH", packages("node_modules"));
+    command.arg(format!("{}/tests/clients/{name}", env!("CARGO_MANIFEST_DIR")));
+    command
+}
+
+/// Where `cargo xtask setup` puts the libraries of another language.
+fn packages(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("clients").join(folder)
 }
 
 /// Runs a command with this standard input to its end.
