@@ -47,8 +47,11 @@ impl Enabled {
     }
 }
 
+/// Switches something on.
+type Switch = fn(&mut Enabled);
+
 /// What ENABLE takes.
-const ENABLING: &[(&str, fn(&mut Enabled))] = &[
+const ENABLING: &[(&str, Switch)] = &[
     ("CONDSTORE", |enabled| enabled.condstore = true),
     // RFC 7162 §3.2.3: it is CONDSTORE as well.
     ("QRESYNC", |enabled| (enabled.qresync, enabled.condstore) = (true, true)),

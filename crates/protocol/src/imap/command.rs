@@ -3,7 +3,7 @@
 use mail::{Flag, MailboxPath, ModSeq, UidSet};
 
 use super::fetch;
-use super::limits::FLAGS_MAX;
+use super::limits::{FLAGS_MAX, ID_FIELD_MAX, ID_PAIRS_MAX, ID_VALUE_MAX};
 use super::list::{self, Listing};
 use super::names::Name;
 use super::search;
@@ -209,10 +209,16 @@ fn id(cursor: &mut Cursor<'_>, _: Known<'_>) -> Parsed<Command> {
         return Ok(Command::Id);
     }
     cursor.expect(b'(')?;
+    let mut pairs = 0;
     while !cursor.eat(b')') {
-        cursor.string()?;
+        let field = cursor.string()?;
         cursor.space()?;
-        cursor.nstring()?;
+        let value = cursor.nstring()?.unwrap_or_default();
+        pairs += 1;
+        // RFC 2971 §3.3: no client sends more.
+        if pairs > ID_PAIRS_MAX || field.len() > ID_FIELD_MAX || value.len() > ID_VALUE_MAX {
+            return Err(Misuse::TooManyItems);
+        }
         if cursor.peek() != Some(b')') {
             cursor.space()?;
         }
@@ -581,6 +587,13 @@ mod tests {
             assert_eq!(read(wrong), Err(Some(Misuse::MailboxName)), "{wrong}");
         }
         assert_eq!(read("FETCH 4 FLAGS"), Err(Some(Misuse::SequenceOutOfRange)));
+        for many in [
+            format!("ID ({})", ["\"a\" NIL"; ID_PAIRS_MAX + 1].join(" ")),
+            format!("ID (\"{}\" NIL)", "a".repeat(ID_FIELD_MAX + 1)),
+            format!("ID (\"a\" \"{}\")", "a".repeat(ID_VALUE_MAX + 1)),
+        ] {
+            assert_eq!(read(&many), Err(Some(Misuse::TooManyItems)));
+        }
     }
 
     #[test]

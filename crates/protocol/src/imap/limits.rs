@@ -40,6 +40,10 @@ pub(super) const SECTIONS_MAX: usize = 64;
 pub(super) const HEADER_FIELDS_MAX: usize = 256;
 /// Numbers in a section's part, `1.2.3`.
 pub(super) const PART_DEPTH_MAX: usize = 64;
+/// Pairs of ID, octets of a field and of a value (RFC 2971 §3.3).
+pub(super) const ID_PAIRS_MAX: usize = 30;
+pub(super) const ID_FIELD_MAX: usize = 30;
+pub(super) const ID_VALUE_MAX: usize = 1024;
 /// Flags in one STORE or APPEND.
 pub(super) const FLAGS_MAX: usize = 128;
 /// A pattern of LIST, octets: matching costs its length for each octet of each mailbox's name.

@@ -348,6 +348,172 @@ fn expunges_wait_for_the_right_moment() {
     assert_eq!(client.say(&mut application, "g EXPUNGE\r\n"), "* 3 EXPUNGE\r\ng OK EXPUNGE completed\r\n");
 }
 
+/// What a client has enabled, and how it is then told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Rev1,
+    Condstore,
+    Qresync,
+    Rev2,
+}
+
+impl Mode {
+    const ALL: [Self; 4] = [Self::Rev1, Self::Condstore, Self::Qresync, Self::Rev2];
+
+    fn enable(self) -> &'static str {
+        match self {
+            Self::Rev1 => "b NOOP\r\n",
+            Self::Condstore => "b ENABLE CONDSTORE\r\n",
+            Self::Qresync => "b ENABLE QRESYNC\r\n",
+            Self::Rev2 => "b ENABLE IMAP4rev2\r\n",
+        }
+    }
+
+    fn gone(self) -> &'static str {
+        if self == Self::Qresync { "* VANISHED 2\r\n" } else { "* 2 EXPUNGE\r\n" }
+    }
+
+    fn arrived(self) -> &'static str {
+        if self == Self::Rev2 { "* 5 EXISTS\r\n" } else { "* 5 EXISTS\r\n* 0 RECENT\r\n" }
+    }
+
+    fn flags(self) -> &'static str {
+        match self {
+            Self::Condstore | Self::Qresync => "* 3 FETCH (UID 3 FLAGS (\\Flagged) MODSEQ (6))\r\n",
+            _ => "* 3 FETCH (UID 3 FLAGS (\\Flagged))\r\n",
+        }
+    }
+}
+
+/// What may be said while a command is answered, of what somebody else did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum May {
+    /// EXISTS, FETCH, and what is gone.
+    All,
+    /// EXISTS and FETCH: the numbers of others stay (RFC 3501 §7.4.1, RFC 7162 §3.2.10.2).
+    NotGone,
+    /// Nothing: there is no command, or none in this mailbox.
+    Nothing,
+}
+
+#[test]
+fn what_may_be_said_when() {
+    for (command, may) in [
+        ("", May::Nothing),
+        ("c FOO\r\n", May::Nothing),
+        ("c FETCH 9 UID\r\n", May::Nothing),
+        ("c NOOP\r\n", May::All),
+        ("c CHECK\r\n", May::All),
+        ("c CAPABILITY\r\n", May::All),
+        ("c STATUS INBOX (MESSAGES)\r\n", May::All),
+        ("c LIST \"\" \"\"\r\n", May::All),
+        ("c EXPUNGE\r\n", May::All),
+        ("c UID EXPUNGE 4\r\n", May::All),
+        ("c COPY 4 INBOX\r\n", May::All),
+        ("c APPEND gone {1+}\r\nx\r\n", May::Nothing),
+        ("c IDLE\r\n", May::All),
+        ("c FETCH 4 UID\r\n", May::NotGone),
+        ("c UID FETCH 4 UID\r\n", May::All),
+        ("c STORE 4 FLAGS.SILENT ()\r\n", May::NotGone),
+        ("c UID STORE 4 FLAGS.SILENT ()\r\n", May::All),
+        ("c SEARCH UID 4\r\n", May::NotGone),
+        ("c UID SEARCH UID 4\r\n", May::All),
+        ("c UID SEARCH 4\r\n", May::NotGone),
+        ("c UNSELECT\r\n", May::Nothing),
+        ("c CLOSE\r\n", May::Nothing),
+        ("c EXAMINE INBOX\r\n", May::Nothing),
+        ("c LOGOUT\r\n", May::Nothing),
+    ] {
+        for mode in Mode::ALL {
+            let mut application = Application::with_emails(4);
+            let mut client = Client::new();
+            client.say(&mut application, "a LOGIN bob secret\r\n");
+            client.say(&mut application, mode.enable());
+            client.say(&mut application, "s SELECT INBOX\r\n");
+            application.remove(Uid(2));
+            application.flag(Uid(3), StoreMode::Add, &[Flag::Flagged]);
+            application.deliver(b"x", Vec::new());
+            client.session.tell(client.now, News);
+            let said = client.say(&mut application, command);
+            let told = [mode.gone(), mode.arrived(), mode.flags()].map(|told| said.contains(told));
+            let expected = match may {
+                May::All => [true; 3],
+                May::NotGone => [false, true, true],
+                May::Nothing => [false; 3],
+            };
+            assert_eq!(told, expected, "{mode:?}, {command:?}: {said}");
+            let wrong_form = if mode == Mode::Qresync { "EXPUNGE\r\n" } else { "VANISHED" };
+            assert!(!said.contains(wrong_form), "{mode:?}, {command:?}: {said}");
+        }
+    }
+}
+
+/// A mailbox of so many emails, of which every other one has this and that.
+struct Large(u32);
+
+impl Large {
+    fn odd(&self) -> UidSet {
+        UidSet::from_runs((0..self.0 / 2).map(|half| (2 * half + 1, 2 * half + 1)))
+    }
+
+    fn decide(&self, question: Question) -> Answer {
+        let all = UidSet::from_runs([(1, self.0)]);
+        match question {
+            Question::Authenticate(_) => {
+                Answer::SignIn(SignIn::Accepted(mail::Address::parse("bob@example.org").unwrap()).into())
+            }
+            Question::Select(_) => Answer::Selected(server::Selected {
+                uids: all,
+                uid_validity: 7,
+                uid_next: self.0 + 1,
+                first_unseen: None,
+                highest_modseq: ModSeq(9),
+                keywords: Vec::new(),
+            }),
+            Question::Search { .. } => Answer::Found { uids: self.odd(), modseq: None },
+            Question::Changes { .. } => Answer::Changes(Changes {
+                highest_modseq: ModSeq(10),
+                vanished: self.odd(),
+                ..Changes::default()
+            }),
+            Question::Fetch { .. } => Answer::Rows { rows: Vec::new(), rest: UidSet::new() },
+            _ => Answer::Done,
+        }
+    }
+
+    /// Octets of the answer, and of the largest piece in which it was sent.
+    fn answer(&self, commands: &str) -> (usize, usize) {
+        let mut client = Client::new();
+        let (mut all, mut largest) = (0, 0);
+        client.session.receive(client.now, commands.as_bytes());
+        loop {
+            match client.session.next() {
+                Step::Send(bytes) => (all, largest) = (all + bytes.len(), largest.max(bytes.len())),
+                Step::Ask(question) => client.session.answer(client.now, self.decide(question)),
+                _ => return (all, largest),
+            }
+        }
+    }
+}
+
+#[test]
+fn answers_about_many_emails_go_out_in_pieces() {
+    let large = Large(200_000);
+    for (command, least) in [
+        ("SEARCH ALL", 600_000),
+        ("UID SEARCH RETURN (ALL) ALL", 600_000),
+        ("NOOP", 1_300_000),
+        ("ENABLE QRESYNC\r\nc EXPUNGE", 600_000),
+    ] {
+        let (all, largest) =
+            large.answer(&format!("a LOGIN bob secret\r\ns SELECT INBOX\r\nb {command}\r\n"));
+        assert!(all > least, "{command}: {all}");
+        assert!(largest < limits::OUTPUT_MAX + 32 * 1024, "{command}: {largest}");
+    }
+    let back = "a LOGIN bob secret\r\nb ENABLE QRESYNC\r\nc SELECT INBOX (QRESYNC (7 1 1:400000))\r\n";
+    assert!(large.answer(back).1 < limits::OUTPUT_MAX + 32 * 1024);
+}
+
 #[test]
 fn idle_tells_at_once() {
     let mut application = Application::with_emails(1);
