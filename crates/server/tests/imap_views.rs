@@ -1,6 +1,7 @@
-//! Whatever three clients do to one mailbox, in whatever order, pipelined and cut: each that applies what it is told holds
+//! Whatever four clients do to one mailbox, in whatever order, pipelined and cut: each that applies what it is told holds
 //! the true mailbox in the end (RFC 3501 §5.2, §7; RFC 7162 §3.1, §3.2.10, §6). One follows RFC 3501 alone, one
-//! mod-sequences, one QRESYNC: this one's connection breaks at times, and it goes on from the mod-sequence it believes in.
+//! mod-sequences, one RFC 9051, one QRESYNC: this one's connection breaks at times, and it goes on from the mod-sequence it
+//! believes in.
 //!
 //! The whole server plays, with its handlers and its store, in a simulated world.
 
@@ -56,8 +57,8 @@ fn wish() -> impl Strategy<Value = Wish> {
 fn event() -> impl Strategy<Value = Event> {
     let wishes = proptest::collection::vec(wish(), 1..4);
     let cuts = proptest::collection::vec(0..200_usize, 0..3);
-    let meanwhile = proptest::option::weighted(0.3, (0..3_usize, wish()));
-    (0..3_usize, wishes, cuts, meanwhile).prop_map(|(client, wishes, cuts, meanwhile)| Event {
+    let meanwhile = proptest::option::weighted(0.3, (0..4_usize, wish()));
+    (0..4_usize, wishes, cuts, meanwhile).prop_map(|(client, wishes, cuts, meanwhile)| Event {
         client,
         wishes,
         cuts,

@@ -19,6 +19,14 @@ pub(crate) enum Follows {
     ModSeqs,
     /// RFC 7162, and comes back where it was.
     Qresync,
+    /// RFC 9051, without mod-sequences.
+    Rev2,
+}
+
+impl Follows {
+    fn modseqs(self) -> bool {
+        matches!(self, Self::ModSeqs | Self::Qresync)
+    }
 }
 
 /// What a client does; `at` is a place in what it believes to be the mailbox.
@@ -87,7 +95,8 @@ impl Office {
             mailboxes: 0,
             mailbox: String::new(),
         };
-        for follows in [Follows::Numbers, Follows::ModSeqs, Follows::Qresync, Follows::ModSeqs] {
+        let kinds = [Follows::Numbers, Follows::ModSeqs, Follows::Qresync, Follows::Rev2];
+        for follows in kinds.into_iter().chain([Follows::ModSeqs]) {
             let client = Client {
                 connection: 0,
                 follows,
@@ -129,6 +138,7 @@ impl Office {
             Follows::Numbers => {}
             Follows::ModSeqs => words.push("ENABLE CONDSTORE".into()),
             Follows::Qresync => words.push("ENABLE QRESYNC".into()),
+            Follows::Rev2 => words.push("ENABLE IMAP4rev2".into()),
         }
         self.say(client, &words);
     }
@@ -209,7 +219,7 @@ impl Office {
 
     /// A wish in words. Behind others, sequence numbers may have moved (RFC 3501 §5.5): then only UIDs are said.
     fn words(&mut self, client: usize, wish: &Wish, tag: &str, first: bool) -> String {
-        let followed = self.clients[client].follows != Follows::Numbers;
+        let followed = self.clients[client].follows.modseqs();
         let emails = &self.clients[client].belief.emails;
         let place = |at: usize| at.checked_rem(emails.len());
         let number = |at: usize| place(at).filter(|_| first).map(|at| at + 1);
@@ -259,11 +269,11 @@ impl Office {
     fn learn(&mut self, client: usize) {
         let Client { belief, follows, .. } = &self.clients[client];
         let unknown = |known: &Known| {
-            let modseq = known.modseq.is_some() || *follows == Follows::Numbers;
+            let modseq = known.modseq.is_some() || !follows.modseqs();
             known.uid.is_none() || known.flags.is_none() || !modseq
         };
         let Some(first) = belief.emails.iter().position(unknown) else { return };
-        let items = if *follows == Follows::Numbers { "(UID FLAGS)" } else { "(UID FLAGS MODSEQ)" };
+        let items = if follows.modseqs() { "(UID FLAGS MODSEQ)" } else { "(UID FLAGS)" };
         let fetch = format!("FETCH {}:{} {items}", first + 1, belief.emails.len());
         self.say(client, &[fetch]);
     }
@@ -317,8 +327,8 @@ impl Office {
         for client in 0..self.witness {
             let Client { belief, follows, .. } = &self.clients[client];
             let told = |known: &Known| match follows {
-                Follows::Numbers => Known { modseq: None, ..known.clone() },
-                _ => known.clone(),
+                Follows::ModSeqs | Follows::Qresync => known.clone(),
+                _ => Known { modseq: None, ..known.clone() },
             };
             let (believed, truth): (Vec<_>, Vec<_>) =
                 (belief.emails.iter().map(told).collect(), truth.iter().map(told).collect());
