@@ -266,10 +266,11 @@ pub static KEYS: &[Key] = &[
         section: Section::Property,
         name: "authentication",
         kind: "a list of scram-sha-256-plus, scram-sha-1-plus, scram-sha-256, scram-sha-1, plain, login",
-        default: "all of them; for smtp and lmtp []",
+        default: "all of them; for submission and pop3 without *-plus; for smtp and lmtp []",
         example: r#"["plain"]"#,
         doc: "How clients may sign in; whatever the order here, the strongest is offered first. scram-* does not show the \
-         password, and *-plus is bound to the TLS channel as well. USER of POP3 and LOGIN of IMAP are taken where plain or \
+         password, and *-plus is bound to the TLS channel as well, which some programs \
+         promise and cannot do: over IMAP they go on with the next mechanism, over SMTP and POP3 they fail. USER of POP3 and LOGIN of IMAP are taken where plain or \
          login is. Nobody signs in without TLS, by whatever mechanism; but see authentication-without-tls.",
     },
     Key {

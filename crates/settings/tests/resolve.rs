@@ -31,7 +31,8 @@ fn an_empty_text_is_a_working_server() {
     "#]]
     .assert_eq(&bindings(&settings));
     let submission = &settings.virtual_servers[1];
-    assert_eq!(submission.authentication, Mechanism::ALL);
+    assert_eq!(submission.authentication, Mechanism::UNBOUND);
+    assert_eq!(settings.virtual_servers[3].authentication, Mechanism::ALL);
     expect![[r#"
         VirtualServer {
             name: "internet",

@@ -6,9 +6,9 @@ use crate::account::Account;
 use crate::tools::{run, said, tool};
 use crate::trial::Trial;
 
-/// What signs in here with a password.
+/// What signs in with a password where the settings say nothing else; the last two over IMAP alone.
 const OFFERED: [&str; 6] =
-    ["PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"];
+    ["PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"];
 
 /// gsasl under STARTTLS.
 fn gsasl(account: &Account<'_>, protocol: &str, mechanism: &str, password: &str) -> Command {
@@ -34,8 +34,8 @@ fn signs_in(account: &Account<'_>, protocol: &str, mechanism: &str, password: &s
 pub(crate) fn every_mechanism(trial: &Trial) {
     let account = Account::new(trial, "gsasl");
     let known = said(tool("gsasl").args(["--client-mechanisms", "--quiet"]));
-    for protocol in ["smtp", "imap"] {
-        for mechanism in OFFERED {
+    for (protocol, offered) in [("smtp", &OFFERED[..4]), ("imap", &OFFERED[..])] {
+        for mechanism in offered {
             assert!(
                 known.split_whitespace().any(|name| name == mechanism),
                 "gsasl does not know {mechanism}"
@@ -44,7 +44,7 @@ pub(crate) fn every_mechanism(trial: &Trial) {
             assert!(signs_in(&account.password), "{mechanism} over {protocol}");
             assert!(!signs_in("wrong"), "{mechanism} over {protocol} with a wrong password");
         }
-        for mechanism in known.split_whitespace().filter(|name| !OFFERED.contains(name)) {
+        for mechanism in known.split_whitespace().filter(|name| !offered.contains(name)) {
             assert!(
                 !signs_in(&account, protocol, mechanism, &account.password),
                 "{mechanism} over {protocol}"

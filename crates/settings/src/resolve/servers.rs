@@ -262,7 +262,10 @@ fn tls_default(protocol: Protocol) -> Tls {
 fn mechanisms_default(protocol: Protocol) -> Vec<Mechanism> {
     match protocol {
         Protocol::Smtp | Protocol::Lmtp => Vec::new(),
-        Protocol::Submission | Protocol::Pop3 | Protocol::Imap => Mechanism::ALL.to_vec(),
+        // Programs built with GNU SASL take a bound form because it is the strongest, find that they cannot bind, and lose
+        // step with the server; IMAP's tags save them there (decision 13).
+        Protocol::Submission | Protocol::Pop3 => Mechanism::UNBOUND.to_vec(),
+        Protocol::Imap => Mechanism::ALL.to_vec(),
     }
 }
 

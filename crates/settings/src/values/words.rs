@@ -201,6 +201,9 @@ impl Mechanism {
         Self::Login,
     ];
 
+    /// Those that are not bound to the TLS channel, the strongest first.
+    pub const UNBOUND: [Self; 4] = [Self::ScramSha256, Self::ScramSha1, Self::Plain, Self::Login];
+
     /// Its name: IANA's, in lower case.
     pub fn name(self) -> &'static str {
         match self {
