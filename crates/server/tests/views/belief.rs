@@ -92,10 +92,10 @@ impl Belief {
                 let at = self.place_of(uid).unwrap_or_else(|| panic!("{uid} is not counted: {line}"));
                 self.emails.remove(at);
             }
-        } else if let Some((number, rest)) = rest.split_once(' ') {
-            if let Ok(number) = number.parse() {
-                self.numbered(number, rest, line);
-            }
+        } else if let Some((number, rest)) = rest.split_once(' ')
+            && let Ok(number) = number.parse()
+        {
+            self.numbered(number, rest, line);
         }
     }
 
