@@ -35,7 +35,7 @@ pub(crate) fn every_mechanism(trial: &Trial) {
     let account = Account::new(trial, "gsasl");
     let known = said(tool("gsasl").args(["--client-mechanisms", "--quiet"]));
     for (protocol, offered) in [("smtp", &OFFERED[..4]), ("imap", &OFFERED[..])] {
-        for mechanism in offered {
+        for &mechanism in offered {
             assert!(
                 known.split_whitespace().any(|name| name == mechanism),
                 "gsasl does not know {mechanism}"

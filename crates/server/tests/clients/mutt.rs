@@ -18,7 +18,7 @@ fn home(account: &Account<'_>) -> TempDir {
     let port = |name| account.trial.port(name);
     let rc = format!(
         "set from = '{address}'\nset realname = 'Test Person'\nset hostname = client.example\n\
-         set smtp_url = 'smtps://{user}@127.0.0.1:{}/'\nset smtp_pass = '{password}'\nset smtp_authenticators = 'plain'\n\
+         set smtp_url = 'smtps://{user}@127.0.0.1:{}/'\nset smtp_pass = '{password}'\n\
          set imap_user = '{address}'\nset imap_pass = '{password}'\nset folder = 'imaps://127.0.0.1:{}/'\n\
          set pop_user = '{address}'\nset pop_pass = '{password}'\n\
          set ssl_ca_certificates_file = '{}'\nset certificate_file = '{}'\n\

@@ -361,7 +361,9 @@ impl Dialogue {
     fn awaits_handshake(&self) -> bool {
         let text = |line: &[u8]| String::from_utf8_lossy(line).to_ascii_uppercase();
         let (sent, heard) = (text(&self.sent), text(&self.heard));
-        let asked = ["STARTTLS\r\n", "STLS\r\n", "COMPRESS DEFLATE\r\n"].iter().any(|command| sent.ends_with(command));
+        let asked = ["STARTTLS\r\n", "STLS\r\n", "COMPRESS DEFLATE\r\n"]
+            .iter()
+            .any(|command| sent.ends_with(command));
         asked
             && heard.ends_with("\r\n")
             && (heard.starts_with("220 ") || heard.starts_with("+OK") || heard.contains(" OK "))

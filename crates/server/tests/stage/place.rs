@@ -261,6 +261,10 @@ pub(crate) fn virtual_server(protocol: Protocol, tls: bool) -> String {
     format!("{}{}", protocol.name(), if tls { "-tls" } else { "" })
 }
 
+/// As submission has them without being told.
+const ALL_MECHANISMS: &str =
+    r#"["scram-sha-256-plus", "scram-sha-1-plus", "scram-sha-256", "scram-sha-1", "plain", "login"]"#;
+
 fn settings_text(fixture: &Fixture) -> String {
     let option = |name: &str, without: &'static str| {
         fixture.options.get(name).map_or(without, String::as_str).to_owned()
@@ -274,7 +278,7 @@ fn settings_text(fixture: &Fixture) -> String {
          [defaults]\nbanner = \"ESMTP\"\nmessages-per-connection = {messages}\nmagic-recipients = \"{magic}\"\n\
          [log]\nformat = \"json\"\nlevel = \"{level}\"\n"
     );
-    let mechanisms = if option("authentication", "on") == "on" { r#"["plain", "login"]"# } else { "[]" };
+    let mechanisms = if option("authentication", "on") == "on" { ALL_MECHANISMS } else { "[]" };
     let clear = option("tls", "offered");
     for protocol in Protocol::ALL {
         for (tls, mode) in [(false, clear.as_str()), (true, "implicit")] {
@@ -287,6 +291,9 @@ fn settings_text(fixture: &Fixture) -> String {
             let _ = writeln!(text, "bind = {{ address = \"127.0.0.1:0\", tls = \"{mode}\" }}");
             if matches!(protocol, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp) {
                 let _ = writeln!(text, "authentication = {mechanisms}");
+            }
+            if protocol == Protocol::Pop3 {
+                let _ = writeln!(text, "sign-in-interval = \"{} s\"", option("login-delay", "0"));
             }
         }
     }

@@ -174,20 +174,21 @@ copy-to = "postmaster@example.org"
           internet: smtp on [::]:25 (TLS offered)
             relays for nobody
           submission: submission on [::]:587 (TLS required), [::]:465 (TLS implicit)
-            sign-in by plain, login
+            sign-in by scram-sha-256, scram-sha-1, plain, login
             relays for who has signed in
           printers: smtp on 192.0.2.10:25 (TLS offered)
             relays for 192.0.2.0/24, 2001:db8::/32
             protocol log in printers.log, 7 older ones of 10 MiB
           opened: submission on 127.0.0.1:2500 (TLS required)
-            sign-in by plain, login
+            sign-in by scram-sha-256, scram-sha-1, plain, login
             relays for who has signed in, and for 0.0.0.0/0: an OPEN RELAY
           filter: lmtp on 127.0.0.1:24 (TLS offered)
             takes mail for mailboxes here from this machine
           lists: lmtp on 192.0.2.10:2424 (TLS offered)
             takes mail for mailboxes here from this machine and 192.0.2.9
           mailboxes: imap on [::]:993 (TLS implicit)
-            sign-in by plain, login
+            sign-in by scram-sha-256-plus, scram-sha-1-plus, scram-sha-256, scram-sha-1,
+                plain, login
           with the certificate named
 
         Mail leaves
@@ -206,7 +207,7 @@ copy-to = "postmaster@example.org"
           with a copy of each report of failure to postmaster@example.org
     "#]]
     .assert_eq(&meaning::text(&settings));
-    expect![[r#"{"copy_to":"postmaster@example.org","delivery":{"delay_notification_secs":null,"dkim":true,"dns_validation":true,"expiration_secs":432000.0,"local":{"expiration_secs":172800.0,"retry_secs":[60.0,300.0,900.0],"then_secs":3600.0},"outbound_port":25,"resolvers":["127.0.0.1:53","192.0.2.53:5353"],"retry_secs":[900.0,1800.0,3600.0],"smart_hosts":["relay1.example.net:587","relay2.example.net:587"],"source_addresses":["198.51.100.7","2001:db8::7"],"then_secs":14400.0,"tls":"verified","user":"example-org"},"host_name":"mail.example.org","local_domains":[{"domains":["lists.example.org"],"lmtp":["127.0.0.1:2424","192.0.2.5:2424"]}],"mistakes":[],"remote_domains":[{"domains":["partner.example","*.partner.example"],"protocol":"smtp","smart_hosts":[],"tls":"offered","user":null},{"domains":["archive.example"],"protocol":"lmtp","smart_hosts":["127.0.0.1:2400"],"tls":"offered","user":null}],"virtual_servers":[{"authentication":[],"bindings":[{"address":"[::]:25","tls":"offered"}],"message_size_limit":52428800,"name":"internet","protocol":"smtp","protocol_log":null,"relay":{"allow":[],"authenticated":false}},{"authentication":["plain","login"],"bindings":[{"address":"[::]:587","tls":"required"},{"address":"[::]:465","tls":"implicit"}],"message_size_limit":52428800,"name":"submission","protocol":"submission","protocol_log":null,"relay":{"allow":[],"authenticated":true}},{"authentication":[],"bindings":[{"address":"192.0.2.10:25","tls":"offered"}],"message_size_limit":52428800,"name":"printers","protocol":"smtp","protocol_log":{"file":"printers.log","keep":7,"size_limit":10485760},"relay":{"allow":["192.0.2.0/24","2001:db8::/32"],"authenticated":false}},{"authentication":["plain","login"],"bindings":[{"address":"127.0.0.1:2500","tls":"required"}],"message_size_limit":52428800,"name":"opened","protocol":"submission","protocol_log":null,"relay":{"allow":["0.0.0.0/0"],"authenticated":true}},{"authentication":[],"bindings":[{"address":"127.0.0.1:24","tls":"offered"}],"message_size_limit":52428800,"name":"filter","protocol":"lmtp","protocol_log":null,"relay":{"allow":[],"authenticated":false}},{"authentication":[],"bindings":[{"address":"192.0.2.10:2424","tls":"offered"}],"message_size_limit":52428800,"name":"lists","protocol":"lmtp","protocol_log":null,"relay":{"allow":["192.0.2.9"],"authenticated":false}},{"authentication":["plain","login"],"bindings":[{"address":"[::]:993","tls":"implicit"}],"message_size_limit":52428800,"name":"mailboxes","protocol":"imap","protocol_log":null,"relay":{"allow":[],"authenticated":false}}]}"#]].assert_eq(&meaning::json(&settings).to_string());
+    expect![[r#"{"copy_to":"postmaster@example.org","delivery":{"delay_notification_secs":null,"dkim":true,"dns_validation":true,"expiration_secs":432000.0,"local":{"expiration_secs":172800.0,"retry_secs":[60.0,300.0,900.0],"then_secs":3600.0},"outbound_port":25,"resolvers":["127.0.0.1:53","192.0.2.53:5353"],"retry_secs":[900.0,1800.0,3600.0],"smart_hosts":["relay1.example.net:587","relay2.example.net:587"],"source_addresses":["198.51.100.7","2001:db8::7"],"then_secs":14400.0,"tls":"verified","user":"example-org"},"host_name":"mail.example.org","local_domains":[{"domains":["lists.example.org"],"lmtp":["127.0.0.1:2424","192.0.2.5:2424"]}],"mistakes":[],"remote_domains":[{"domains":["partner.example","*.partner.example"],"protocol":"smtp","smart_hosts":[],"tls":"offered","user":null},{"domains":["archive.example"],"protocol":"lmtp","smart_hosts":["127.0.0.1:2400"],"tls":"offered","user":null}],"virtual_servers":[{"authentication":[],"bindings":[{"address":"[::]:25","tls":"offered"}],"message_size_limit":52428800,"name":"internet","protocol":"smtp","protocol_log":null,"relay":{"allow":[],"authenticated":false}},{"authentication":["scram-sha-256","scram-sha-1","plain","login"],"bindings":[{"address":"[::]:587","tls":"required"},{"address":"[::]:465","tls":"implicit"}],"message_size_limit":52428800,"name":"submission","protocol":"submission","protocol_log":null,"relay":{"allow":[],"authenticated":true}},{"authentication":[],"bindings":[{"address":"192.0.2.10:25","tls":"offered"}],"message_size_limit":52428800,"name":"printers","protocol":"smtp","protocol_log":{"file":"printers.log","keep":7,"size_limit":10485760},"relay":{"allow":["192.0.2.0/24","2001:db8::/32"],"authenticated":false}},{"authentication":["scram-sha-256","scram-sha-1","plain","login"],"bindings":[{"address":"127.0.0.1:2500","tls":"required"}],"message_size_limit":52428800,"name":"opened","protocol":"submission","protocol_log":null,"relay":{"allow":["0.0.0.0/0"],"authenticated":true}},{"authentication":[],"bindings":[{"address":"127.0.0.1:24","tls":"offered"}],"message_size_limit":52428800,"name":"filter","protocol":"lmtp","protocol_log":null,"relay":{"allow":[],"authenticated":false}},{"authentication":[],"bindings":[{"address":"192.0.2.10:2424","tls":"offered"}],"message_size_limit":52428800,"name":"lists","protocol":"lmtp","protocol_log":null,"relay":{"allow":["192.0.2.9"],"authenticated":false}},{"authentication":["scram-sha-256-plus","scram-sha-1-plus","scram-sha-256","scram-sha-1","plain","login"],"bindings":[{"address":"[::]:993","tls":"implicit"}],"message_size_limit":52428800,"name":"mailboxes","protocol":"imap","protocol_log":null,"relay":{"allow":[],"authenticated":false}}]}"#]].assert_eq(&meaning::json(&settings).to_string());
 }
 
 #[test]
@@ -216,12 +217,13 @@ fn no_text_at_all_is_good() {
           internet: smtp on [::]:25 (TLS offered)
             relays for nobody
           submission: submission on [::]:587 (TLS required), [::]:465 (TLS implicit)
-            sign-in by plain, login
+            sign-in by scram-sha-256, scram-sha-1, plain, login
             relays for who has signed in
           maildrop: pop3 on [::]:110 (TLS offered), [::]:995 (TLS implicit)
-            sign-in by plain, login
+            sign-in by scram-sha-256, scram-sha-1, plain, login
           mailboxes: imap on [::]:143 (TLS offered), [::]:993 (TLS implicit)
-            sign-in by plain, login
+            sign-in by scram-sha-256-plus, scram-sha-1-plus, scram-sha-256, scram-sha-1,
+                plain, login
           with a certificate that it makes itself
 
         Mail leaves
