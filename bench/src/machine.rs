@@ -35,7 +35,7 @@ impl Machine {
             processors: format!("{count} processors ({})", model.unwrap_or("of unknown kind")),
             kernel: format!("Linux {}", output(&["uname", "-r"])),
             memory_mib: memory.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024,
-            filesystem: output(&["stat", "--file-system", "--format=%T", &folder]),
+            filesystem: output(&["df", "--output=fstype", &folder]),
             disk: disk(&output(&["df", "--output=source", &folder])),
             programs: vec![
                 output(&[&waxseal.to_string_lossy(), "--version"]),

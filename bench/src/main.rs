@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
@@ -15,6 +15,7 @@ use clap::Parser;
 use machine::Machine;
 use results::Results;
 use server::{Places, waxseal};
+use tokio::signal::unix::{SignalKind, signal};
 use work::{Extent, mail, reading};
 
 mod group;
@@ -58,10 +59,19 @@ enum Part {
     Reading,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     let file = arguments.folder.join("results.jsonl");
-    let results = if arguments.page_only { Results::read(&file)? } else { measure(&arguments, &file)? };
+    let results = if arguments.page_only { Results::read(&file)? } else { measure(arguments, &file)? };
     let machine = Machine::here(&arguments.folder, &arguments.waxseal);
     let command = if arguments.quick { "cargo xtask bench --quick" } else { "cargo xtask bench" };
     fs::write(&arguments.page, page::page(&results, &machine, command))?;
@@ -81,14 +91,33 @@ fn measure(arguments: &Arguments, file: &Path) -> Result<Results> {
     let mut results = Results::begin(file)?;
     waxseal::prepare(&places)?;
     runtime.block_on(async {
-        if arguments.only != Some(Part::Reading) {
-            mail::measure(&places, extent, &mut results).await?;
+        tokio::select! {
+            // Whichever ends it, the servers end with it.
+            done = work(&places, extent, arguments.only, &mut results) => done,
+            () = told_to_end() => bail!("told to end"),
         }
-        if arguments.only != Some(Part::Mail) {
-            reading::measure(&places, extent, &mut results).await?;
-        }
-        Ok(results)
-    })
+    })?;
+    Ok(results)
+}
+
+async fn work(places: &Places, extent: Extent, only: Option<Part>, results: &mut Results) -> Result<()> {
+    if only != Some(Part::Reading) {
+        mail::measure(places, extent, results).await?;
+    }
+    if only != Some(Part::Mail) {
+        reading::measure(places, extent, results).await?;
+    }
+    Ok(())
+}
+
+/// SIGINT or SIGTERM.
+async fn told_to_end() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        // Without a handler the process ends in its own way.
+        _ = tokio::signal::ctrl_c() => {}
+    }
 }
 
 /// What must be there before anything is measured.
