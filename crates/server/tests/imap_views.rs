@@ -29,7 +29,7 @@ struct Event {
 fn store() -> impl Strategy<Value = Wish> {
     let modes = prop_oneof![Just(Mode::Set), Just(Mode::Add), Just(Mode::Remove)];
     let flags = prop_oneof![Just("\\Seen"), Just("\\Flagged"), Just("\\Deleted"), Just("$Work")];
-    (0..9_usize, any::<bool>(), modes, flags, any::<bool>(), any::<bool>()).prop_map(
+    (0..4_usize, any::<bool>(), modes, flags, any::<bool>(), any::<bool>()).prop_map(
         |(at, by_uid, mode, flag, silent, guarded)| Wish::Store { at, by_uid, mode, flag, silent, guarded },
     )
 }
@@ -39,16 +39,16 @@ fn wish() -> impl Strategy<Value = Wish> {
         2 => Just(Wish::Noop),
         1 => Just(Wish::Search),
         1 => Just(Wish::UidSearch),
-        1 => (0..9_usize).prop_map(Wish::Fetch),
+        1 => (0..4_usize).prop_map(Wish::Fetch),
         1 => Just(Wish::FetchAll),
-        1 => (0..9_usize).prop_map(Wish::UidFetch),
-        2 => (0..9_usize).prop_map(Wish::Read),
+        1 => (0..4_usize).prop_map(Wish::UidFetch),
+        2 => (0..4_usize).prop_map(Wish::Read),
         8 => store(),
         2 => Just(Wish::Expunge),
-        1 => (0..9_usize).prop_map(Wish::UidExpunge),
+        1 => (0..4_usize).prop_map(Wish::UidExpunge),
         3 => Just(Wish::Append),
-        1 => (0..9_usize).prop_map(Wish::Copy),
-        1 => (0..9_usize).prop_map(Wish::Move),
+        1 => (0..4_usize).prop_map(Wish::Copy),
+        1 => (0..4_usize).prop_map(Wish::Move),
         2 => Just(Wish::Idle),
         2 => Just(Wish::Return),
     ]
@@ -69,12 +69,15 @@ fn event() -> impl Strategy<Value = Event> {
 #[test]
 fn who_applies_what_it_is_told_holds_the_true_mailbox() {
     let office = RefCell::new(Office::new());
-    let config = Config { cases: 40, max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 100, max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
     let play = |events: Vec<Event>| {
         let mut office = office.borrow_mut();
         office.begin();
         for _ in 0..3 {
             office.act(0, &[Wish::Append], &[], None);
+        }
+        for client in 0..4 {
+            office.act(client, &[Wish::Noop], &[], None);
         }
         for Event { client, wishes, cuts, meanwhile } in &events {
             let meanwhile = meanwhile.as_ref().map(|(other, wish)| (*other, wish));
@@ -82,5 +85,5 @@ fn who_applies_what_it_is_told_holds_the_true_mailbox() {
         }
         office.compare().map_err(TestCaseError::fail)
     };
-    TestRunner::new(config).run(&proptest::collection::vec(event(), 0..25), play).unwrap();
+    TestRunner::new(config).run(&proptest::collection::vec(event(), 5..30), play).unwrap();
 }
