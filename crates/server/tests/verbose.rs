@@ -121,3 +121,62 @@ fn a_server_that_stops_answers_at_once() {
          S: 250 2.0.0 *\nS: 421 4.3.2 *\nS: <closed>\n",
     ]);
 }
+
+#[test]
+fn who_is_deferred_for_longer_is_not_waited_for() {
+    let mut network = example_net();
+    network.host("192.0.2.1:25", Script::smtp().at(At::Rcpt, Do::Reply("451 4.7.1 greylisted, come again")));
+    let mut world = World::new(&network);
+    let heard = world.play(&[
+        BEGINS,
+        MESSAGE,
+        "wait 1s\n...\nS: 250 2.0.0 *\nC: VERB OFF\nS: 250 *\n",
+        MESSAGE,
+        "S: 250 2.0.0 *\nclose\n",
+    ]);
+    let hops = told(&heard);
+    assert!(hops.last().is_some_and(|hop| hop.contains("deferred, next try")), "{hops:?}");
+}
+
+/// The last line of what is known when the message is ours.
+const KEPT: &str = "S: 050 *\n...\nS: 050 $date $time  end           250 2.0.0 kept\n";
+
+#[test]
+fn hops_are_told_as_they_come_and_the_answer_follows_the_last() {
+    let mut network = example_net();
+    network.host("192.0.2.1:25", Script::smtp());
+    network.host("192.0.2.3:25", Script::smtp().at(At::End, Do::Delay(Duration::from_secs(20))));
+    let mut world = World::new(&network);
+    let two = "C: RCPT TO:<carol@example.net>\nS: 250 *\nC: RCPT TO:<dan@[192.0.2.3]>\n";
+    let message = MESSAGE.replace("C: RCPT TO:<carol@example.net>\n", two);
+    world.play(&[
+        BEGINS,
+        &message,
+        KEPT,
+        "wait 1s\n...\nS: 050 $date $time  deliver       example.net: <carol@example.net> relayed: *\nS~\n",
+        "wait 18s\nS~\n",
+        "wait 2s\n...\nS: 050 $date $later  deliver       [192.0.2.3]: <dan@[192.0.2.3]> relayed: *\n",
+        "S: 250 2.0.0 *\nC: QUIT\nS: 221 *\nS: <closed>\n",
+    ]);
+}
+
+#[test]
+fn a_deferral_that_comes_late_ends_the_waiting() {
+    for secs in [0, 3, 30, 57] {
+        let mut network = example_net();
+        let slow = Script::smtp()
+            .at(At::Ehlo, Do::Delay(Duration::from_secs(secs)))
+            .at(At::Rcpt, Do::Reply("451 4.7.1 greylisted, come again"));
+        network.host("192.0.2.1:25", slow);
+        let mut world = World::new(&network);
+        let heard = world.play(&[
+            BEGINS,
+            MESSAGE,
+            KEPT,
+            &if secs > 0 { format!("wait {}s\nS~\n", secs - 1) } else { String::new() },
+            "wait 2s\n...\nS: 250 2.0.0 *\nclose\n",
+        ]);
+        let hops = told(&heard);
+        assert!(hops.last().is_some_and(|hop| hop.contains("deferred, next try")), "{secs}: {hops:?}");
+    }
+}
