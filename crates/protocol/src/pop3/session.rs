@@ -451,7 +451,7 @@ impl ServerSession {
     /// A line of which the log sees another form.
     fn out_secret(&mut self, line: &str, shown: &str) {
         if let Some(notes) = &mut self.notes {
-            notes.we(&format!("+ {shown}"));
+            notes.we(format!("+ {shown}"));
         }
         self.out.put_slice(line.as_bytes());
         self.out.put_slice(b"\r\n");
