@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::{ForwardPath, Host, ReversePath, Timestamp};
+use mail::{ForwardPath, Host, MessageParameters, RecipientParameters, ReversePath, Timestamp};
 use protocol::End;
 use protocol::sasl::Password;
 use protocol::smtp::Dialect;
@@ -55,10 +55,14 @@ impl Errand {
     fn next(&mut self) -> Answer {
         let Some(letter) = self.letters.pop_front() else { return Answer::Nothing };
         self.content = Bytes::from_static(letter.content.as_bytes());
-        let path = |to: &&str| Recipient { path: ForwardPath::parse(&format!("<{to}>")).unwrap() };
+        let recipient = |to: &&str| Recipient {
+            path: ForwardPath::parse(&format!("<{to}>")).unwrap(),
+            parameters: RecipientParameters::default(),
+        };
         Answer::Transaction(Box::new(Transaction {
             sender: ReversePath::parse("<ann@example.com>").unwrap(),
-            recipients: letter.to.iter().map(path).collect(),
+            parameters: MessageParameters::default(),
+            recipients: letter.to.iter().map(recipient).collect(),
             content: ContentFacts::of(&self.content),
         }))
     }
