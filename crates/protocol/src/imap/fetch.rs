@@ -10,7 +10,7 @@ use bytes::Bytes;
 use mail::Uid;
 use mail::message::EnvelopeFields;
 
-use super::limits::{HEADER_FIELDS_MAX, PART_DEPTH_MAX, SECTIONS_MAX};
+use super::limits::{HEADER_FIELDS_MAX, LABELS_MAX, PART_DEPTH_MAX, SECTIONS_MAX};
 use super::responses::Writer;
 use super::server::{self, FetchRow, FetchWants, Form, Wanted};
 use super::structure::{self, Style};
@@ -111,7 +111,11 @@ impl Request {
         }
     }
 
+    /// What is asked for twice is said once, so that an answer is no longer for a longer command.
     fn add(&mut self, item: Item) {
+        if self.items.contains(&item) {
+            return;
+        }
         match item {
             Item::InternalDate | Item::Size => self.wants.facts = true,
             Item::Envelope => self.wants.envelope = true,
@@ -171,7 +175,8 @@ impl Request {
         if self.wants.binary_sizes.len() == SECTIONS_MAX {
             return Err(Misuse::TooManyItems);
         }
-        self.items.push(Item::BinarySize(label("BINARY.SIZE", &section)));
+        let label = self.fitting(label("BINARY.SIZE", &section))?;
+        self.items.push(Item::BinarySize(label));
         self.wants.binary_sizes.push(section.part);
         Ok(())
     }
@@ -180,10 +185,21 @@ impl Request {
         if self.wants.sections.len() == SECTIONS_MAX {
             return Err(Misuse::TooManyItems);
         }
+        let label = self.fitting(label)?;
         self.wants.sections.push(wanted);
         self.wants.mark_seen |= marks;
         self.items.push(Item::Section(label));
         Ok(())
+    }
+
+    /// The name, if there is room for it beside the others.
+    fn fitting(&self, label: String) -> Parsed<String> {
+        let taken = |item: &Item| match item {
+            Item::Section(label) | Item::BinarySize(label) => label.len(),
+            _ => 0,
+        };
+        let octets = label.len() + self.items.iter().map(taken).sum::<usize>();
+        if octets > LABELS_MAX { Err(Misuse::TooManyItems) } else { Ok(label) }
     }
 }
 
@@ -473,6 +489,7 @@ mod tests {
         check("FLAGS", &[Item::Flags]);
         check("fast", &[Item::Flags, Item::InternalDate, Item::Size]);
         check("(UID FLAGS)", &[Item::Uid, Item::Flags]);
+        check("(FLAGS UID FLAGS ENVELOPE envelope)", &[Item::Flags, Item::Uid, Item::Envelope]);
         check("modseq", &[Item::ModSeq]);
         check("(body bodystructure)", &[Item::Body, Item::BodyStructure]);
         check("rfc822.size", &[Item::Size]);
@@ -517,6 +534,8 @@ mod tests {
         }
         let many = format!("({})", ["BODY[]"; SECTIONS_MAX + 1].join(" "));
         assert_eq!(request(&many), Err(Misuse::TooManyItems));
+        let long = format!("BODY[HEADER.FIELDS ({})]", "x".repeat(LABELS_MAX));
+        assert_eq!(request(&long), Err(Misuse::TooManyItems));
         let deep = format!("BODY[{}]", ["1"; PART_DEPTH_MAX + 1].join("."));
         assert_eq!(request(&deep), Err(Misuse::TooManyItems));
     }

@@ -34,8 +34,13 @@ pub(super) const CHUNK_MAX: usize = 64 * 1024;
 pub(super) const DEPTH_MAX: usize = 64;
 /// Keys of a SEARCH: programs that ask for many Message-IDs in one tree of ORs stay below this.
 pub(super) const SEARCH_KEYS_MAX: usize = 2048;
+/// Runs of UIDs in all keys of a SEARCH: `1:*` may be said two thousand times, and is as long as the mailbox has gaps.
+pub(super) const SEARCH_RUNS_MAX: usize = 1024 * 1024;
 /// Sections that one FETCH asks for; each is a pass over the message.
 pub(super) const SECTIONS_MAX: usize = 64;
+/// Octets of the names of those sections, `BODY[HEADER.FIELDS (From To)]`: every row of the answer says them again, and an
+/// answer has 256 rows.
+pub(super) const LABELS_MAX: usize = 16 * 1024;
 /// Names in HEADER.FIELDS.
 pub(super) const HEADER_FIELDS_MAX: usize = 256;
 /// Numbers in a section's part, `1.2.3`.

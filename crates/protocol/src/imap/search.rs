@@ -5,7 +5,7 @@
 
 use mail::{Flag, ModSeq, SearchKey, UidSet, charset};
 
-use super::limits::{DEPTH_MAX, SEARCH_KEYS_MAX};
+use super::limits::{DEPTH_MAX, SEARCH_KEYS_MAX, SEARCH_RUNS_MAX};
 use super::sequence::{self, Known, Numbers};
 use super::syntax::{Cursor, Parsed};
 use crate::misuse::Misuse;
@@ -85,7 +85,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, known: Known<'_>) -> Parsed<Program
         Charset::Known(charset) => charset,
         _ => charset::Charset::UNLABELLED,
     };
-    let mut reader = Reader { known, text_in, modseq: false, by_number: false };
+    let mut reader = Reader { known, text_in, modseq: false, by_number: false, runs: 0 };
     let key = match charset {
         // Its octets may mean anything.
         Charset::Unknown => {
@@ -139,6 +139,8 @@ struct Reader<'a> {
     text_in: charset::Charset,
     modseq: bool,
     by_number: bool,
+    /// Of all sets.
+    runs: usize,
 }
 
 impl Reader<'_> {
@@ -167,7 +169,7 @@ impl Reader<'_> {
             // More lenient than RFC 3501 §9: a number beyond the mailbox matches nothing, so that `1:*` may be said of an
             // empty one.
             self.by_number |= cursor.peek() != Some(b'$');
-            return match sequence::parse(cursor, Numbers::Sequence, self.known) {
+            return match self.set(cursor, Numbers::Sequence) {
                 Err(Misuse::SequenceOutOfRange) => Ok(SearchKey::Uids(UidSet::new())),
                 other => other.map(SearchKey::Uids),
             };
@@ -178,6 +180,12 @@ impl Reader<'_> {
         }
         cursor.space()?;
         self.with_argument(cursor, &name)
+    }
+
+    fn set(&mut self, cursor: &mut Cursor<'_>, numbers: Numbers) -> Parsed<UidSet> {
+        let set = sequence::parse(cursor, numbers, self.known)?;
+        self.runs += set.runs().len();
+        if self.runs > SEARCH_RUNS_MAX { Err(Misuse::TooManyItems) } else { Ok(set) }
     }
 
     /// Text in the program's charset.
@@ -202,7 +210,7 @@ impl Reader<'_> {
             "UNKEYWORD" => not(SearchKey::Flag(keyword(cursor)?)),
             "LARGER" => SearchKey::Larger(cursor.number64()?),
             "SMALLER" => SearchKey::Smaller(cursor.number64()?),
-            "UID" => SearchKey::Uids(sequence::parse(cursor, Numbers::Uid, self.known)?),
+            "UID" => SearchKey::Uids(self.set(cursor, Numbers::Uid)?),
             "MODSEQ" => {
                 self.modseq = true;
                 SearchKey::ModSeq(modseq(cursor)?)
@@ -480,6 +488,13 @@ mod tests {
         assert_eq!(read(&"NOT ".repeat(15_000)), Err(Misuse::TooDeep));
         assert_eq!(read(&"OR ALL ".repeat(9_000)), Err(Misuse::TooDeep));
         assert_eq!(read(&"ALL ".repeat(SEARCH_KEYS_MAX + 1)), Err(Misuse::TooManyItems));
+        let map: UidSet = (1..4096).map(|number| Uid(2 * number)).collect();
+        let gaps = Known { map: &map, saved: &map };
+        for (key, flood) in [("1:*", 1), ("UID 1:*", 300), ("$", 300), ("1:*", 300)] {
+            let program = vec![key; flood].join(" ");
+            let expected = if flood == 1 { None } else { Some(Misuse::TooManyItems) };
+            assert_eq!(parse(&mut Cursor::new(program.as_bytes()), gaps).err(), expected, "{key}");
+        }
         assert!(read(&format!("{}ALL{}", "(".repeat(DEPTH_MAX - 1), ")".repeat(DEPTH_MAX - 1))).is_ok());
     }
 }

@@ -49,7 +49,8 @@ impl Fetching {
     /// As if the client had said `UID FETCH known (FLAGS) (CHANGEDSINCE since)` (RFC 7162 §3.2.5.1).
     pub(super) fn resync(since: ModSeq, text: Text) -> Self {
         let wants = FetchWants { changed_since: Some(since), ..FetchWants::default() };
-        let request = Request { items: vec![Item::Uid, Item::Flags, Item::ModSeq], wants, globals: false };
+        let items = vec![Item::Uid, Item::Flags, Item::ModSeq];
+        let request = Request { items, wants, ..Request::default() };
         Self { resync: Some(text), ..Self::new(request, Numbers::Uid, &UidSet::new()) }
     }
 }
