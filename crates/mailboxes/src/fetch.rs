@@ -243,10 +243,13 @@ impl Open {
         if unseen.is_empty() {
             return Ok(());
         }
-        let (changed, modseq) = self.add_flag(unseen, Flag::Seen).await?;
-        for row in rows.iter_mut().filter(|row| changed.contains(row.uid)) {
+        let (seen, written, modseq) = self.add_flag(unseen, Flag::Seen).await?;
+        for row in rows.iter_mut().filter(|row| seen.contains(row.uid)) {
             row.flags.push(Flag::Seen);
-            row.modseq = modseq;
+            // Whoever else marked it meanwhile: that change is told with its own mod-sequence.
+            if written.contains(row.uid) {
+                row.modseq = modseq;
+            }
         }
         Ok(())
     }

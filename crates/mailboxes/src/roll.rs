@@ -125,16 +125,17 @@ impl Roll {
     }
 
     /// The roll as it is after system flags were added (or removed) and nothing else has changed; none if something has.
-    /// `changed`: the emails that have the flags (or have them not) since the change or before it.
-    pub(crate) fn flagging(&self, changed: &UidSet, (add, bits): (bool, u8), modseq: ModSeq) -> Option<Self> {
-        if modseq.0 != self.modseq.0 + 1 {
+    /// `written`: the emails that have the flags (or have them not) since the change. Where there are none, the
+    /// mod-sequence is of somebody else's change.
+    pub(crate) fn flagging(&self, written: &UidSet, (add, bits): (bool, u8), modseq: ModSeq) -> Option<Self> {
+        if written.is_empty() || modseq.0 != self.modseq.0 + 1 {
             return None;
         }
         let mut roll = Self { modseq, ..self.clone() };
         for entry in &mut roll.entries {
             let had = entry.bits();
             let has = if add { had | bits } else { had & !bits };
-            if has != had && changed.contains(entry.uid) {
+            if has != had && written.contains(entry.uid) {
                 entry.marks = entry.marks & !0xff | u32::from(has);
                 entry.modseq = modseq;
             }
@@ -357,6 +358,8 @@ mod tests {
         assert_eq!(removed.flagged(&Flag::Deleted), set(&[3]), "it was not asked for");
         let later = roll.flagging(&set(&[1]), (true, 1), ModSeq(7));
         assert_eq!(later, None, "something else changed before");
+        let nothing = roll.flagging(&UidSet::new(), (true, 1), ModSeq(6));
+        assert_eq!(nothing, None, "somebody else's change");
     }
 
     #[test]

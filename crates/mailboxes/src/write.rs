@@ -57,9 +57,11 @@ impl Open {
             let (slice, after) = rest.split_at(limits::FLAGS_PER_COMMIT_MAX);
             let change = self.flagging(slice, (mode, flags.to_vec()), unchanged_since);
             let receipt = self.mailboxes().commit(vec![change]).await?;
-            if let Some(Applied::Flagged { changed, skipped, modseq }) = receipt.results.into_iter().next() {
+            if let Some(Applied::Flagged { written, skipped, modseq, .. }) =
+                receipt.results.into_iter().next()
+            {
                 modified = modified.union(&skipped);
-                roll = self.follow(roll, (mode, flags), (&changed, modseq));
+                roll = self.follow(roll, (mode, flags), (&written, modseq));
             }
             rest = after;
         }
@@ -72,13 +74,13 @@ impl Open {
         &self,
         roll: Arc<Roll>,
         (mode, flags): (FlagMode, &[Flag]),
-        (changed, modseq): (&UidSet, ModSeq),
+        (written, modseq): (&UidSet, ModSeq),
     ) -> Arc<Roll> {
         let (bits, keywords) = Flag::to_bits(flags);
         if mode == FlagMode::Set || !keywords.is_empty() {
             return roll;
         }
-        let Some(after) = roll.flagging(changed, (mode == FlagMode::Add, bits), modseq) else { return roll };
+        let Some(after) = roll.flagging(written, (mode == FlagMode::Add, bits), modseq) else { return roll };
         let after = Arc::new(after);
         self.mailboxes().keep_roll(self.mailbox(), &after);
         after
@@ -148,13 +150,14 @@ impl Open {
         Ok(())
     }
 
-    /// Adds one flag to at most [`limits::ANSWER_ROWS_MAX`] emails: which were changed, and the change's mod-sequence.
-    pub(crate) async fn add_flag(&self, uids: UidSet, flag: Flag) -> Result<(UidSet, ModSeq)> {
+    /// Adds one flag to at most [`limits::ANSWER_ROWS_MAX`] emails: which have it now, which of these did not have it before,
+    /// and the mod-sequence of the latter.
+    pub(crate) async fn add_flag(&self, uids: UidSet, flag: Flag) -> Result<(UidSet, UidSet, ModSeq)> {
         let receipt =
             self.mailboxes().commit(vec![self.flagging(uids, (FlagMode::Add, vec![flag]), None)]).await?;
         match receipt.results.into_iter().next() {
-            Some(Applied::Flagged { changed, modseq, .. }) => Ok((changed, modseq)),
-            _ => Ok((UidSet::default(), ModSeq(0))),
+            Some(Applied::Flagged { changed, written, modseq, .. }) => Ok((changed, written, modseq)),
+            _ => Ok((UidSet::default(), UidSet::default(), ModSeq(0))),
         }
     }
 

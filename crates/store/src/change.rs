@@ -437,9 +437,11 @@ pub enum Applied {
     Flagged {
         /// Changed (or already so).
         changed: UidSet,
+        /// Of these, those that were not so before.
+        written: UidSet,
         /// Skipped.
         skipped: UidSet,
-        /// Of the change.
+        /// Of the change; if nothing was written, the mailbox's, of a change that others made.
         modseq: ModSeq,
     },
     /// Expunge: what is gone.

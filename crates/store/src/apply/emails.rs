@@ -184,11 +184,14 @@ impl Apply<'_> {
             self.write_all_flags(mailbox, modseq, (mode, flags), &written)?;
             tally.modseq = modseq;
             self.keep_tally(mailbox, tally);
-            let written = written.into_iter().map(|(uid, _)| Uid(uid)).collect();
+        }
+        let written: UidSet = written.into_iter().map(|(uid, _)| Uid(uid)).collect();
+        if !written.is_empty() {
             self.note(mailbox, modseq, Happened::Flags, &written)?;
         }
         Ok(Applied::Flagged {
             changed: changed.into_iter().collect(),
+            written,
             skipped: skipped.into_iter().collect(),
             modseq: ModSeq(tally.modseq),
         })
