@@ -167,8 +167,11 @@ impl Reporter {
     ) -> Result<QueueId, Error> {
         let Finding { kind, at, recipients } = finding;
         let queue_id = self.queue_ids.next(at);
-        let whole = kind == Kind::Failed && original.parameters.ret == Some(Return::Full);
-        let (content, complete) = self.content(original, whole).await?;
+        let mut to = vec![original.sender];
+        if let (Kind::Failed, Some(copy)) = (kind, &self.terms.copy_reports_to) {
+            to.extend(Some(copy).filter(|copy| copy.canonical() != original.sender.canonical()));
+        }
+        let (content, complete) = self.returned(original, kind, &to).await?;
         let report = Report {
             host_name: &self.terms.host_name,
             postmaster_at: &self.postmaster_at(original.sender, recipients).await?,
@@ -187,15 +190,38 @@ impl Reporter {
         let mut story = Story::new(queue_id);
         story.hop(at, What::Spool { size: bytes.len() as u64, message_id: Some(report.message_id()) });
         draft.commit.content.push(NewContent::Inline { label: Bytes::new(), bytes });
-        let mut to = vec![original.sender];
-        if let (Kind::Failed, Some(copy)) = (kind, &self.terms.copy_reports_to) {
-            to.extend(Some(copy).filter(|copy| copy.canonical() != original.sender.canonical()));
-        }
         self.send(draft, &mut story, &to, at).await?;
         let how = format!("made here, a report about the message {}", original.queue_id);
         story.hop(at, What::End { how, misuses: Vec::new() });
         draft.commit.changes.push(story.explanation(at));
         Ok(queue_id)
+    }
+
+    /// What a report to these returns of the original, and whether that is all of it.
+    ///
+    /// What is not ASCII is returned whole only to mailboxes here: no transfer encoding may be put over a message in a
+    /// message (RFC 2046 §5.2.1), and at a host without 8BITMIME the report, about which nobody is told, would be lost.
+    async fn returned(
+        &self,
+        original: &Original<'_>,
+        kind: Kind,
+        to: &[&Address],
+    ) -> Result<(Bytes, bool), Error> {
+        let whole = kind == Kind::Failed && original.parameters.ret == Some(Return::Full);
+        let (content, complete) = self.content(original, whole).await?;
+        let arrives = complete && (content.is_ascii() || self.are_here(to).await?);
+        Ok((content, arrives))
+    }
+
+    /// Whether all of them have mailboxes here.
+    async fn are_here(&self, all: &[&Address]) -> Result<bool, Error> {
+        for &one in all {
+            let resolution = self.directory.resolve(&ForwardPath::Address(one.clone())).await?;
+            if !matches!(resolution, Resolution::Recipients(_)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The beginning of a message with its header, or all of it if it is wanted, not too large and lines. A damaged one is
@@ -284,7 +310,10 @@ impl Reporter {
                 Resolution::Unattended => LOCAL.to_owned(),
                 Resolution::NotLocal | Resolution::HandedOn => self.terms.destinations.of(&recipient.host),
             };
-            draft.enqueue(self.entry(story.queue_id, destination, recipient, content, at));
+            let mut entry = self.entry(story.queue_id, destination, recipient, content, at);
+            // Its text is UTF-8 for everybody if it is for one.
+            entry.parameters.utf8 = to.iter().any(|one| !one.is_ascii());
+            draft.enqueue(entry);
         }
         Ok(())
     }
@@ -303,7 +332,7 @@ impl Reporter {
             destination,
             virtual_server: String::new(),
             reverse_path: String::new(),
-            parameters: MessageParameters { utf8: !recipient.is_ascii(), ..MessageParameters::default() },
+            parameters: MessageParameters::default(),
             recipients: vec![QueuedRecipient { address: recipient.to_string(), parameters: never() }],
             content,
             prefix: Bytes::new(),

@@ -401,6 +401,32 @@ fn returned_whole() {
     .assert_eq(returned);
 }
 
+/// RFC 6152 §3, RFC 2046 §5.2.1: a report that returned 8-bit content could not be handed to a host without 8BITMIME, and would
+/// be lost. So to others than our own such content goes back as its header.
+#[test]
+fn eight_bit_content_is_returned_whole_to_our_own_alone() {
+    let content = CONTENT.replace("C: marked-body\n", "C: gr\u{fc}n\n");
+    let refused = || Script::smtp().for_recipient("carol@example.net", Do::Reply("550 5.1.1 no such user"));
+    let reported = |sender: &str, content: &str| {
+        let mut network = exchanger(refused());
+        let seven_bit = network.host("192.0.2.3:25", Script::smtp().without("8BITMIME"));
+        let mail = format!("MAIL FROM:<{sender}> RET=FULL");
+        let mut world = World::asking_of(&network, "", &mail, &["<carol@example.net>"], content);
+        let ours = world.maildrop(usize::from(sender == "bob@example.org"));
+        assert_eq!(seven_bit.complaints(), Vec::<String>::new());
+        let theirs = seven_bit.taken().into_iter().map(|taken| String::from_utf8(taken.content).unwrap());
+        ours.into_iter().chain(theirs).collect::<Vec<_>>().concat()
+    };
+    let ours = reported("bob@example.org", &content);
+    let whole = "\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 8bit\n\nReceived: ";
+    assert!(ours.contains(whole) && ours.contains("\ngr\u{fc}n\n"), "{ours}");
+    let theirs = reported("zoe@[192.0.2.3]", &content);
+    assert!(theirs.contains("Subject: the plan\r\n") && theirs.contains("text/rfc822-headers"), "{theirs}");
+    assert!(theirs.is_ascii() && !theirs.contains("message/rfc822"), "{theirs}");
+    let theirs = reported("zoe@[192.0.2.3]", CONTENT);
+    assert!(theirs.contains("message/rfc822") && theirs.contains("\r\nmarked-body\r\n"), "{theirs}");
+}
+
 /// RFC 3461 §5.2.5 (c): a sender that asks for nothing of the kind is not told of a delay.
 #[test]
 fn late_and_not_told() {
@@ -490,6 +516,107 @@ fn utf8_where_it_is_not_taken() {
     assert!(world.maildrop(0).is_empty());
     let told = world.trace("bob@example.org");
     assert!(told.contains(" SMTPUTF8\n") && told.contains(", no TLS: relayed\n"), "{told}");
+}
+
+/// RFC 6531 §3.2: a message goes only with SMTPUTF8 if the header of a part needs it.
+#[test]
+fn utf8_in_the_header_of_a_part() {
+    let part = "C: --b\nC: Content-Type: text/plain; name=\"gr\u{fc}n\"\nC:\nC: marked-body\nC: --b--\n";
+    let multipart = "C: Content-Type: multipart/mixed; boundary=b\nC:\n";
+    let content =
+        CONTENT.replace("C: marked-body\n", part).replace("C:\nC: --b", &format!("{multipart}C: --b"));
+    let mail = "MAIL FROM:<bob@example.org> SMTPUTF8";
+    let mut world =
+        World::asking_of(&exchanger(Script::smtp()), "", mail, &["<carol@example.net>"], &content);
+    assert!(world.maildrop(1)[0].contains("\nStatus: 5.6.7\n"));
+    let takes = exchanger(Script::smtp().offering("SMTPUTF8"));
+    let mut world = World::asking_of(&takes, "", mail, &["<carol@example.net>"], &content);
+    assert!(world.maildrop(0).is_empty());
+    let told = world.trace("bob@example.org");
+    assert!(told.contains(" BODY=8BITMIME SMTPUTF8\n"), "{told}");
+}
+
+/// RFC 6533: to whom has an address in UTF-8, a report is UTF-8.
+#[test]
+fn a_sender_in_utf8_is_told_in_utf8() {
+    let refused = Script::smtp()
+        .offering("SMTPUTF8")
+        .at(testkit::peer::Stage::Rcpt, Do::Reply("550 5.1.1 no such user"));
+    let network = exchanger(refused);
+    let login = "AGrDvHJnZW5AZXhhbXBsZS5vcmcAc2VjcmV0";
+    let text = format!(
+        "given account j\u{fc}rgen@example.org secret\ngiven option authentication-without-tls on\n\
+         given client 1 submission\nS: 220 *\nC: EHLO client.example\n...\nS: 250 *\nC: AUTH PLAIN {login}\nS: 235 *\n\
+         C: MAIL FROM:<j\u{fc}rgen@example.org> SMTPUTF8 RET=HDRS\nS: 250 *\n\
+         C: RCPT TO:<r\u{e4}ca@example.net> ORCPT=utf-8;r\\\\x{{E4}}ca@example.com\nS: 250 *\n{CONTENT}"
+    );
+    let mut world = World::playing(&network, &text, "");
+    let reads = format!(
+        "# He reads\ngiven account j\u{fc}rgen@example.org secret\ngiven option authentication-without-tls on\n\
+         given client 2 pop3\n2S: +OK *\n2C: UTF8\n2S: +OK *\n2C: AUTH PLAIN {login}\n2S: +OK *\n\
+         2C: RETR 1\n2S: +OK *\n2...\n2S: .\n2C: QUIT\n2S: +OK *\n2S: <closed>\n"
+    );
+    expect![[r#"
+        Return-Path: <>
+        Delivered-To: jürgen@example.org
+        From: Mail Delivery System <postmaster@example.org>
+        To: <jürgen@example.org>
+        Subject: Your message could not be delivered
+        Date: Sun, 22 Nov 2026 10:00:00 +0000
+        Message-ID: <QUEUE-ID-2@mx.example>
+        In-Reply-To: <plan@client.example>
+        References: <plan@client.example>
+        Auto-Submitted: auto-replied
+        MIME-Version: 1.0
+        Content-Type: multipart/report; report-type=delivery-status;
+         boundary="report-QUEUE-ID-2"
+
+        --report-QUEUE-ID-2
+        Content-Type: text/plain; charset=utf-8
+        Content-Transfer-Encoding: 8bit
+
+        Your message of Sun, 22 Nov 2026 10:00:00 +0000 could not be delivered to:
+
+          räca@example.net
+            mx1.example.net said: 550 5.1.1 no such user
+            Check the address for typing errors. The mailbox may no longer exist.
+
+        It will not be tried again for these recipients. The header of your message
+        follows below.
+        The administrator of mx.example finds it under the number QUEUE-ID-1.
+
+        --report-QUEUE-ID-2
+        Content-Type: message/global-delivery-status
+        Content-Transfer-Encoding: 8bit
+
+        Reporting-MTA: dns; mx.example
+        X-Queue-ID: QUEUE-ID-1
+        Arrival-Date: Sun, 22 Nov 2026 10:00:00 +0000
+
+        Original-Recipient: utf-8; räca@example.com
+        Final-Recipient: utf-8; räca@example.net
+        Action: failed
+        Status: 5.1.1
+        Remote-MTA: dns; mx1.example.net
+        Diagnostic-Code: smtp; 550 5.1.1 no such user
+        Last-Attempt-Date: Sun, 22 Nov 2026 10:00:00 +0000
+
+        --report-QUEUE-ID-2
+        Content-Type: message/global-headers
+        Content-Transfer-Encoding: 8bit
+
+        Received: from client.example ([127.0.0.1])
+         by mx.example with UTF8SMTPA id QUEUE-ID-1
+         for <räca@example.net>;
+         Sun, 22 Nov 2026 10:00:00 +0000
+        From: Bob <bob@example.org>
+        To: Carol <carol@example.net>
+        Subject: the plan
+        Date: Sun, 22 Nov 2026 10:00:00 +0000
+        Message-ID: <plan@client.example>
+
+        --report-QUEUE-ID-2--
+    "#]].assert_eq(&world.read(&reads, "j\u{fc}rgen@example.org")[0]);
 }
 
 /// RFC 3030 §3: binary content goes by BDAT to who takes it, and comes back from others.

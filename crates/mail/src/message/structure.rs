@@ -148,6 +148,11 @@ impl StructureReader {
         }
     }
 
+    /// Whether the line that comes next, or has begun, may be of a header: the message's, or that of a part in it.
+    pub fn in_header(&self) -> bool {
+        self.parser.in_header()
+    }
+
     /// Ends a line that began in an earlier piece.
     fn end_line(&mut self, segment: &[u8]) {
         let before = segment.len().checked_sub(2).map_or(self.line.last, |at| segment[at]);

@@ -67,7 +67,7 @@ impl Letter {
             Some(signing) => signing.keys.of_author(&first).await?,
             None => None,
         };
-        let mut reading = Reading::new(&entry.prefix, identities.is_some());
+        let mut reading = Reading::new(entry, identities.is_some());
         reading.take(&first);
         let body = if first.len() < PIECE_OCTETS {
             Body::Whole(first)
@@ -128,13 +128,13 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(prefix: &[u8], signed: bool) -> Self {
+    fn new(entry: &QueueEntry, signed: bool) -> Self {
         let mut reading = Self {
-            survey: Survey::default(),
+            survey: Survey::new(entry.parameters.utf8),
             signer: signed.then(|| Signer::new(Terms::default())),
             octets: 0,
         };
-        reading.look(prefix);
+        reading.look(&entry.prefix);
         reading
     }
 

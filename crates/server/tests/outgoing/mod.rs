@@ -110,10 +110,15 @@ impl World {
              2S: +OK maildrop has {count} messages *\n{}2C: QUIT\n2S: +OK *\n2S: <closed>\n",
             retrieve.collect::<String>()
         );
-        let heard = self.play(&Transcript::parse(&text).unwrap()).output.remove(&2).unwrap();
+        self.read(&text, "bob@example.org")
+    }
+
+    /// The messages that the second client hears, whose sender this is.
+    pub(crate) fn read(&mut self, text: &str, sender: &str) -> Vec<String> {
+        let heard = self.play(&Transcript::parse(text).unwrap()).output.remove(&2).unwrap();
         let heard = String::from_utf8(heard).unwrap();
         let messages = heard.split(" octets\r\n").skip(1);
-        let told = self.0.trace("bob@example.org").unwrap();
+        let told = self.0.trace(sender).unwrap();
         let content = |rest: &str| rest.split_once("\r\n.\r\n").unwrap().0.replace("\r\n", "\n") + "\n";
         messages.map(|rest| without_ids(&told, &content(rest))).collect()
     }

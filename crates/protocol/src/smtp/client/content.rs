@@ -10,6 +10,7 @@
 //! content may have become another.
 
 use bytes::{BufMut, BytesMut};
+use mail::message::StructureReader;
 use memchr::{memchr_iter, memchr2};
 
 /// What must be known of a content before it is sent. Only a [`Survey`] makes it.
@@ -25,7 +26,7 @@ pub struct ContentFacts {
 impl ContentFacts {
     /// What one piece that is the whole content says.
     pub fn of(content: &[u8]) -> Self {
-        let mut survey = Survey::default();
+        let mut survey = Survey::new(true);
         survey.take(content);
         survey.finish()
     }
@@ -49,7 +50,8 @@ impl ContentFacts {
         self.eight_bit
     }
 
-    /// Whether there are octets above 127 in the header: what only SMTPUTF8 allows (RFC 6532 §3.2).
+    /// Whether octets above 127 were found in a header, the content's or that of a part at any level: what only SMTPUTF8
+    /// allows (RFC 6531 §3.2, RFC 6532 §3.2).
     pub fn eight_bit_header(&self) -> bool {
         self.eight_bit_header
     }
@@ -70,69 +72,51 @@ impl ContentFacts {
 /// ```
 /// use protocol::smtp::client::Survey;
 ///
-/// let mut survey = Survey::default();
+/// let mut survey = Survey::new(false);
 /// survey.take(b"Subject: x\r");
 /// survey.take(b"\n\r\nBody\n");
 /// assert!(survey.finish().bare_line_end());
 /// ```
-#[derive(Debug, Clone, Default)]
 pub struct Survey {
     size: u64,
     eight_bit: bool,
     eight_bit_header: bool,
-    header: Header,
+    /// Finds the headers, until octets above 127 were found in one.
+    structure: Option<Box<StructureReader>>,
     line_ends: LineEnds,
 }
 
-/// Looks for the empty line that ends the header, across pieces.
-#[derive(Debug, Clone, Copy, Default)]
-enum Header {
-    /// At the start of a line.
-    #[default]
-    LineStart,
-    InLine,
-    /// After a CR at the start of a line.
-    EmptyLine,
-    Over,
-}
-
-impl Header {
-    /// How many octets of the piece are of the header.
-    fn take(&mut self, piece: &[u8]) -> usize {
-        if matches!(self, Self::Over) {
-            return 0;
-        }
-        let mut at = 0;
-        while let Some(octet) = piece.get(at) {
-            *self = match (*self, octet) {
-                (Self::LineStart, b'\r') => Self::EmptyLine,
-                (Self::LineStart | Self::EmptyLine, b'\n') => Self::Over,
-                (_, b'\n') => Self::LineStart,
-                _ => Self::InLine,
-            };
-            at += 1;
-            match *self {
-                Self::Over => return at,
-                Self::InLine => {
-                    at = memchr::memchr(b'\n', &piece[at..]).map_or(piece.len(), |more| at + more)
-                }
-                _ => {}
-            }
-        }
-        piece.len()
-    }
-}
-
 impl Survey {
+    /// At the beginning of a content. Headers are looked at, which costs something, only in a `utf8` one, that came with
+    /// SMTPUTF8: any other is sent as it came, whatever its headers hold.
+    pub fn new(utf8: bool) -> Self {
+        Self {
+            size: 0,
+            eight_bit: false,
+            eight_bit_header: false,
+            structure: utf8.then(Box::default),
+            line_ends: LineEnds::default(),
+        }
+    }
+
     /// Takes the next piece.
     pub fn take(&mut self, piece: &[u8]) {
         self.size += piece.len() as u64;
-        let of_header = self.header.take(piece);
-        if !piece.is_ascii() {
-            self.eight_bit = true;
-            self.eight_bit_header |= !piece[..of_header].is_ascii();
-        }
+        self.eight_bit |= !piece.is_ascii();
+        self.look_for_headers(piece);
         self.line_ends.take(piece);
+    }
+
+    fn look_for_headers(&mut self, piece: &[u8]) {
+        let Some(structure) = &mut self.structure else { return };
+        for line in piece.split_inclusive(|octet| *octet == b'\n') {
+            if structure.in_header() && !line.is_ascii() {
+                self.eight_bit_header = true;
+                self.structure = None;
+                return;
+            }
+            structure.push(line);
+        }
     }
 
     /// What is known when all pieces were taken.
@@ -243,7 +227,7 @@ mod tests {
     use super::*;
 
     fn survey(pieces: &[&[u8]]) -> ContentFacts {
-        let mut survey = Survey::default();
+        let mut survey = Survey::new(true);
         pieces.iter().for_each(|piece| survey.take(piece));
         survey.finish()
     }
@@ -300,6 +284,35 @@ mod tests {
         }
         assert!(survey(&["ä".as_bytes()]).eight_bit());
         assert!(!survey(&[b"a\0"]).eight_bit());
+    }
+
+    /// RFC 6531 §3.2: "at any level within its MIME structure".
+    #[test]
+    fn headers_of_parts_are_headers() {
+        let multipart = |header: &str, body: &str, end: &str| {
+            format!(
+                "A: b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\u{e4}\r\n--b\r\n\
+                 Content-Type: {header}\r\n\r\n{body}\r\n--b--\r\n{end}\r\n"
+            )
+        };
+        for (content, expected) in [
+            (multipart("text/plain", "\u{e4}", "\u{e4}"), false),
+            (multipart("text/plain; name=\u{e4}", "x", ""), true),
+            (multipart("text/plain", "-- \r\nA: \u{e4}", ""), false),
+            (multipart("message/rfc822", "A: \u{e4}", ""), true),
+            (multipart("message/rfc822", "A: b\r\n\r\n\u{e4}", ""), false),
+            (multipart("message/global", "A: \u{e4}", ""), true),
+            (multipart("multipart/x; boundary=c", "--c\r\nA: \u{e4}\r\n\r\n", ""), true),
+            (multipart("multipart/x; boundary=c", "--c\r\n\r\n\u{e4}", ""), false),
+        ] {
+            for cut in [1, 7, content.len()] {
+                let pieces: Vec<&[u8]> = content.as_bytes().chunks(cut).collect();
+                assert_eq!(survey(&pieces).eight_bit_header(), expected, "{content}");
+            }
+            let mut unasked = Survey::new(false);
+            unasked.take(content.as_bytes());
+            assert!(!unasked.finish().eight_bit_header());
+        }
     }
 
     #[test]
