@@ -243,12 +243,11 @@ impl Open {
         if unseen.is_empty() {
             return Ok(());
         }
-        let (seen, written, modseq) = self.add_flag(unseen, Flag::Seen).await?;
-        for row in rows.iter_mut().filter(|row| seen.contains(row.uid)) {
-            row.flags.push(Flag::Seen);
-            // Whoever else marked it meanwhile: that change is told with its own mod-sequence.
-            if written.contains(row.uid) {
-                row.modseq = modseq;
+        self.add_flag(unseen.clone(), Flag::Seen).await?;
+        // Others may have changed them since they were read: flags and mod-sequence must be of one moment.
+        for after in self.flag_rows(&unseen).await? {
+            if let Some(row) = rows.iter_mut().find(|row| row.uid == after.uid) {
+                (row.flags, row.modseq) = (after.flags, after.modseq);
             }
         }
         Ok(())

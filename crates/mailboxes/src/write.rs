@@ -86,7 +86,8 @@ impl Open {
         after
     }
 
-    async fn flag_rows(&self, uids: &UidSet) -> Result<Vec<Row>> {
+    /// Flags and mod-sequences of those of these emails that are there now, ascending.
+    pub(crate) async fn flag_rows(&self, uids: &UidSet) -> Result<Vec<Row>> {
         let Some(roll) = self.roll().await? else { return Ok(Vec::new()) };
         let entries = roll.select(uids, ModSeq(0), usize::MAX).into_iter();
         Ok(entries.map(|entry| Row::new(entry.uid, entry.modseq, roll.flags(entry))).collect())
@@ -150,15 +151,10 @@ impl Open {
         Ok(())
     }
 
-    /// Adds one flag to at most [`limits::ANSWER_ROWS_MAX`] emails: which have it now, which of these did not have it before,
-    /// and the mod-sequence of the latter.
-    pub(crate) async fn add_flag(&self, uids: UidSet, flag: Flag) -> Result<(UidSet, UidSet, ModSeq)> {
-        let receipt =
-            self.mailboxes().commit(vec![self.flagging(uids, (FlagMode::Add, vec![flag]), None)]).await?;
-        match receipt.results.into_iter().next() {
-            Some(Applied::Flagged { changed, written, modseq, .. }) => Ok((changed, written, modseq)),
-            _ => Ok((UidSet::default(), UidSet::default(), ModSeq(0))),
-        }
+    /// Adds one flag to at most [`limits::ANSWER_ROWS_MAX`] emails.
+    pub(crate) async fn add_flag(&self, uids: UidSet, flag: Flag) -> Result<()> {
+        self.mailboxes().commit(vec![self.flagging(uids, (FlagMode::Add, vec![flag]), None)]).await?;
+        Ok(())
     }
 
     fn flagging(
