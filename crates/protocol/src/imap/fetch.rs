@@ -349,6 +349,17 @@ pub(super) fn write_row(
     written.end();
 }
 
+/// Writes a row of facts alone.
+pub(super) fn write_facts(out: &mut Vec<u8>, sequence: u32, row: &FetchRow, items: &[Item]) {
+    let mut writer = Writer::new(out);
+    writer.raw("* ").number(sequence).raw(" FETCH (");
+    for (place, item) in items.iter().enumerate() {
+        writer.raw(if place == 0 { "" } else { " " });
+        fact(&mut writer, item, row, false);
+    }
+    writer.raw(")").end();
+}
+
 /// An item that is not a section. What the row does not hold is NIL or 0: the email was there, its facts were not.
 fn fact(writer: &mut Writer<'_>, item: &Item, row: &FetchRow, globals: bool) {
     match item {

@@ -134,7 +134,7 @@ impl View {
             self.uids = self.uids.union(&arrived);
             announcements.push(Announcement::Exists(self.count()));
         }
-        announcements.extend(changes.flags.into_iter().filter_map(|row| self.flags(row)));
+        announcements.extend(self.flags(changes.flags));
         self.modseq = self.modseq.max(changes.highest_modseq);
         if self.vanished.is_empty() {
             self.announced = self.modseq;
@@ -143,16 +143,28 @@ impl View {
         announcements
     }
 
-    /// Flags that changed: an announcement, unless the client knows them or the email is gone.
-    pub(super) fn flags(&mut self, row: FetchRow) -> Option<Announcement> {
+    /// Flags that changed: announcements, of those that the client does not know and that are there.
+    pub(super) fn flags(&mut self, rows: Vec<FetchRow>) -> Vec<Announcement> {
+        let numbers = self.numbers(&rows);
+        rows.into_iter().filter_map(|row| self.flags_of(row, &numbers)).collect()
+    }
+
+    fn flags_of(&mut self, row: FetchRow, numbers: &BTreeMap<Uid, u32>) -> Option<Announcement> {
         let known = self.told.get(&row.modseq).is_some_and(|uids| uids.contains(row.uid));
         if known || self.vanished.contains(row.uid) {
             return None;
         }
-        let sequence = self.uids.rank(row.uid)?;
+        let &sequence = numbers.get(&row.uid)?;
         self.tell(row.uid, row.modseq);
         self.show(row.modseq);
         Some(Announcement::Flags { sequence, uid: row.uid, flags: row.flags, modseq: row.modseq })
+    }
+
+    /// The sequence numbers of these: all of an answer at once, because to find one is a pass over the mailbox.
+    pub(super) fn numbers(&self, rows: &[FetchRow]) -> BTreeMap<Uid, u32> {
+        let uids: UidSet = rows.iter().map(|row| row.uid).collect();
+        let (uids, numbers) = (uids.intersection(&self.uids), sequence::ranks(&self.uids, &uids));
+        uids.iter().zip(numbers.iter().map(|number| number.0)).collect()
     }
 
     /// Whether something is held.
@@ -271,6 +283,12 @@ mod tests {
         assert_eq!(view.uids(), &set(&[1, 3, 8, 9]));
         assert_eq!(view.release(Enabled::default()), []);
         assert_eq!(view.modseq(), ModSeq(12));
+    }
+
+    #[test]
+    fn numbers_are_those_of_what_is_there() {
+        let numbers = view().numbers(&[row(8, 1), row(4, 1), row(2, 1), row(9, 1)]);
+        assert_eq!(numbers.into_iter().collect::<Vec<_>>(), [(Uid(2), 2), (Uid(8), 5)]);
     }
 
     #[test]

@@ -65,8 +65,7 @@ impl ServerSession {
     pub(super) fn more_flags(&mut self, job: Job, after: After, asked: u64, answer: Answer) {
         let mut more = UidSet::new();
         if let (Answer::Rows { rows, rest }, State::Selected(selected)) = (answer, &mut self.state) {
-            let told: Vec<_> = rows.into_iter().filter_map(|row| selected.view.flags(row)).collect();
-            view::write(&told, self.enabled, &mut self.out);
+            view::write(&selected.view.flags(rows), self.enabled, &mut self.out);
             // Each answer must come nearer to the end.
             more = if rest.len() < asked { rest } else { more };
         }

@@ -118,7 +118,7 @@ impl ServerSession {
                     return self.failed(job, &Answer::Unavailable, Missing::NonExistent);
                 }
                 fetching.rest = rest;
-                rows.into_iter().for_each(|row| self.row(&mut fetching, row));
+                self.rows(&mut fetching, &rows);
             }
             Answer::Content(content) => {
                 let Some(Piece::Stretch(stretch)) = fetching.pieces.front_mut() else { return self.close() };
@@ -168,12 +168,21 @@ impl ServerSession {
         self.complete(job, text, Poll::IfNews);
     }
 
-    fn row(&mut self, fetching: &mut Fetching, row: FetchRow) {
+    fn rows(&mut self, fetching: &mut Fetching, rows: &[FetchRow]) {
+        let Some(selected) = self.selected() else { return };
+        let numbers = selected.view.numbers(rows);
+        for row in rows {
+            if let Some(&sequence) = numbers.get(&row.uid) {
+                self.row(fetching, sequence, row);
+            }
+        }
+    }
+
+    fn row(&mut self, fetching: &mut Fetching, sequence: u32, row: &FetchRow) {
         let condstore = self.enabled.condstore;
         let Some(selected) = self.selected_mut() else { return };
-        let Some(sequence) = selected.view.uids().rank(row.uid) else { return };
         fetching.missing = fetching.missing.saturating_sub(1);
-        fetching.undecodable |= fetch::is_undecodable(&row);
+        fetching.undecodable |= fetch::is_undecodable(row);
         // RFC 3501 §6.4.5: if \Seen was set, the changed flags are part of the answer.
         let changed = fetching.request.wants.mark_seen && selected.view.is_news(row.modseq);
         let added = Added { flags: changed, modseq: changed && condstore };
@@ -186,6 +195,6 @@ impl ServerSession {
         if says_modseq {
             selected.view.show(row.modseq);
         }
-        fetch::write_row(&mut fetching.pieces, &fetching.request, sequence, &row, added);
+        fetch::write_row(&mut fetching.pieces, &fetching.request, sequence, row, added);
     }
 }

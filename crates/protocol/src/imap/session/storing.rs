@@ -14,10 +14,11 @@ use std::collections::VecDeque;
 use mail::{ModSeq, UidSet};
 
 use super::answered::done_but_for;
-use super::{Job, Missing, Poll, ServerSession, Then};
+use super::{Job, Missing, Poll, ServerSession, State, Then};
 use crate::imap::command::Store;
+use crate::imap::fetch::{self, Item};
 use crate::imap::limits::STORED_AT_ONCE;
-use crate::imap::responses::{Condition, Text, Writer};
+use crate::imap::responses::{Condition, Text};
 use crate::imap::sequence::{self, Numbers};
 use crate::imap::server::{Answer, FetchRow, Question, StoreMode};
 
@@ -128,35 +129,31 @@ impl ServerSession {
             return self.failed(job, &answer, Missing::NonExistent);
         };
         if let Some(slice) = storing.slices.pop_front() {
-            rows.iter().for_each(|row| self.write_stored(row, slice.says_flags, storing.numbers));
+            self.write_stored(&rows, slice.says_flags, storing.numbers);
             storing.done(&slice, &rows, modified);
         }
         self.store_on(job, storing);
     }
 
-    fn write_stored(&mut self, row: &FetchRow, says_flags: bool, numbers: Numbers) {
-        let enabled = self.enabled;
-        let mut out = std::mem::take(&mut self.out);
-        if let Some(selected) = self.selected_mut() {
+    fn write_stored(&mut self, rows: &[FetchRow], says_flags: bool, numbers: Numbers) {
+        let condstore = self.enabled.condstore;
+        // RFC 3501 §6.4.8: a UID command's answers say the UID. RFC 7162 §3.2.4: so do all that say MODSEQ.
+        let said = [
+            (Item::Uid, numbers == Numbers::Uid || condstore),
+            (Item::Flags, says_flags),
+            (Item::ModSeq, condstore),
+        ];
+        let items: Vec<_> = said.into_iter().filter(|(_, says)| *says).map(|(item, _)| item).collect();
+        let State::Selected(selected) = &mut self.state else { return };
+        let sequence_numbers = selected.view.numbers(rows);
+        for row in rows {
             selected.view.tell(row.uid, row.modseq);
-            let sequence = selected.view.uids().rank(row.uid).filter(|_| says_flags || enabled.condstore);
-            if let Some(sequence) = sequence {
-                let mut writer = Writer::new(&mut out);
-                writer.raw(&format!("* {sequence} FETCH ("));
-                // RFC 3501 §6.4.8: a UID command's answers say the UID. RFC 7162 §3.2.4: so do all that say MODSEQ.
-                if numbers == Numbers::Uid || enabled.condstore {
-                    writer.raw(&format!("UID {} ", row.uid));
-                }
-                if says_flags {
-                    writer.raw("FLAGS ").flags(&row.flags);
-                }
-                if enabled.condstore {
-                    writer.raw(if says_flags { " " } else { "" }).raw(&format!("MODSEQ ({})", row.modseq));
-                    selected.view.show(row.modseq);
-                }
-                writer.raw(")").end();
+            let sequence = sequence_numbers.get(&row.uid).filter(|_| says_flags || condstore);
+            let Some(sequence) = sequence else { continue };
+            if condstore {
+                selected.view.show(row.modseq);
             }
+            fetch::write_facts(&mut self.out, *sequence, row, &items);
         }
-        self.out = out;
     }
 }
