@@ -374,14 +374,13 @@ fn store(cursor: &mut Cursor<'_>, known: Known<'_>, numbers: Numbers) -> Parsed<
     let uids = set(cursor, known, numbers)?;
     cursor.space()?;
     let unchanged_since = if cursor.peek() == Some(b'(') { Some(unchanged_since(cursor)?) } else { None };
-    let mode = match cursor.peek() {
-        Some(b'+') => StoreMode::Add,
-        Some(b'-') => StoreMode::Remove,
-        _ => StoreMode::Set,
+    let mode = if cursor.eat(b'+') {
+        StoreMode::Add
+    } else if cursor.eat(b'-') {
+        StoreMode::Remove
+    } else {
+        StoreMode::Set
     };
-    if mode != StoreMode::Set {
-        cursor.expect(cursor.peek().unwrap_or_default())?;
-    }
     let silent = match cursor.atom()?.to_ascii_uppercase().as_str() {
         "FLAGS" => false,
         "FLAGS.SILENT" => true,

@@ -51,7 +51,6 @@ impl ServerSession {
         let searching = Searching { numbers, returns, modseq: program.modseq };
         match program.charset {
             Charset::Unknown => {
-                // RFC 5182 §2.1: a NO empties what was saved.
                 self.save(&searching, UidSet::new());
                 return self.wrong(job, Misuse::UnknownCharset);
             }
@@ -69,6 +68,7 @@ impl ServerSession {
         self.ask(job, Then::Found(Box::new(searching)), question);
     }
 
+    /// Remembers what was found, if that is wished. RFC 5182 §2.1: a NO empties what was saved.
     fn save(&mut self, searching: &Searching, found: UidSet) {
         if let Some(selected) = self.selected_mut().filter(|_| searching.saves()) {
             selected.saved = found;
@@ -97,7 +97,10 @@ impl ServerSession {
                 let modseq = rows.iter().map(|row| row.modseq).max();
                 self.write_found(job, searching, found, modseq);
             }
-            other => self.failed(job, &other, Missing::NonExistent),
+            other => {
+                self.save(searching, UidSet::new());
+                self.failed(job, &other, Missing::NonExistent);
+            }
         }
     }
 

@@ -514,6 +514,28 @@ fn answers_about_many_emails_go_out_in_pieces() {
     assert!(large.answer(back).1 < limits::OUTPUT_MAX + 32 * 1024);
 }
 
+/// RFC 5182 §2.1.
+#[test]
+fn a_search_that_fails_saves_nothing() {
+    let large = Large(10);
+    let mut client = Client::new();
+    let commands =
+        "a LOGIN bob secret\r\ns SELECT INBOX\r\nb SEARCH RETURN (SAVE MIN) MODSEQ 1\r\nc SEARCH $\r\n";
+    client.session.receive(client.now, commands.as_bytes());
+    loop {
+        let answer = match client.session.next() {
+            Step::Send(_) => continue,
+            Step::Ask(Question::Fetch { .. }) => Answer::Unavailable,
+            Step::Ask(Question::Search { key: SearchKey::Uids(saved), .. }) => {
+                return assert_eq!(saved, UidSet::new());
+            }
+            Step::Ask(question) => large.decide(question),
+            step => panic!("{step:?}"),
+        };
+        client.session.answer(client.now, answer);
+    }
+}
+
 #[test]
 fn idle_tells_at_once() {
     let mut application = Application::with_emails(1);
