@@ -109,7 +109,7 @@ impl Connection {
                 Ok(Answer::Changes(changes(self.selected()?.changes(since).await?)))
             }
             Question::Fetch { uids, wants } => self.fetch(&uids, wants).await,
-            Question::Vanished { since, among } => self.vanished(since, among.as_ref()).await,
+            Question::Vanished { since, among } => self.vanished(since, &among).await,
             Question::Read { uid, section, form, offset } => self.read(uid, (&section, form), offset).await,
             Question::Search { key, modseq } => self.search(&key, modseq).await,
             Question::Store { uids, mode, flags, unchanged_since } => {
@@ -118,7 +118,7 @@ impl Connection {
             Question::Copy { uids, to } => Ok(copied(self.selected()?.copy(&uids, &to).await?)),
             Question::Move { uids, to } => Ok(copied(self.selected()?.move_to(&uids, &to).await?)),
             Question::Expunge(among) => done(self.selected()?.expunge(among.as_ref()).await),
-            Question::AppendBegin { to, size, first, .. } => self.append_begin(&to, size, first).await,
+            Question::AppendBegin { to, size, first } => self.append_begin(&to, size, first).await,
             Question::AppendChunk(piece) => self.append_chunk(piece).await,
             Question::AppendNext { last, flags, date } => self.append_next(last, flags, date).await,
             Question::AppendFinish { last, flags, date } => self.append_finish(last, flags, date).await,
@@ -185,8 +185,8 @@ impl Connection {
         done(self.mailboxes.create(self.account()?, path, special_use).await)
     }
 
-    async fn vanished(&self, since: ModSeq, among: Option<&UidSet>) -> Result<Answer> {
-        let uids = self.selected()?.vanished(since, among).await?;
+    async fn vanished(&self, since: ModSeq, among: &UidSet) -> Result<Answer> {
+        let uids = self.selected()?.vanished(since, Some(among)).await?;
         Ok(Answer::Found { uids, modseq: None })
     }
 
@@ -479,7 +479,7 @@ pub(crate) mod tests {
 
     async fn append(handler: &mut ImapHandler, content: &'static str) -> Answer {
         let (to, size) = (MailboxPath::inbox(), content.len() as u64);
-        let begin = Question::AppendBegin { to, size, utf8: false, binary: false, first: true };
+        let begin = Question::AppendBegin { to, size, first: true };
         assert_eq!(ask(handler, begin).await, Answer::Done);
         let (first, last) = content.split_at(content.len() / 2);
         assert_eq!(ask(handler, Question::AppendChunk(first.into())).await, Answer::Done);
@@ -575,13 +575,7 @@ pub(crate) mod tests {
     fn an_append_that_was_abandoned_leaves_nothing() {
         run(async |place: Place| {
             let mut handler = place.signed_in().await;
-            let begin = Question::AppendBegin {
-                to: MailboxPath::inbox(),
-                size: 4,
-                utf8: false,
-                binary: false,
-                first: true,
-            };
+            let begin = Question::AppendBegin { to: MailboxPath::inbox(), size: 4, first: true };
             assert_eq!(ask(&mut handler, begin).await, Answer::Done);
             assert_eq!(ask(&mut handler, Question::AppendAbandoned).await, Answer::Done);
             let finish = Question::AppendFinish { last: "abcd".into(), flags: vec![], date: None };

@@ -72,7 +72,7 @@ pub enum Question {
         /// What the client has seen.
         since: ModSeq,
         /// Only among these.
-        among: Option<UidSet>,
+        among: UidSet,
     },
     /// FETCH of these, in ascending order; an answer holds at most 64 KiB or 256 rows, the session asks for the rest.
     /// [`Answer::Rows`].
@@ -135,10 +135,6 @@ pub enum Question {
         to: MailboxPath,
         /// The literal's announced size, octets.
         size: u64,
-        /// Sent as `UTF8 (~{n}`: the header may hold UTF-8 (RFC 6855 §4).
-        utf8: bool,
-        /// A literal8 (RFC 3516 §4.4): the content may hold NUL.
-        binary: bool,
         /// The command's first message; else one more of the same command (RFC 3502).
         first: bool,
     },

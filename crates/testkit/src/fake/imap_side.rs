@@ -154,7 +154,7 @@ impl ImapSide {
             Question::Changes { since } => Answer::Changes(mailbox.changes(since)),
             Question::Fetch { uids, wants } => fetch(mailbox, &uids, &wants),
             Question::Vanished { since, among } => {
-                Answer::Found { uids: mailbox.vanished(since, among.as_ref()), modseq: None }
+                Answer::Found { uids: mailbox.vanished(since, &among), modseq: None }
             }
             Question::Read { uid, section, form, offset } => {
                 Answer::Content(read(mailbox, uid, &section, form, offset))

@@ -140,9 +140,9 @@ impl Mailbox {
     }
 
     /// Those that went after `since`.
-    pub(super) fn vanished(&self, since: ModSeq, among: Option<&UidSet>) -> UidSet {
+    pub(super) fn vanished(&self, since: ModSeq, among: &UidSet) -> UidSet {
         let gone = self.vanished.iter().filter(|(_, at)| *at > since).map(|(uid, _)| *uid);
-        gone.filter(|uid| among.is_none_or(|among| among.contains(*uid))).collect()
+        gone.filter(|uid| among.contains(*uid)).collect()
     }
 
     pub(super) fn search(&self, key: &SearchKey) -> UidSet {

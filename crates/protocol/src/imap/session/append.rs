@@ -49,13 +49,7 @@ impl Append {
     }
 
     fn begin(&self) -> Question {
-        Question::AppendBegin {
-            to: self.to.clone(),
-            size: self.size,
-            utf8: self.message.form == Form::Utf8,
-            binary: self.message.form != Form::Literal,
-            first: self.messages == 1,
-        }
+        Question::AppendBegin { to: self.to.clone(), size: self.size, first: self.messages == 1 }
     }
 }
 

@@ -77,7 +77,7 @@ impl ServerSession {
         match vanished {
             None => self.fetch_from(job, fetching, uids),
             Some(among) => {
-                let question = Question::Vanished { since, among: Some(among.clone()) };
+                let question = Question::Vanished { since, among: among.clone() };
                 self.ask(job, Then::FetchVanished(fetching, uids, among), question);
             }
         }

@@ -104,7 +104,7 @@ impl ServerSession {
             None => self.conclude(job, text),
             Some(resyncing) => {
                 let question =
-                    Question::Vanished { since: resyncing.since, among: Some(resyncing.doubtful.clone()) };
+                    Question::Vanished { since: resyncing.since, among: resyncing.doubtful.clone() };
                 self.ask(job, Then::Resync(Box::new(resyncing)), question);
             }
         }
