@@ -145,6 +145,7 @@ mod tests {
                 highest_modseq: ModSeq(0),
                 messages: 0,
                 unseen: 0,
+                deleted: 0,
                 size: 0,
                 special_use: None,
             })

@@ -312,6 +312,7 @@ mod tests {
             highest_modseq: ModSeq(modseq),
             messages: 0,
             unseen: 0,
+            deleted: 0,
             size: 0,
             special_use: None,
         };

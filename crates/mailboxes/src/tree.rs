@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mail::{Flag, MailboxPath, ModSeq, SpecialUse, UidSet};
+use mail::{MailboxPath, ModSeq, SpecialUse, UidSet};
 use store::read::MailboxRecord;
 use store::{Change, Commit};
 
@@ -61,8 +61,6 @@ impl Mailboxes {
     /// [`Error::NoSuchMailbox`], the store's.
     pub async fn status(&self, account: i64, path: &MailboxPath) -> Result<Status> {
         let record = self.find(account, path).await?;
-        let roll = self.roll((account, record.id)).await?;
-        let deleted = roll.map_or(0, |roll| roll.flagged(&Flag::Deleted).len());
         Ok(Status {
             messages: record.messages,
             unseen: record.unseen,
@@ -70,7 +68,7 @@ impl Mailboxes {
             uid_validity: record.uid_validity,
             highest_modseq: record.highest_modseq,
             size: record.size,
-            deleted: u32::try_from(deleted).unwrap_or(u32::MAX),
+            deleted: record.deleted,
         })
     }
 

@@ -222,25 +222,29 @@ fn count_tallies(sql: &mut dyn Sql, repair: Option<i64>) -> Result<u64, Error> {
     let wrong = sql::rows(
         sql,
         "SELECT t.mailbox, COALESCE(e.messages, 0), COALESCE(e.unseen, 0), COALESCE(e.size, 0), COALESCE(e.last, 0),
-                COALESCE(e.modseq, 0)
+                COALESCE(e.modseq, 0), COALESCE(e.deleted, 0)
          FROM tallies t LEFT JOIN
          (SELECT mailbox, COUNT(*) AS messages, MAX(uid) AS last, MAX(modseq) AS modseq,
                  CAST(SUM(CASE WHEN (flags & 1) = 0 THEN 1 ELSE 0 END) AS BIGINT) AS unseen,
+                 CAST(SUM(CASE WHEN (flags & 8) <> 0 THEN 1 ELSE 0 END) AS BIGINT) AS deleted,
                  CAST(SUM(size) AS BIGINT) AS size
           FROM emails GROUP BY mailbox) AS e ON e.mailbox = t.mailbox
          WHERE t.messages <> COALESCE(e.messages, 0) OR t.unseen <> COALESCE(e.unseen, 0)
             OR t.size <> COALESCE(e.size, 0) OR t.uid_next <= COALESCE(e.last, 0)
-            OR t.modseq < COALESCE(e.modseq, 0)",
+            OR t.modseq < COALESCE(e.modseq, 0) OR t.deleted <> COALESCE(e.deleted, 0)",
         &[],
-        |row| Ok([row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?, row.int(4)?, row.int(5)?]),
+        |row| {
+            let counts = [row.int(1)?, row.int(2)?, row.int(3)?, row.int(4)?, row.int(5)?, row.int(6)?];
+            Ok((row.int(0)?, counts))
+        },
     )?;
     if repair.is_some() {
-        for [mailbox, messages, unseen, size, last, modseq] in &wrong {
+        for (mailbox, [messages, unseen, size, last, modseq, deleted]) in &wrong {
             sql.execute(
-                "UPDATE tallies SET messages = ?2, unseen = ?3, size = ?4,
+                "UPDATE tallies SET messages = ?2, unseen = ?3, size = ?4, deleted = ?7,
                  uid_next = CASE WHEN uid_next <= ?5 THEN ?5 + 1 ELSE uid_next END,
                  modseq = CASE WHEN modseq < ?6 THEN ?6 ELSE modseq END WHERE mailbox = ?1",
-                values![*mailbox, *messages, *unseen, *size, *last, *modseq],
+                values![*mailbox, *messages, *unseen, *size, *last, *modseq, *deleted],
             )?;
         }
     }

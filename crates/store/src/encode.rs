@@ -16,7 +16,7 @@ pub(crate) struct FlagColumns {
 /// `\Seen`.
 pub(crate) const SEEN: u8 = 1;
 /// `\Deleted`.
-pub(crate) const DELETED: u8 = 8;
+const DELETED: u8 = 8;
 
 impl FlagColumns {
     pub(crate) fn new(flags: &[Flag]) -> Self {
@@ -63,6 +63,10 @@ impl FlagColumns {
 
     pub(crate) fn seen(&self) -> bool {
         self.bits & SEEN != 0
+    }
+
+    pub(crate) fn deleted(&self) -> bool {
+        self.bits & DELETED != 0
     }
 
     fn has_keyword(&self, name: &str) -> bool {

@@ -103,6 +103,8 @@ pub struct MailboxRecord {
     pub messages: u32,
     /// Emails without `\Seen`.
     pub unseen: u32,
+    /// Emails with `\Deleted`.
+    pub deleted: u32,
     /// Octets in all.
     pub size: u64,
     /// Special use, as an attribute without backslash: `Sent`.

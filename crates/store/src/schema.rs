@@ -101,6 +101,10 @@ CREATE TABLE dkim_keys (
 const PARAMETERS: &str = "
 ALTER TABLE queue ADD COLUMN envelope TEXT NOT NULL DEFAULT '';
 ALTER TABLE accounts ADD COLUMN scram TEXT NOT NULL DEFAULT '';
+-- Emails that are marked as deleted.
+ALTER TABLE tallies ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+UPDATE tallies SET deleted =
+    (SELECT COUNT(*) FROM emails WHERE emails.mailbox = tallies.mailbox AND (emails.flags & 8) <> 0);
 ";
 
 /// Brings the schema to [`VERSION`].

@@ -52,10 +52,11 @@ impl Model {
         self.emails.insert(self.uid_next, (size, flags));
     }
 
-    fn counters(&self) -> (u32, u32, u64, u32) {
+    fn counters(&self) -> (u32, u32, u32, u64, u32) {
         let unseen = self.emails.values().filter(|(_, flags)| !flags.contains(&Flag::Seen)).count();
+        let deleted = self.emails.values().filter(|(_, flags)| flags.contains(&Flag::Deleted)).count();
         let size = self.emails.values().map(|(size, _)| size).sum();
-        (self.emails.len() as u32, unseen as u32, size, self.uid_next + 1)
+        (self.emails.len() as u32, unseen as u32, deleted as u32, size, self.uid_next + 1)
     }
 }
 
@@ -199,8 +200,8 @@ async fn run(steps: Vec<Step>) {
 
 async fn compare(store: &Store, mailbox: i64, model: &Model, results: &[Applied]) {
     let (record, uids) = store.uids(mailbox).await.unwrap().unwrap();
-    let MailboxRecord { messages, unseen, size, uid_next, .. } = record;
-    assert_eq!((messages, unseen, size, uid_next), model.counters(), "after {results:?}");
+    let MailboxRecord { messages, unseen, deleted, size, uid_next, .. } = record;
+    assert_eq!((messages, unseen, deleted, size, uid_next), model.counters(), "after {results:?}");
     assert_eq!(uids, model.emails.keys().map(|uid| Uid(*uid)).collect::<UidSet>());
     let emails = store.emails(mailbox, &uids, 1000).await.unwrap();
     let rows: BTreeMap<u32, (u64, Vec<Flag>)> =

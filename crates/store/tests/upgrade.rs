@@ -27,6 +27,7 @@ CREATE INDEX queue_due ON queue (due);
 DROP TABLE destinations;
 DROP TABLE dkim_keys;
 ALTER TABLE accounts DROP COLUMN scram;
+ALTER TABLE tallies DROP COLUMN deleted;
 UPDATE state SET value = 1 WHERE name = 'schema';
 ";
 
@@ -34,6 +35,7 @@ UPDATE state SET value = 1 WHERE name = 'schema';
 const BACK_TO_2: &str = "
 ALTER TABLE queue DROP COLUMN envelope;
 ALTER TABLE accounts DROP COLUMN scram;
+ALTER TABLE tallies DROP COLUMN deleted;
 UPDATE state SET value = 2 WHERE name = 'schema';
 ";
 

@@ -45,6 +45,7 @@ pub(crate) struct Tally {
     pub(crate) modseq: u64,
     pub(crate) messages: i64,
     pub(crate) unseen: i64,
+    pub(crate) deleted: i64,
     pub(crate) size: i64,
     changed: bool,
 }
@@ -80,7 +81,7 @@ impl Apply<'_> {
         }
         let found = sql::first(
             self.sql,
-            "SELECT m.account, m.uid_validity, t.uid_next, t.modseq, t.messages, t.unseen, t.size
+            "SELECT m.account, m.uid_validity, t.uid_next, t.modseq, t.messages, t.unseen, t.size, t.deleted
              FROM mailboxes m JOIN tallies t ON t.mailbox = m.id WHERE m.id = ?1",
             values![mailbox],
             |row| {
@@ -92,6 +93,7 @@ impl Apply<'_> {
                     messages: row.int(4)?,
                     unseen: row.int(5)?,
                     size: row.int(6)?,
+                    deleted: row.int(7)?,
                     changed: false,
                 })
             },
@@ -115,6 +117,7 @@ impl Apply<'_> {
             modseq: 1,
             messages: 0,
             unseen: 0,
+            deleted: 0,
             size: 0,
             changed: false,
         };
@@ -180,9 +183,17 @@ impl Apply<'_> {
         for (mailbox, tally) in &self.books.tallies {
             let Some(tally) = tally.filter(|tally| tally.changed) else { continue };
             self.sql.execute(
-                "UPDATE tallies SET uid_next = ?2, modseq = ?3, messages = ?4, unseen = ?5, size = ?6
-                 WHERE mailbox = ?1",
-                values![*mailbox, tally.uid_next, tally.modseq, tally.messages, tally.unseen, tally.size],
+                "UPDATE tallies SET uid_next = ?2, modseq = ?3, messages = ?4, unseen = ?5, size = ?6,
+                 deleted = ?7 WHERE mailbox = ?1",
+                values![
+                    *mailbox,
+                    tally.uid_next,
+                    tally.modseq,
+                    tally.messages,
+                    tally.unseen,
+                    tally.size,
+                    tally.deleted
+                ],
             )?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::{Apply, Scope};
 use crate::Error;
 use crate::change::{Applied, Change, FlagMode, MailboxRef};
 use crate::content::ContentId;
-use crate::encode::{DELETED, FlagColumns, uids_to_text};
+use crate::encode::{FlagColumns, uids_to_text};
 use crate::sql::{self, Value, narrow, values};
 
 /// An email's row, apart from its UID and mod-sequence.
@@ -88,6 +88,7 @@ impl Apply<'_> {
             uid.checked_add(1).ok_or_else(|| Error::Full(format!("mailbox {mailbox} has no UID left")))?;
         tally.messages += 1;
         tally.unseen += i64::from(!body.flags.seen());
+        tally.deleted += i64::from(body.flags.deleted());
         tally.size += octets(body.size)?;
         self.sql.execute(
             "INSERT INTO emails (mailbox, uid, modseq, flags, keywords, date, size, segment, start, prefix)
@@ -177,6 +178,7 @@ impl Apply<'_> {
             }
             if after != facts.flags {
                 tally.unseen += i64::from(facts.flags.seen()) - i64::from(after.seen());
+                tally.deleted += i64::from(after.deleted()) - i64::from(facts.flags.deleted());
                 written.push((facts.uid, after));
             }
         }
@@ -280,7 +282,7 @@ impl Apply<'_> {
         let modseq = tally.modseq + 1;
         let mut gone = Vec::new();
         for facts in self.facts(mailbox, uids)? {
-            if only_deleted && facts.flags.bits & DELETED == 0 {
+            if only_deleted && !facts.flags.deleted() {
                 continue;
             }
             self.sql
@@ -288,6 +290,7 @@ impl Apply<'_> {
             self.hold(facts.content, -1)?;
             tally.messages -= 1;
             tally.unseen -= i64::from(!facts.flags.seen());
+            tally.deleted -= i64::from(facts.flags.deleted());
             tally.size -= facts.size;
             gone.push(Uid(facts.uid));
         }

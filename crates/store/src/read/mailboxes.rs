@@ -14,7 +14,7 @@ impl Store {
     /// The mailboxes of an account, by path.
     pub async fn mailboxes(&self, account: i64) -> Result<Vec<MailboxRecord>, Error> {
         let text = "SELECT m.id, m.account, m.path, m.uid_validity, t.uid_next, t.modseq, t.messages, t.unseen, t.size,
-             m.special_use FROM mailboxes m JOIN tallies t ON t.mailbox = m.id WHERE m.account = ?1";
+             m.special_use, t.deleted FROM mailboxes m JOIN tallies t ON t.mailbox = m.id WHERE m.account = ?1";
         let mut all = self.ask(move |sql| sql::rows(sql, text, values![account], mailbox)).await?;
         all.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(all)
@@ -33,7 +33,7 @@ impl Store {
     ) -> Result<Option<MailboxRecord>, Error> {
         let path = path.clone();
         let text = "SELECT m.id, m.account, m.path, m.uid_validity, t.uid_next, t.modseq, t.messages, t.unseen, t.size,
-             m.special_use FROM mailboxes m JOIN tallies t ON t.mailbox = m.id WHERE m.account = ?1 AND m.path = ?2";
+             m.special_use, t.deleted FROM mailboxes m JOIN tallies t ON t.mailbox = m.id WHERE m.account = ?1 AND m.path = ?2";
         self.ask(move |sql| sql::first(sql, text, values![account, path.as_str()], mailbox)).await
     }
 
@@ -135,7 +135,7 @@ impl Store {
 fn mailbox_by_id(sql: &mut dyn Sql, id: i64) -> Result<Option<MailboxRecord>, Error> {
     let text =
         "SELECT m.id, m.account, m.path, m.uid_validity, t.uid_next, t.modseq, t.messages, t.unseen, t.size,
-         m.special_use FROM mailboxes m JOIN tallies t ON t.mailbox = m.id WHERE m.id = ?1";
+         m.special_use, t.deleted FROM mailboxes m JOIN tallies t ON t.mailbox = m.id WHERE m.id = ?1";
     sql::first(sql, text, values![id], mailbox)
 }
 
@@ -151,6 +151,7 @@ fn mailbox(row: &dyn Row) -> Result<MailboxRecord, Error> {
         unseen: narrow(row.int(7)?)?,
         size: narrow(row.int(8)?)?,
         special_use: row.text_or_null(9)?.map(str::to_owned),
+        deleted: narrow(row.int(10)?)?,
     })
 }
 
