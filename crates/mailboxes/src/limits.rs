@@ -34,8 +34,9 @@ pub const FIELD_NAME_OCTETS_MAX: usize = 64;
 /// through the network.
 pub const SMALL_OCTETS_MAX: u64 = 64 * 1024;
 
-/// Emails whose flags are kept in memory, by the whole process: 16 octets each. A mailbox with more is alone.
-pub const ROLL_EMAILS_MAX: usize = 1_000_000;
+/// Octets of memory that rolls take, by the whole process: the flags of a million emails whose keywords are alike. A roll that
+/// takes more is alone.
+pub const ROLLS_OCTETS_MAX: usize = 16 * 1024 * 1024;
 
 /// Octets of memory that headers, envelopes and structures of emails take that were listed lately, by the whole process:
 /// those of 20,000 usual emails.

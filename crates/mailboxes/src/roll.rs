@@ -180,6 +180,16 @@ impl Roll {
         self.uids.insert(row.uid);
     }
 
+    /// Octets of memory, about.
+    fn weight(&self) -> usize {
+        // An empty one has its first column, and a map for it.
+        const EMPTY: usize = 512;
+        // Each column stands in the list and in the map.
+        let columns = self.keywords.iter().map(|column| 2 * (size_of::<String>() + column.len()));
+        let entries = self.entries.len() * size_of::<Entry>();
+        EMPTY + entries + size_of_val(self.uids.runs()) + columns.sum::<usize>()
+    }
+
     /// Whether it has gathered more keywords than its emails can have: then it is read anew.
     fn is_overgrown(&self) -> bool {
         self.keywords.len() > self.entries.len() + limits::KEYWORDS_MAX
@@ -195,7 +205,7 @@ struct Kept {
     /// By mailbox.
     rolls: BTreeMap<i64, KeptRoll>,
     uses: u64,
-    emails: usize,
+    octets: usize,
 }
 
 #[derive(Debug)]
@@ -204,6 +214,7 @@ struct KeptRoll {
     used: u64,
     /// While the account's generation is this, nothing has changed.
     generation: Option<u64>,
+    octets: usize,
     roll: Arc<Roll>,
 }
 
@@ -225,15 +236,16 @@ impl Rolls {
             return;
         }
         kept.forget(mailbox);
-        while kept.emails + roll.entries.len() > limits::ROLL_EMAILS_MAX
+        let octets = roll.weight();
+        while kept.octets + octets > limits::ROLLS_OCTETS_MAX
             && let Some(oldest) = kept.rolls.iter().min_by_key(|(_, known)| known.used).map(|(id, _)| *id)
         {
             kept.forget(oldest);
         }
         kept.uses += 1;
-        kept.emails += roll.entries.len() + ROLL_EMAILS;
+        kept.octets += octets;
         let used = kept.uses;
-        kept.rolls.insert(mailbox, KeptRoll { used, generation, roll: roll.clone() });
+        kept.rolls.insert(mailbox, KeptRoll { used, generation, octets, roll: roll.clone() });
     }
 
     fn forget(&self, mailbox: i64) {
@@ -241,13 +253,10 @@ impl Rolls {
     }
 }
 
-/// What an empty roll counts, in emails: so that their number is bounded, too.
-const ROLL_EMAILS: usize = 32;
-
 impl Kept {
     fn forget(&mut self, mailbox: i64) {
         if let Some(known) = self.rolls.remove(&mailbox) {
-            self.emails -= known.roll.entries.len() + ROLL_EMAILS;
+            self.octets -= known.octets;
         }
     }
 }
@@ -370,15 +379,26 @@ mod tests {
             let entry = Entry { uid: Uid(1), marks: 0, modseq: ModSeq(1) };
             Arc::new(Roll { modseq: ModSeq(1), entries: vec![entry; emails], ..Roll::default() })
         };
-        let half = limits::ROLL_EMAILS_MAX / 2 - ROLL_EMAILS;
+        let half = (limits::ROLLS_OCTETS_MAX / 2 - many(0).weight()) / size_of::<Entry>();
         rolls.keep(1, &many(half), None);
         rolls.keep(2, &many(half), None);
         assert!(rolls.find(1).is_some());
         rolls.keep(3, &many(half), None);
         assert!(rolls.find(1).is_some() && rolls.find(2).is_none() && rolls.find(3).is_some());
-        rolls.keep(4, &many(2 * limits::ROLL_EMAILS_MAX), Some(3));
+        rolls.keep(4, &many(3 * half), Some(3));
         assert!(rolls.find(1).is_none() && rolls.find(3).is_none() && rolls.find(4).is_some());
         rolls.forget(4);
-        assert_eq!(rolls.0.lock().unwrap().emails, 0);
+        assert_eq!(rolls.0.lock().unwrap().octets, 0);
+    }
+
+    #[test]
+    fn keywords_weigh_what_they_take() {
+        let of = |keywords: &str| {
+            let mut roll = Roll::default();
+            roll.apply(changes(9, &[], vec![row(1, 2, 0, keywords), row(2, 3, 0, keywords)]));
+            roll.weight()
+        };
+        assert_eq!(of(&"k".repeat(64)) - of("k"), 2 * 63, "kept once for both emails, in two places");
+        assert!(of("k") > of(""));
     }
 }
