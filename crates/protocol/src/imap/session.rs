@@ -11,9 +11,11 @@
 mod announcing;
 mod answered;
 mod append;
+mod arriving;
 mod fetching;
 mod listing;
 mod naming;
+mod refusals;
 mod searching;
 mod selecting;
 mod sign_in;
@@ -32,22 +34,21 @@ use self::append::Append;
 use self::fetching::Fetching;
 use self::listing::Rows;
 use self::naming::Naming;
+use self::refusals::reproach;
 use self::searching::{PouringOn, Searching};
 use self::selecting::{Resyncing, Selecting};
 use self::storing::Storing;
 use super::capability::Enabled;
-use super::command::{self, Access, Allowed, Entry};
-use super::intake::{Event, Intake};
+use super::command::Access;
+use super::intake::Intake;
 use super::limits;
 use super::list::Listing;
-use super::message;
 use super::names::NameForm;
 use super::overheard::Ear;
 use super::responses::{Text, Writer};
-use super::sequence::Known;
 use super::server::{Answer, Config, News, Outcome, Question};
 use super::status::StatusItem;
-use super::syntax::{Announced, Cursor};
+use super::syntax::Announced;
 use super::view::View;
 use crate::lines::{Line, Lines};
 use crate::misuse::{Misuse, Misuses};
@@ -215,13 +216,6 @@ enum Then {
     AppendAbandoned(Text),
 }
 
-/// What a missing mailbox means for the command (RFC 3501 §7.1: TRYCREATE for APPEND and COPY).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    NonExistent,
-    TryCreate,
-}
-
 /// Whether to ask what changed although no news came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Poll {
@@ -290,30 +284,6 @@ impl ServerSession {
         }
     }
 
-    fn command_on(&mut self) -> bool {
-        let Some(event) = self.intake.next(&mut self.lines) else { return false };
-        self.overhear_command(&event);
-        match event {
-            Event::Broken(misuse) => self.broken(misuse),
-            _ if self.is_over_budget() => self.over_budget(),
-            Event::Announced(announced) => self.announced(announced),
-            Event::Complete => self.dispatch(),
-        }
-        true
-    }
-
-    fn overhear_command(&mut self, event: &Event) {
-        let Some(ear) = &mut self.ear else { return };
-        // What was answered before stands before.
-        ear.response(&self.out);
-        match event {
-            Event::Broken(misuse) => ear.broken(*misuse),
-            _ if self.intake.refusal().is_some() => ear.refused_line(),
-            Event::Announced(_) => ear.command(self.intake.text(), self.intake.line(), true),
-            Event::Complete => ear.command(self.intake.text(), self.intake.line(), false),
-        }
-    }
-
     /// Notes a line that is no part of a command.
     fn overhear_line(&mut self, line: &Line, note: impl FnOnce(&mut Ear, &[u8])) {
         let Some(ear) = &mut self.ear else { return };
@@ -324,15 +294,6 @@ impl ServerSession {
         }
     }
 
-    fn is_over_budget(&self) -> bool {
-        !self.is_signed_in() && self.intake.taken() > limits::OCTETS_BEFORE_SIGN_IN_MAX
-    }
-
-    fn over_budget(&mut self) {
-        self.misuses.note(Misuse::TooMuchBeforeSignIn);
-        self.bye("Too much input before sign-in");
-    }
-
     /// How the client writes and reads names of mailboxes.
     fn names(&self) -> NameForm {
         if self.enabled.utf8() { NameForm::Utf8 } else { NameForm::Utf7 }
@@ -340,106 +301,6 @@ impl ServerSession {
 
     fn is_signed_in(&self) -> bool {
         !matches!(self.state, State::BeforeSignIn)
-    }
-
-    /// A line that is none. The connection ends, because its end may have announced a literal whose octets must not be
-    /// read as commands.
-    fn broken(&mut self, misuse: Misuse) {
-        self.misuses.note(misuse);
-        self.bye(match misuse {
-            Misuse::LineTooLong => "Line too long",
-            Misuse::NulOctet => "NUL in a line",
-            _ => "Lines must end with CRLF",
-        });
-    }
-
-    /// A literal is announced: decided by its size, before it is read.
-    fn announced(&mut self, announced: Announced) {
-        if let Some(refusal) = self.intake.refusal().cloned() {
-            return self.refuse(announced, refusal);
-        }
-        if let Some(head) = message::first(self.intake.text(), self.names()) {
-            return self.append_announced(announced, head);
-        }
-        let (literal_max, command_max) = match self.is_signed_in() {
-            true => (limits::LITERAL_MAX, limits::COMMAND_MAX),
-            false => (limits::LITERAL_BEFORE_SIGN_IN_MAX, limits::COMMAND_BEFORE_SIGN_IN_MAX),
-        };
-        if announced.octets > literal_max {
-            self.misuses.note(Misuse::LiteralTooLarge);
-            return self.refuse(announced, Text::bad("Literal too large").with_code("TOOBIG"));
-        }
-        if self.intake.text().len() as u64 + announced.octets > command_max as u64 {
-            self.misuses.note(Misuse::CommandTooLarge);
-            return self.refuse(announced, Text::bad("Command too large").with_code("TOOBIG"));
-        }
-        if announced.waits {
-            self.out.extend_from_slice(b"+ OK\r\n");
-        }
-        self.intake.accept(announced.octets);
-    }
-
-    /// Refuses the command that announces this literal. A client that waits is answered at once; what is on its way
-    /// already is read and dropped, or the connection ends (RFC 7888 §4).
-    fn refuse(&mut self, announced: Announced, refusal: Text) {
-        let discard_max = if self.is_signed_in() { limits::DISCARD_MAX } else { 0 };
-        if announced.waits {
-            let job = self.job();
-            self.intake.take();
-            self.conclude(job, refusal);
-        } else if self.intake.discarded().saturating_add(announced.octets) <= discard_max {
-            self.intake.refuse(announced.octets, refusal);
-        } else {
-            let code = refusal.code.map(|code| format!("[{code}] ")).unwrap_or_default();
-            self.bye(&format!("{code}{}", refusal.text));
-        }
-    }
-
-    /// The command under way, before its name is known.
-    fn job(&self) -> Job {
-        Job { tag: self.intake.tag().unwrap_or("*").to_owned(), moves_numbers: false }
-    }
-
-    /// A command is complete: finds it, checks whether it is allowed now, reads its arguments and starts it.
-    fn dispatch(&mut self) {
-        let mut job = self.job();
-        let refusal = self.intake.refusal().cloned();
-        let text = self.intake.take();
-        if let Some(refusal) = refusal {
-            return self.conclude(job, refusal);
-        }
-        let mut cursor = Cursor::new(&text).with_names(self.names());
-        if cursor.tag().and_then(|_| cursor.space()).is_err() {
-            job.tag = "*".to_owned();
-            return self.wrong(job, Misuse::MalformedTag);
-        }
-        let Some(entry) = command::find(&mut cursor) else { return self.wrong(job, Misuse::UnknownCommand) };
-        if let Err(misuse) = self.check(entry) {
-            return self.wrong(job, misuse);
-        }
-        job.moves_numbers = entry.moves_numbers;
-        let empty = UidSet::new();
-        let known = self.selected().map_or(Known { map: &empty, saved: &empty }, |selected| Known {
-            map: selected.view.uids(),
-            saved: &selected.saved,
-        });
-        match entry.read(cursor, known) {
-            Ok(command) => self.start(job, command),
-            Err(misuse) => self.wrong(job, misuse),
-        }
-    }
-
-    /// Is the command allowed in this state (RFC 3501 §3)?
-    fn check(&self, entry: &Entry) -> Result<(), Misuse> {
-        match (entry.allowed, &self.state) {
-            (Allowed::Always, _)
-            | (Allowed::BeforeSignIn, State::BeforeSignIn)
-            | (Allowed::AfterSignIn, State::SignedIn | State::Selected(_))
-            | (Allowed::Selected, State::Selected(_)) => Ok(()),
-            (Allowed::BeforeSignIn, _) if entry.name == "STARTTLS" => Err(Misuse::TlsAfterSignIn),
-            (Allowed::BeforeSignIn, _) => Err(Misuse::SignInTwice),
-            _ => Err(Misuse::CommandInWrongState),
-        }
     }
 
     fn selected(&self) -> Option<&Selected> {
@@ -473,6 +334,12 @@ impl ServerSession {
     fn bye(&mut self, text: &str) {
         Writer::new(&mut self.out).untagged(&format!("BYE {text}"));
         self.close();
+    }
+
+    /// The last word is why a command is refused, of which more is on its way than is read.
+    fn bye_refusing(&mut self, text: &Text) {
+        let code = text.code.as_ref().map(|code| format!("[{code}] ")).unwrap_or_default();
+        self.bye(&format!("{code}{}", text.text));
     }
 
     fn close(&mut self) {
@@ -513,42 +380,6 @@ impl ServerSession {
             Line::Text(_) => self.wrong(job, Misuse::IdleNotDone),
         }
         true
-    }
-}
-
-/// What a client is told that erred.
-fn reproach(misuse: Misuse) -> Text {
-    match misuse {
-        Misuse::MalformedTag => Text::bad("A command begins with a tag"),
-        Misuse::UnknownCommand => Text::bad("Unknown command"),
-        Misuse::CommandInWrongState => Text::bad("Command is not valid in this state"),
-        Misuse::SignInTwice => Text::bad("Already signed in"),
-        Misuse::TlsAfterSignIn => Text::bad("TLS comes before sign-in"),
-        Misuse::TlsNotOffered => Text::bad("TLS is not offered or in use already"),
-        Misuse::SequenceOutOfRange => Text::bad("There is no message with that number"),
-        Misuse::UnknownCharset => Text::no("BADCHARSET (US-ASCII UTF-8)", "Charset is not supported"),
-        Misuse::MailboxName => Text::no("CANNOT", "That can be no mailbox's name"),
-        Misuse::MailboxNameNotUtf7 => {
-            Text::no("CANNOT", "That name is no modified UTF-7 (RFC 3501 section 5.1.3)")
-        }
-        Misuse::MailboxNameTooLong => Text::no("CANNOT", "That name is too long or has too many levels"),
-        Misuse::Utf8NotEnabled => Text::no("CANNOT", "ENABLE UTF8=ACCEPT comes first"),
-        Misuse::TooDeep => Text::bad("Search keys are nested too deep").with_code("LIMIT"),
-        Misuse::TooManyItems => Text::bad("Too many items in the command").with_code("LIMIT"),
-        Misuse::NulOctet => Text::bad("NUL in a literal"),
-        Misuse::IdleNotDone => Text::bad("Expected DONE"),
-        Misuse::ContentTooLarge => Text::no("TOOBIG", "Message is too large"),
-        Misuse::SignInWithoutTls => Text::no("PRIVACYREQUIRED", "Use TLS first"),
-        Misuse::UnknownMechanism => Text::no("CANNOT", "Mechanism is not supported"),
-        Misuse::SaslNotBase64 => Text::bad("Response is not base64"),
-        Misuse::SaslMalformed => Text::bad("Response is malformed"),
-        Misuse::SaslTooLong => Text::bad("Response is too long"),
-        Misuse::ChannelBindingDenied => Text::no("AUTHENTICATIONFAILED", "Channel binding was offered"),
-        Misuse::UnknownChannelBinding => Text::no("CANNOT", "Channel binding is not known"),
-        Misuse::InputBeforeTls => Text::bad("Input before TLS"),
-        Misuse::InputBeforeCompression => Text::bad("Input before compression"),
-        Misuse::NotEnabled => Text::bad("ENABLE QRESYNC comes first"),
-        _ => Text::bad("Syntax error in arguments"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! An answer comes: what it says becomes responses, and the command ends or asks on.
 
 use super::announcing::After;
-use super::{Job, Missing, Poll, ServerSession, Then};
+use super::refusals::{Missing, failure};
+use super::{Job, Poll, ServerSession, Then};
 use crate::imap::responses::{Text, Writer};
 use crate::imap::sequence::Numbers;
 use crate::imap::server::{Answer, Copied};
@@ -89,18 +90,6 @@ pub(super) fn done_but_for(done: &'static str, missing: u64, numbers: Numbers) -
     match (missing, numbers) {
         (0, _) | (_, Numbers::Uid) => Text::ok(done),
         _ => Text::ok("Some of the messages are gone").with_code("EXPUNGEISSUED"),
-    }
-}
-
-/// The one place where a failure of ours becomes a response.
-pub(super) fn failure(answer: &Answer, missing: Missing) -> Text {
-    match (answer, missing) {
-        (Answer::NoSuchMailbox, Missing::TryCreate) => Text::no("TRYCREATE", "There is no such mailbox"),
-        (Answer::NoSuchMailbox, Missing::NonExistent) => Text::no("NONEXISTENT", "There is no such mailbox"),
-        (Answer::Exists, _) => Text::no("ALREADYEXISTS", "There is such a mailbox already"),
-        (Answer::Cannot(why), _) => Text::no("CANNOT", why),
-        (Answer::TooBig, _) => Text::no("OVERQUOTA", "There is no room for this"),
-        _ => Text::no("UNAVAILABLE", "Not possible now, try again later"),
     }
 }
 

@@ -12,8 +12,8 @@
 use bytes::{Bytes, BytesMut};
 use mail::MailboxPath;
 
-use super::answered::failure;
-use super::{Job, Missing, Mode, ServerSession, Then, reproach};
+use super::refusals::{Missing, failure, reproach};
+use super::{Job, Mode, ServerSession, Then};
 use crate::imap::limits::{APPEND_MESSAGES_MAX, CHUNK_MAX, DISCARD_MAX};
 use crate::imap::message::{self, Form, Message};
 use crate::imap::names::NameForm;
@@ -238,8 +238,7 @@ impl ServerSession {
         }
         append.dropped = append.dropped.saturating_add(announced.octets);
         if append.dropped > DISCARD_MAX {
-            let code = text.code.map(|code| format!("[{code}] ")).unwrap_or_default();
-            return self.bye(&format!("{code}{}", text.text));
+            return self.bye_refusing(&text);
         }
         (append.size, append.left) = (announced.octets, announced.octets);
         append.buffer = BytesMut::new();

@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 use mail::{ModSeq, UidSet};
 
 use super::answered::done_but_for;
+use super::refusals::Missing;
 use super::searching::{Poured, PouringOn};
-use super::{Job, Missing, Poll, ServerSession, Then};
+use super::{Job, Poll, ServerSession, Then};
 use crate::imap::fetch::{self, Added, Item, Piece, Request, Stretch};
 use crate::imap::found::Pouring;
 use crate::imap::responses::Text;

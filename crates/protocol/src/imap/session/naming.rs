@@ -2,8 +2,8 @@
 
 use mail::{MailboxPath, SpecialUse};
 
-use super::answered::failure;
-use super::{Job, Missing, Poll, ServerSession, Then};
+use super::refusals::{Missing, failure};
+use super::{Job, Poll, ServerSession, Then};
 use crate::imap::command::Command;
 use crate::imap::names::{Name, NameForm};
 use crate::imap::responses::{Text, Writer};

@@ -3,7 +3,8 @@
 use mail::{ModSeq, UidSet};
 
 use super::fetching::Fetching;
-use super::{Job, Missing, Mode, Poll, ServerSession, Then};
+use super::refusals::Missing;
+use super::{Job, Mode, Poll, ServerSession, Then};
 use crate::imap::found::Pouring;
 use crate::imap::responses::Text;
 use crate::imap::search::{Charset, Program, Returns};

@@ -3,8 +3,9 @@
 use mail::{Flag, MailboxPath, ModSeq, UidSet};
 
 use super::fetching::Fetching;
+use super::refusals::Missing;
 use super::searching::{Poured, PouringOn};
-use super::{Job, Missing, Poll, Selected, ServerSession, State, Then};
+use super::{Job, Poll, Selected, ServerSession, State, Then};
 use crate::imap::command::{Access, Command};
 use crate::imap::found::Pouring;
 use crate::imap::responses::{Text, Writer};

@@ -1,6 +1,7 @@
 //! Greeting, STARTTLS, AUTHENTICATE and LOGIN (RFC 3501 §6.2, RFC 4959).
 
-use super::{Job, Life, Mode, ServerSession, State, Then, reproach};
+use super::refusals::reproach;
+use super::{Job, Life, Mode, ServerSession, State, Then};
 use crate::imap::capability::{self, Facts};
 use crate::imap::limits;
 use crate::imap::overheard::Ear;

@@ -14,7 +14,8 @@ use std::collections::VecDeque;
 use mail::{ModSeq, UidSet};
 
 use super::answered::done_but_for;
-use super::{Job, Missing, Poll, ServerSession, State, Then};
+use super::refusals::Missing;
+use super::{Job, Poll, ServerSession, State, Then};
 use crate::imap::command::Store;
 use crate::imap::fetch::{self, Item};
 use crate::imap::limits::STORED_AT_ONCE;
