@@ -9,7 +9,7 @@ use crate::sql::{self, Sql, values};
 pub(crate) const VERSION: i64 = 3;
 
 /// Steps from nothing to [`VERSION`]; the n-th leads to version n + 1. A step that was released is never edited.
-const STEPS: [&str; VERSION as usize] = [FIRST, LEASES, PARAMETERS];
+const STEPS: [&str; VERSION as usize] = [FIRST, LEASES, ENVELOPES_KEYS_COUNTS];
 
 const FIRST: &str = "
 -- Numbers of the store itself: schema, ids given out, marks.
@@ -97,11 +97,10 @@ CREATE TABLE dkim_keys (
     PRIMARY KEY (domain, selector)) WITHOUT ROWID, STRICT;
 ";
 
-/// What envelopes say beside their addresses; what SCRAM needs of a password.
-const PARAMETERS: &str = "
+/// What envelopes say beside their addresses; what SCRAM needs of a password; how many emails are marked as deleted.
+const ENVELOPES_KEYS_COUNTS: &str = "
 ALTER TABLE queue ADD COLUMN envelope TEXT NOT NULL DEFAULT '';
 ALTER TABLE accounts ADD COLUMN scram TEXT NOT NULL DEFAULT '';
--- Emails that are marked as deleted.
 ALTER TABLE tallies ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
 UPDATE tallies SET deleted =
     (SELECT COUNT(*) FROM emails WHERE emails.mailbox = tallies.mailbox AND (emails.flags & 8) <> 0);
@@ -173,11 +172,13 @@ pub(crate) fn secret(sql: &mut dyn Sql, dice: &Dice) -> Result<[u8; 32], Error> 
     let mut secret = [0; 32];
     for (name, octets) in NAMES.into_iter().zip(secret.chunks_exact_mut(8)) {
         let mut value = state(sql, name)?;
-        while value == 0 {
+        if value == 0 {
             let mut drawn = [0; 8];
             dice.fill(&mut drawn);
-            value = i64::from_be_bytes(drawn);
-            set_state(sql, name, value)?;
+            // Another node may open the same store just now: what was drawn first is the secret of all.
+            let text = "INSERT INTO state (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
+            sql.execute(text, values![name, i64::from_be_bytes(drawn)])?;
+            value = state(sql, name)?;
         }
         octets.copy_from_slice(&value.to_be_bytes());
     }

@@ -1,4 +1,4 @@
-//! A store of an earlier schema is brought up to date when it is opened, and its queue goes on.
+//! A store of an earlier schema is brought up to date when it is opened, and its queue goes on, its emails are counted.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 #[path = "support/cluster.rs"]
@@ -8,8 +8,8 @@ mod support;
 use std::path::Path;
 
 use cluster::Cluster;
-use mail::QueueId;
-use store::{Applied, Change, Commit, Options, QueueEntry, Records, Store};
+use mail::{Flag, QueueId};
+use store::{Applied, Change, Commit, FlagMode, Options, QueueEntry, Records, Store};
 use support::*;
 
 /// Makes a store of schema 1 of a newer one: its tables as the first release made them, with what was in them then.
@@ -52,6 +52,29 @@ async fn fill(store: &Store) -> Vec<QueueEntry> {
     store.queue_page(None, None, 10).await.unwrap()
 }
 
+/// An account with three emails, of which two are marked as deleted: its number and that of their mailbox.
+async fn fill_mailbox(store: &Store) -> (i64, i64) {
+    let (ann, mailboxes) = account(store, "ann@example.org", &["INBOX"]).await;
+    for _ in 0..3 {
+        file_one(store, mailboxes[0], "A: b\r\n\r\n").await.unwrap();
+    }
+    let (mode, flags) = (FlagMode::Add, vec![Flag::Deleted]);
+    let mark = Change::SetFlags {
+        mailbox: mailboxes[0],
+        uids: uids([1, 3]),
+        mode,
+        flags,
+        unless_modified_after: None,
+    };
+    change(store, [mark]).await.unwrap();
+    (ann, mailboxes[0])
+}
+
+async fn is_counted(store: &Store, mailbox: i64) {
+    let record = store.mailbox(mailbox).await.unwrap().unwrap();
+    assert_eq!((record.messages, record.deleted), (3, 2));
+}
+
 async fn is_up_to_date(store: &Store, before: &[QueueEntry]) {
     assert_eq!(store.queue_page(None, None, 10).await.unwrap(), before);
     assert_eq!(store.queue_entries(QueueId(1)).await.unwrap().len(), 2);
@@ -78,12 +101,12 @@ async fn is_up_to_date(store: &Store, before: &[QueueEntry]) {
 }
 
 #[tokio::test]
-async fn the_queues_of_earlier_releases_go_on_in_sqlite() {
+async fn stores_of_earlier_releases_go_on_in_sqlite() {
     for back in [BACK_TO_1, BACK_TO_2] {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
         let before = fill(&store).await;
-        let (ann, _) = account(&store, "ann@example.org", &[]).await;
+        let (ann, inbox) = fill_mailbox(&store).await;
         drop(store);
         let database = rusqlite::Connection::open(dir.path().join("waxseal.db")).unwrap();
         database.execute_batch(back).unwrap();
@@ -94,6 +117,7 @@ async fn the_queues_of_earlier_releases_go_on_in_sqlite() {
         let store = open(dir.path());
         is_up_to_date(&store, &before).await;
         can_keep_scram(&store, ann).await;
+        is_counted(&store, inbox).await;
     }
 }
 
@@ -105,12 +129,12 @@ async fn can_keep_scram(store: &Store, account: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_queues_of_earlier_releases_go_on_in_postgres() {
+async fn stores_of_earlier_releases_go_on_in_postgres() {
     let cluster = Cluster::start().await;
     let dir = tempfile::tempdir().unwrap();
     let mut store = open_postgres(dir.path(), cluster.target()).await;
     let before = fill(&store).await;
-    let (ann, _) = account(&store, "ann@example.org", &[]).await;
+    let (ann, inbox) = fill_mailbox(&store).await;
     for back in [BACK_TO_2, BACK_TO_1] {
         close(store).await;
         let text = back.replace(" WITHOUT ROWID, STRICT", "").replace("INTEGER", "BIGINT");
@@ -118,6 +142,7 @@ async fn the_queues_of_earlier_releases_go_on_in_postgres() {
         close(open_postgres(dir.path(), cluster.target()).await).await;
         store = open_postgres(dir.path(), cluster.target()).await;
         can_keep_scram(&store, ann).await;
+        is_counted(&store, inbox).await;
     }
     is_up_to_date(&store, &before).await;
     // Here, because SQLite's repairs are tested with its other faults.

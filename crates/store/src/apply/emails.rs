@@ -182,18 +182,16 @@ impl Apply<'_> {
                 written.push((facts.uid, after));
             }
         }
+        let uids: UidSet = written.iter().map(|(uid, _)| Uid(*uid)).collect();
         if !written.is_empty() {
             self.write_all_flags(mailbox, modseq, (mode, flags), &written)?;
             tally.modseq = modseq;
             self.keep_tally(mailbox, tally);
-        }
-        let written: UidSet = written.into_iter().map(|(uid, _)| Uid(uid)).collect();
-        if !written.is_empty() {
-            self.note(mailbox, modseq, Happened::Flags, &written)?;
+            self.note(mailbox, modseq, Happened::Flags, &uids)?;
         }
         Ok(Applied::Flagged {
             changed: changed.into_iter().collect(),
-            written,
+            written: uids,
             skipped: skipped.into_iter().collect(),
             modseq: ModSeq(tally.modseq),
         })
