@@ -616,7 +616,8 @@ fn a_sender_in_utf8_is_told_in_utf8() {
         Message-ID: <plan@client.example>
 
         --report-QUEUE-ID-2--
-    "#]].assert_eq(&world.read(&reads, "j\u{fc}rgen@example.org")[0]);
+    "#]]
+    .assert_eq(&world.read(&reads, "j\u{fc}rgen@example.org")[0]);
 }
 
 /// RFC 3030 §3: binary content goes by BDAT to who takes it, and comes back from others.
