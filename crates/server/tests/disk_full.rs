@@ -35,6 +35,8 @@ const DISK: &str = "size=24m";
 const BALLAST_OCTETS: usize = 8 << 20;
 /// Refusals of small messages after which the disk counts as full: large ones find no room long before.
 const REFUSALS: usize = 40;
+/// Few, because whoever sends nothing but commands that move no mail is cut off.
+const REFUSALS_AT_MAIL: usize = 3;
 const SMALL_OCTETS: usize = 3 << 10;
 /// More than is kept free: there is a time when MAIL is taken and the content finds no room.
 const HUGE_OCTETS: usize = 3 << 20;
@@ -73,6 +75,9 @@ fn fill(directory: &Path) {
     let server = place.serve(&[]);
     let mut attempts = Vec::new();
     send_until(&server, &mut attempts, |refused, _| refused == REFUSALS);
+    // A fast disk is full before it is asked again.
+    std::thread::sleep(ASKED_AGAIN);
+    send_until(&server, &mut attempts, |refused, _| refused == REFUSALS_AT_MAIL);
     let refused: Vec<Attempt> = attempts.iter().filter(|attempt| is_refused(attempt)).cloned().collect();
     for attempt in &refused {
         let Sent::Refused(reply) = &attempt.sent else { unreachable!("filtered above") };
