@@ -10,6 +10,7 @@
 //! (`tests/corpus`), and what [mutations](mutate) of it and of the transcripts come to. There is one body for both.
 
 pub mod clients;
+mod cut;
 pub mod mutate;
 pub mod parsers;
 pub mod seeds;

@@ -14,6 +14,7 @@ use protocol::smtp::client::{
 };
 use protocol::{End, Session as _, Step, TlsFacts, Upgrade};
 
+use super::cut::Cut;
 use super::servers::{EVENT, lines};
 use crate::play::{Arrived, Patience, Stage as _};
 use crate::session_stage::SessionStage;
@@ -186,17 +187,6 @@ pub fn lmtp(data: &[u8]) {
     client(Dialect::Lmtp, data);
 }
 
-/// Where what a server says is cut.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    /// Nowhere: it says everything before it is asked anything.
-    Nowhere,
-    /// After each line.
-    Lines,
-    /// After each line, and every so many octets of it.
-    Pieces(usize),
-}
-
 fn client(dialect: Dialect, data: &[u8]) {
     let Some((&choice, said)) = data.split_first() else { return };
     told(dialect, choice, said, Cut::Nowhere);
@@ -215,11 +205,7 @@ fn told(dialect: Dialect, choice: u8, said: &[u8], cut: Cut) -> Option<String> {
     let mut rest = said;
     while !rest.is_empty() {
         let at = rest.iter().position(|&octet| octet == EVENT).unwrap_or(rest.len());
-        let lines: Vec<&[u8]> = match cut {
-            Cut::Nowhere => vec![&rest[..at]],
-            Cut::Lines | Cut::Pieces(_) => rest[..at].split_inclusive(|&octet| octet == b'\n').collect(),
-        };
-        for line in lines.into_iter().filter(|line| !line.is_empty()) {
+        for line in cut.lines(&rest[..at]) {
             if !hear(&mut caller, line, cut) {
                 return None;
             }
@@ -236,9 +222,8 @@ fn told(dialect: Dialect, choice: u8, said: &[u8], cut: Cut) -> Option<String> {
 
 /// False: a handshake is awaited with octets of this line left to be said.
 fn hear(caller: &mut Caller, line: &[u8], cut: Cut) -> bool {
-    let size = if let Cut::Pieces(size) = cut { size } else { line.len() };
     let mut left = line.len();
-    for octets in line.chunks(size) {
+    for octets in cut.pieces(line) {
         caller.hear(octets);
         left -= octets.len();
         if caller.handshake && left > 0 {

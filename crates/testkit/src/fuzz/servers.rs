@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::cut::Cut;
 use crate::play::{Arrived, Patience, Stage as _};
 use crate::session_stage::SessionStage;
 use crate::transcript::{Check, Fixture, Protocol, Side};
@@ -152,16 +153,6 @@ fn command(before: &'static [u8], data: &[u8]) {
     check(&scene, data);
 }
 
-/// Where what a client sends is cut.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    Nowhere,
-    /// After each line.
-    Lines,
-    /// After each line, and every so many octets of it.
-    Pieces(usize),
-}
-
 /// The server comes to rest, sends whole lines, and says the same wherever the input is cut.
 fn check(scene: &Scene, data: &[u8]) {
     let data = [scene.around.0, data, scene.around.1].concat();
@@ -270,13 +261,8 @@ fn must(done: Result<(), String>) {
 
 /// False: a handshake is awaited with octets left to be sent.
 fn send(stage: &mut SessionStage, client: usize, octets: &[u8], cut: Cut) -> bool {
-    let size = if let Cut::Pieces(size) = cut { size } else { usize::MAX };
-    let lines: Vec<&[u8]> = match cut {
-        Cut::Nowhere => vec![octets],
-        Cut::Lines | Cut::Pieces(_) => octets.split_inclusive(|&octet| octet == b'\n').collect(),
-    };
     let mut left = octets.len();
-    for piece in lines.iter().flat_map(|line| line.chunks(size)) {
+    for piece in cut.lines(octets).into_iter().flat_map(|line| cut.pieces(line)) {
         must(stage.send(client, piece));
         left -= piece.len();
         if left > 0 && stage.awaits_handshake(client) {
