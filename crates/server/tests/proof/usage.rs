@@ -1,4 +1,5 @@
 //! What memory a process uses, as Linux tells it.
+#![allow(dead_code, reason = "each test program uses a part")]
 
 use std::fs;
 use std::path::Path;
@@ -19,19 +20,16 @@ impl Process {
     }
 
     /// Resident memory now, in KiB.
-    #[allow(dead_code, reason = "one of two tests asks for it")]
     pub(crate) fn resident(&self) -> u64 {
         self.kib("status", "VmRSS:")
     }
 
     /// The most that was resident since [`forget_peak`](Self::forget_peak), in KiB.
-    #[allow(dead_code, reason = "one of two tests asks for it")]
     pub(crate) fn peak(&self) -> u64 {
         self.kib("status", "VmHWM:")
     }
 
     /// From now on the peak is counted anew.
-    #[allow(dead_code, reason = "one of two tests asks for it")]
     #[allow(clippy::disallowed_methods, reason = "no file, but a word to the kernel")]
     pub(crate) fn forget_peak(&self) {
         fs::write(format!("{}/clear_refs", self.0), "5").expect("it is our process");
