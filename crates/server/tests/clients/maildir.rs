@@ -43,7 +43,6 @@ pub(crate) fn listing(directory: &Path) -> Vec<(PathBuf, std::time::SystemTime)>
 }
 
 /// Makes an empty Maildir.
-#[expect(clippy::disallowed_methods, reason = "files for another program, which are lost with the test")]
 pub(crate) fn make(directory: &Path) {
     for folder in ["new", "cur", "tmp"] {
         fs::create_dir_all(directory.join(folder)).unwrap();
@@ -58,7 +57,6 @@ pub(crate) fn put(directory: &Path, name: &str, flags: &str, content: &[u8]) {
 }
 
 /// Changes the flags of a message.
-#[expect(clippy::disallowed_methods, reason = "files for another program, which are lost with the test")]
 pub(crate) fn set_flags(directory: &Path, kept: &Kept, flags: &str) {
     let name = kept.file.file_name().unwrap().to_str().unwrap();
     let base = name.split(":2,").next().unwrap();
@@ -66,7 +64,6 @@ pub(crate) fn set_flags(directory: &Path, kept: &Kept, flags: &str) {
 }
 
 /// Removes a message.
-#[expect(clippy::disallowed_methods, reason = "files for another program, which are lost with the test")]
 pub(crate) fn remove(kept: &Kept) {
     fs::remove_file(&kept.file).unwrap();
 }
