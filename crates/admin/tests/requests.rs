@@ -89,7 +89,7 @@ async fn accounts_come_and_go() {
             {"do":"account-add","address":"ann@example.org","password":"generate"}
                 {"answer":"refused","message":"there is an account ann@example.org already","remedy":"for another password: waxseal account password ann@example.org"}
             {"do":"account-add","address":"eve@example.org","password":"generate"}
-                {"answer":"password","address":"eve@example.org","password":"0xaba-fpma2-qgp1k-78qcf"}
+                {"answer":"password","address":"eve@example.org","password":"zsah5-5k9qp-q1x03-cnha6"}
             {"do":"account-add","address":"eve@elsewhere.example","password":"generate"}
                 {"answer":"refused","message":"the domain elsewhere.example is not one of ours","remedy":"add it first: waxseal domain add elsewhere.example"}
             {"do":"account-add","address":"eve@[192.0.2.1]","password":"generate"}

@@ -261,7 +261,7 @@ pub(crate) fn virtual_server(protocol: Protocol, tls: bool) -> String {
     format!("{}{}", protocol.name(), if tls { "-tls" } else { "" })
 }
 
-/// As submission has them without being told.
+/// Those bound to the TLS channel, too, which submission and POP3 leave out unless they are told.
 const ALL_MECHANISMS: &str =
     r#"["scram-sha-256-plus", "scram-sha-1-plus", "scram-sha-256", "scram-sha-1", "plain", "login"]"#;
 
@@ -289,7 +289,9 @@ fn settings_text(fixture: &Fixture) -> String {
                 speaks(protocol, fixture)
             );
             let _ = writeln!(text, "bind = {{ address = \"127.0.0.1:0\", tls = \"{mode}\" }}");
-            if matches!(protocol, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp) {
+            if protocol == Protocol::Pop3 {
+                let _ = writeln!(text, "authentication = {ALL_MECHANISMS}");
+            } else if protocol != Protocol::Imap {
                 let _ = writeln!(text, "authentication = {mechanisms}");
             }
             if protocol == Protocol::Pop3 {
