@@ -176,6 +176,8 @@ misuses! {
     MailboxNameTooLong,
     /// APPEND of a message with UTF-8 in its header, by a client that has not enabled UTF8=ACCEPT (RFC 6855 §4).
     Utf8NotEnabled,
+    /// APPEND of a message without octets (RFC 3502 §3). A client may cancel the command so.
+    EmptyMessage,
     /// IDLE ended by another line than DONE (RFC 2177 §3).
     IdleNotDone,
     // End of IMAP.

@@ -86,6 +86,10 @@ impl ServerSession {
 
     /// May this message come? The mailbox and its room are the application's to judge.
     fn acceptable(&self, announced: &Announced, message: &Message, messages: usize) -> Parsed<()> {
+        // RFC 3502 §3: so a client cancels the whole command.
+        if announced.octets == 0 {
+            return Err(Misuse::EmptyMessage);
+        }
         if announced.octets > self.config.append_size_max {
             return Err(Misuse::ContentTooLarge);
         }

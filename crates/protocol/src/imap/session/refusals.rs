@@ -24,6 +24,7 @@ pub(super) fn reproach(misuse: Misuse) -> Text {
         Misuse::TooDeep => Text::bad("Search keys are nested too deep").with_code("LIMIT"),
         Misuse::TooManyItems => Text::bad("Too many items in the command").with_code("LIMIT"),
         Misuse::NulOctet => Text::bad("NUL in a literal"),
+        Misuse::EmptyMessage => Text::no("CANNOT", "A message has octets"),
         Misuse::IdleNotDone => Text::bad("Expected DONE"),
         Misuse::ContentTooLarge => Text::no("TOOBIG", "Message is too large"),
         Misuse::SignInWithoutTls => Text::no("PRIVACYREQUIRED", "Use TLS first"),
