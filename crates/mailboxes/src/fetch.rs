@@ -11,7 +11,7 @@ use bytes::Bytes;
 use mail::message::{EnvelopeFields, Part};
 use mail::{Flag, ModSeq, Section, Timestamp, Uid, UidSet};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::look::Look;
 use crate::view::{Open, after};
 use crate::{limits, weight};
@@ -243,7 +243,11 @@ impl Open {
         if unseen.is_empty() {
             return Ok(());
         }
-        self.add_flag(unseen.clone(), Flag::Seen).await?;
+        match self.add_flag(unseen.clone(), Flag::Seen).await {
+            // With a full disk mail is still read: it stays unread to all, and nobody is told otherwise.
+            Err(Error::TooBig) => return Ok(()),
+            marked => marked?,
+        }
         // Others may have changed them since they were read: flags and mod-sequence must be of one moment.
         for after in self.flag_rows(&unseen).await? {
             if let Some(row) = rows.iter_mut().find(|row| row.uid == after.uid) {
