@@ -86,7 +86,8 @@ const CAPABILITIES: &[Capability] = &[
     capability("SASL-IR", always),
     capability("ID", always),
     capability("STARTTLS", |facts| facts.starttls),
-    capability("LOGINDISABLED", |facts| !facts.signed_in && facts.offer.is_empty()),
+    // RFC 3501 §6.2.3: LOGIN shows the password.
+    capability("LOGINDISABLED", |facts| !facts.signed_in && !facts.offer.shows_password()),
     capability("IDLE", signed_in),
     capability("NAMESPACE", signed_in),
     capability("CHILDREN", signed_in),
@@ -138,6 +139,9 @@ mod tests {
             list(secure),
             "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-1-PLUS AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-1 AUTH=PLAIN AUTH=LOGIN"
         );
+        let proofs = Facts { offer: Offer::of(["SCRAM-SHA-256"]), ..secure };
+        let expected = "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID LOGINDISABLED AUTH=SCRAM-SHA-256";
+        assert_eq!(list(proofs), expected);
         let signed_in = Facts { signed_in: true, starttls: false, offer: Offer::ALL };
         assert_eq!(
             list(signed_in),

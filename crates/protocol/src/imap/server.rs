@@ -21,7 +21,7 @@ pub struct Config {
     pub starttls: bool,
     /// The peer is in a network of `authentication-without-tls`; else LOGINDISABLED is announced before TLS.
     pub auth_without_tls: bool,
-    /// What AUTHENTICATE offers; LOGIN is taken if it is anything.
+    /// What AUTHENTICATE offers. LOGIN is taken if any of it shows the password.
     pub auth: Offer,
     /// Wrong passwords after which the connection ends.
     pub sign_in_failures_max: usize,

@@ -27,6 +27,7 @@ pub(super) fn reproach(misuse: Misuse) -> Text {
         Misuse::EmptyMessage => Text::no("CANNOT", "A message has octets"),
         Misuse::IdleNotDone => Text::bad("Expected DONE"),
         Misuse::ContentTooLarge => Text::no("TOOBIG", "Message is too large"),
+        Misuse::SignInNotOffered => Text::no("CANNOT", "That way to sign in is not offered"),
         Misuse::SignInWithoutTls => Text::no("PRIVACYREQUIRED", "Use TLS first"),
         Misuse::UnknownMechanism => Text::no("CANNOT", "Mechanism is not supported"),
         Misuse::SaslNotBase64 => Text::bad("Response is not base64"),

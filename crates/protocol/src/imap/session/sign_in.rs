@@ -23,12 +23,21 @@ impl ServerSession {
         capability::list(Facts {
             signed_in: self.is_signed_in(),
             starttls: self.config.starttls && !self.tls && !self.is_signed_in(),
-            offer: if self.takes_passwords() { self.offer } else { Offer::NONE },
+            offer: if self.may_show_secrets() { self.offer } else { Offer::NONE },
         })
     }
 
-    fn takes_passwords(&self) -> bool {
-        !self.config.auth.is_empty() && (self.tls || self.config.auth_without_tls)
+    fn may_show_secrets(&self) -> bool {
+        self.tls || self.config.auth_without_tls
+    }
+
+    /// May the client sign in so, if the way is offered at all?
+    fn may_sign_in(&self, is_offered: bool) -> Result<(), Misuse> {
+        match (is_offered, self.may_show_secrets()) {
+            (false, _) => Err(Misuse::SignInNotOffered),
+            (true, false) => Err(Misuse::SignInWithoutTls),
+            (true, true) => Ok(()),
+        }
     }
 
     pub(super) fn start_tls(&mut self, job: Job) {
@@ -45,16 +54,16 @@ impl ServerSession {
     }
 
     pub(super) fn login(&mut self, job: Job, login: String, password: Password) {
-        if !self.takes_passwords() {
-            return self.wrong(job, Misuse::SignInWithoutTls);
+        if let Err(misuse) = self.may_sign_in(self.config.auth.shows_password()) {
+            return self.wrong(job, misuse);
         }
         let credentials = Credentials { mechanism: "LOGIN", authorization: String::new(), login, password };
         self.ask(job, Then::SignIn(None), Question::Authenticate(Ask::Password(credentials)));
     }
 
     pub(super) fn authenticate(&mut self, job: Job, mechanism: &str, initial: Option<&str>) {
-        if !self.takes_passwords() {
-            return self.wrong(job, Misuse::SignInWithoutTls);
+        if let Err(misuse) = self.may_sign_in(!self.config.auth.is_empty()) {
+            return self.wrong(job, misuse);
         }
         let binding = self.channel.binding();
         match Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes), self.offer, binding) {

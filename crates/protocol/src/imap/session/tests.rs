@@ -656,6 +656,25 @@ fn while_a_command_runs_input_is_bounded() {
 }
 
 #[test]
+fn login_is_taken_where_passwords_may_be_shown() {
+    use crate::sasl::Offer;
+    for (auth, login, plain) in [
+        (Offer::of(["PLAIN"]), "a OK [CAPABILITY", "a OK [CAPABILITY"),
+        (Offer::of(["SCRAM-SHA-256"]), "a NO [CANNOT] That way", "a NO [CANNOT] Mechanism"),
+        (Offer::NONE, "a NO [CANNOT] That way", "a NO [CANNOT] That way"),
+    ] {
+        for (command, expected) in
+            [("a LOGIN bob secret\r\n", login), ("a AUTHENTICATE PLAIN AGJvYgBzZWNyZXQ=\r\n", plain)]
+        {
+            let mut client = Client::with(|config| config.auth = auth);
+            client.say(&mut Application::default(), "");
+            let said = client.say(&mut Application::default(), command);
+            assert!(said.starts_with(expected), "{auth:?} {command:?} {said:?}");
+        }
+    }
+}
+
+#[test]
 fn tls_begins_with_nothing_remembered() {
     let mut application = Application::default();
     let mut client = Client::with(|config| config.auth_without_tls = false);
