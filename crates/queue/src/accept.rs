@@ -67,8 +67,8 @@ pub enum Handover {
     },
 }
 
-/// The commit after which 250 may be sent. A mailbox gets the message once however often it is named.
-pub fn accept(message: ReceivedMessage, story: String) -> Commit {
+/// The commit after which 250 may be sent, but for the explanation. A mailbox gets the message once however often it is named.
+pub(crate) fn accept(message: ReceivedMessage) -> Commit {
     let ReceivedMessage { queue_id, virtual_server, reverse_path, parameters, content, recipients, at } =
         message;
     let mut changes = Vec::with_capacity(recipients.len() + 1);
@@ -88,7 +88,6 @@ pub fn accept(message: ReceivedMessage, story: String) -> Commit {
     }
     let envelope = Envelope { queue_id, virtual_server, reverse_path, parameters, at };
     changes.extend(entries(queued, &envelope));
-    changes.push(Change::Explain { queue_id, at, story });
     Commit { content: vec![content], changes }
 }
 
@@ -189,7 +188,7 @@ mod tests {
     use super::*;
 
     fn message(recipients: Vec<Recipient>) -> Commit {
-        accept(received(recipients), "{}".into())
+        accept(received(recipients))
     }
 
     fn received(recipients: Vec<Recipient>) -> ReceivedMessage {
@@ -236,7 +235,6 @@ mod tests {
             filed[0].1.contains("Return-Path: <>\r\n")
                 && filed[0].1.contains("Delivered-To: bob@example.org\r\n")
         );
-        assert!(matches!(commit.changes.last(), Some(Change::Explain { .. })));
     }
 
     #[test]

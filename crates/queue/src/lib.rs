@@ -27,7 +27,7 @@ pub mod schedule;
 pub mod settle;
 pub mod trace_header;
 
-pub use accept::{ReceivedMessage, accept};
+pub use accept::ReceivedMessage;
 pub use agent::Agents;
 pub use destinations::Destinations;
 pub use handle::Handle;

@@ -75,36 +75,26 @@ pub(crate) struct Finding<'a> {
 }
 
 impl Reporter {
-    /// The commit after which 250 may be sent: [`accept`], and the reports of success that the sender asked for.
+    /// The commit after which 250 may be sent: the message filed or queued, the reports of success that its sender asked for,
+    /// and the explanation.
     ///
     /// # Errors
     /// The store's: records that a report needs cannot be read.
     pub async fn accept(&self, message: ReceivedMessage, mut story: Story) -> Result<Commit, Error> {
-        let successes = succeeded(&message);
+        let (queue_id, at) = (message.queue_id, message.at);
+        let (sender, parameters) = (message.reverse_path.clone(), message.parameters.clone());
+        let (content, successes) = (message.content.clone(), succeeded(&message));
         tell_request(&mut story, &message);
-        let ReversePath::Address(sender) = &message.reverse_path else {
-            return Ok(accept(message, story.to_json()));
-        };
-        if successes.is_empty() {
-            return Ok(accept(message, story.to_json()));
-        }
-        let (sender, parameters) = (sender.clone(), message.parameters.clone());
-        let (content, at) = (message.content.clone(), message.at);
-        let original = Original {
-            queue_id: message.queue_id,
-            sender: &sender,
-            parameters: &parameters,
-            accepted: at,
-            prefix: b"",
-            content: match &content {
+        let mut draft = Draft { commit: accept(message), due: Vec::new() };
+        if let ReversePath::Address(sender) = &sender {
+            let content = match &content {
                 NewContent::Inline { bytes, .. } => Content::Here(bytes),
                 NewContent::Staged(staged) => Content::Stored(staged.id),
-            },
-        };
-        let mut draft = Draft { commit: accept(message, String::new()), due: Vec::new() };
-        // The explanation comes last and is written anew.
-        draft.commit.changes.pop();
-        self.successes(&mut draft, &mut story, &original, successes, at).await?;
+            };
+            let parameters = &parameters;
+            let original = Original { queue_id, sender, parameters, accepted: at, prefix: b"", content };
+            self.successes(&mut draft, &mut story, &original, successes, at).await?;
+        }
         draft.commit.changes.push(story.explanation(at));
         Ok(draft.commit)
     }
@@ -234,7 +224,7 @@ impl Reporter {
                 content.extend_from_slice(&bytes[..bytes.len().min(most)]);
                 bytes.len() <= most
             }
-            Content::Stored(id) => match self.read(&mut content, id, most).await {
+            Content::Stored(id) => match self.read(&mut content, id, whole).await {
                 Err(error @ Error::Corrupt(_)) => {
                     let queue_id = original.queue_id;
                     tracing::error!(%queue_id, %error, "a report goes out without the header");
@@ -248,20 +238,22 @@ impl Reporter {
         Ok((content.into(), returned))
     }
 
-    /// Reads up to so many octets. Whether that is all.
-    async fn read(&self, content: &mut Vec<u8>, id: ContentId, most: usize) -> Result<bool, Error> {
+    /// Reads the whole, or the header, which is in what one read gives. Whether it is the whole for certain.
+    async fn read(&self, content: &mut Vec<u8>, id: ContentId, whole: bool) -> Result<bool, Error> {
+        if !whole {
+            let start = self.store.read_content(id, 0, REPORT_HEADER_OCTETS_MAX).await?;
+            content.extend_from_slice(&start);
+            return Ok(false);
+        }
         let mut offset = 0;
-        while offset < most {
-            let piece = self.store.read_content(id, offset as u64, most - offset).await?;
+        while offset < REPORT_WHOLE_OCTETS_MAX {
+            let max = REPORT_WHOLE_OCTETS_MAX - offset;
+            let piece = self.store.read_content(id, offset as u64, max).await?;
             if piece.is_empty() {
                 return Ok(true);
             }
             offset += piece.len();
             content.extend_from_slice(&piece);
-            if most == REPORT_HEADER_OCTETS_MAX {
-                // The header is in what one read gives.
-                return Ok(false);
-            }
         }
         Ok(self.store.read_content(id, offset as u64, 1).await?.is_empty())
     }
