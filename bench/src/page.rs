@@ -25,7 +25,6 @@ pub fn page(results: &Results, machine: &Machine, command: &str) -> String {
         "## Sessions that read, append and sign in\n\n".into(),
         READING.into(),
         rates(rows, Section::Reading),
-        idle(rows),
     ]
     .concat()
 }
@@ -45,7 +44,8 @@ wait for the disk at STORE, Waxseal does.
 ";
 
 const READING: &str = "\
-Passwords are remembered: each user has signed in before. CPU is the server's for one message or sign-in, memory that of all its processes.
+Passwords are remembered: each user has signed in before. CPU is the server's for one message or sign-in, memory that of all its processes at its
+peak; what a waiting session costs is proved by `cargo xtask ci memory`.
 
 ";
 
@@ -139,15 +139,6 @@ fn commands(rows: &[Row], title: &str, pick: impl Fn(&[f64]) -> f64) -> String {
         text.push('\n');
     }
     text + "\n"
-}
-
-fn idle(rows: &[Row]) -> String {
-    let mut text = String::new();
-    for (work, server) in pairs(rows, Section::Idle) {
-        let each = middle(rows, Section::Idle, work, server, |m| m.memory_kib);
-        let _ = writeln!(text, "- {work}: {server} {} KiB", number(each));
-    }
-    text
 }
 
 fn pairs(rows: &[Row], section: Section) -> Vec<(&str, &str)> {

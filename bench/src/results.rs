@@ -16,8 +16,6 @@ pub enum Section {
     Command,
     /// IMAP and POP3 work that is counted by the second.
     Reading,
-    /// Sessions that wait.
-    Idle,
 }
 
 /// One run of one server.
@@ -44,7 +42,7 @@ pub struct Measured {
     pub p99_ms: Option<f64>,
     /// Processor time of the server for one, milliseconds: seconds for a thousand.
     pub processor_ms: Option<f64>,
-    /// Memory of the server at its peak, or of one idle session, KiB.
+    /// Memory of the server at its peak, KiB.
     pub memory_kib: Option<f64>,
     /// Flushes of the disk for one.
     pub flushes: Option<f64>,

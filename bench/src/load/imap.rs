@@ -95,13 +95,6 @@ impl Client {
         self.response(&tag).await.map(drop)
     }
 
-    /// Begins IDLE (RFC 2177) and returns when the server waits.
-    pub async fn idle(&mut self) -> Result<()> {
-        self.connection.write(b"i IDLE\r\n").await?;
-        while !self.connection.line().await?.starts_with(b"+") {}
-        Ok(())
-    }
-
     /// How many messages are in INBOX.
     pub async fn messages(&mut self) -> Result<u64> {
         let line = self.command("STATUS INBOX (MESSAGES)").await?.line;

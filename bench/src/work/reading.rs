@@ -17,8 +17,6 @@ use crate::server::{PASSWORD, Places, Server, Task, USERS, waxseal};
 pub const MAILBOX: u64 = 10_000;
 /// The first of those who append, behind the one with the large mailbox.
 const APPENDING_USER: u64 = 21;
-/// Sessions that wait in IDLE.
-const IDLE_SESSIONS: u64 = 100;
 /// How long messages are read at random.
 const AT_RANDOM: Duration = Duration::from_secs(3);
 
@@ -145,7 +143,7 @@ async fn sessions(server: &Server, results: &mut Results) -> Result<()> {
         let appended = imap::append(&accounts, what);
         results.add(counted(server, &work, true, appended).await?)?;
     }
-    results.add(idle(server).await?)
+    Ok(())
 }
 
 async fn counted(
@@ -185,23 +183,6 @@ fn rate(count: u64, time: Duration, used: Used) -> Measured {
         others: Some(used.others),
         ..Measured::default()
     }
-}
-
-/// What the server's memory grows by for each session in IDLE.
-async fn idle(server: &Server) -> Result<Row> {
-    let memory = || server.groups.iter().map(|group| group.memory().pss_kib).sum::<u64>() as f64;
-    let (accounts, before, mut waiting) = (server.accounts()?, memory(), Vec::new());
-    for number in 0..IDLE_SESSIONS {
-        let mut client = accounts.sign_in(number % USERS + 1).await?;
-        client.command("SELECT INBOX").await?;
-        client.idle().await?;
-        waiting.push(client);
-    }
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let each = (memory() - before).max(0.0) / IDLE_SESSIONS as f64;
-    let measured = Measured { memory_kib: Some(each), ..Measured::default() };
-    let work = format!("{IDLE_SESSIONS} sessions in IDLE, memory of each");
-    Ok(Row { section: Section::Idle, work, server: server.name.clone(), measured })
 }
 
 fn several(sessions: u64) -> String {
