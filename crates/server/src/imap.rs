@@ -145,7 +145,6 @@ impl Connection {
         Ok(Answer::Status(Status {
             messages: status.messages,
             unseen: status.unseen,
-            recent: 0,
             uid_next: status.uid_next,
             uid_validity: status.uid_validity,
             highest_modseq: status.highest_modseq,

@@ -246,8 +246,6 @@ pub struct Status {
     pub messages: u32,
     /// Emails without `\Seen`.
     pub unseen: u32,
-    /// Always 0: no email is `\Recent` here (see the page of this module).
-    pub recent: u32,
     /// The next UID.
     pub uid_next: u32,
     /// UIDVALIDITY.

@@ -42,7 +42,8 @@ impl StatusItem {
     fn of(self, status: &Status) -> u64 {
         match self {
             Self::Messages => u64::from(status.messages),
-            Self::Recent => u64::from(status.recent),
+            // No email is \Recent here (see the module's page).
+            Self::Recent => 0,
             Self::UidNext => u64::from(status.uid_next),
             Self::UidValidity => u64::from(status.uid_validity),
             Self::Unseen => u64::from(status.unseen),
@@ -112,7 +113,6 @@ mod tests {
         let status = Status {
             messages: 3,
             unseen: 2,
-            recent: 0,
             uid_next: 8,
             uid_validity: 7,
             highest_modseq: ModSeq(99),

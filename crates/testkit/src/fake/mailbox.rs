@@ -118,7 +118,6 @@ impl Mailbox {
         Status {
             messages: count(self.emails.len()),
             unseen: count(self.emails.values().filter(|email| !email.has(&Flag::Seen)).count()),
-            recent: 0,
             uid_next: self.last_uid + 1,
             uid_validity: VALIDITY,
             highest_modseq: self.modseq,
