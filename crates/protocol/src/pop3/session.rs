@@ -205,6 +205,7 @@ impl ServerSession {
             Command::Auth(mechanism, initial) => self.auth(&mechanism, initial.as_deref())?,
             Command::Stls => self.stls()?,
             Command::Utf8 => {
+                // More lenient than RFC 6856 §2.1, which has it before sign-in alone: who is told [UTF8] by RETR may say it then.
                 self.utf8 = true;
                 self.ok("text may be UTF-8");
             }
