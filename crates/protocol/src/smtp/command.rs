@@ -91,7 +91,8 @@ const HTTP_METHODS: &[&str] =
 /// Splits a line (without CRLF) into verb and argument, white space around the argument removed. An argument beyond ASCII is
 /// UTF-8, and of a command that may hold an address (RFC 6531 §3.1); whether SMTPUTF8 was said is looked at later.
 pub(super) fn split(line: &[u8], dialect: Dialect) -> Result<(Verb, &str), Refusal> {
-    let line = std::str::from_utf8(line).map_err(|_| eight_bit(line))?;
+    let line = std::str::from_utf8(line)
+        .map_err(|_| Refusal::new(Misuse::EightBitCommand, replies::EIGHT_BIT_COMMAND))?;
     // RFC 5321 §4.1.1: trailing white space is tolerated.
     let line = line.trim_end_matches([' ', '\t']);
     let (word, argument) = line.split_once(' ').unwrap_or((line, ""));
@@ -265,7 +266,7 @@ mod tests {
         check("Host: mx.example.org", "421 HeaderAsCommand");
         check(": x", "500 UnknownCommand");
         let eight_bit = split(b"RCPT TO:<\xff@example.org>", Dialect::Smtp).map_err(code);
-        assert_eq!(eight_bit, Err("553 EightBitCommand".into()));
+        assert_eq!(eight_bit, Err("500 EightBitCommand".into()), "no UTF-8, whatever MAIL has said");
     }
 
     #[test]
