@@ -1,0 +1,9 @@
+//! Every property of a virtual server, obeyed by the real program and seen from outside: with its default and with
+//! another value, where the outcomes differ. `docs/properties.md` says which property is shown by which test.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+#[path = "../abroad/mod.rs"]
+mod abroad;
+mod harness;
+mod own;
