@@ -3,6 +3,7 @@
 //! A session performs no I/O and reads no clock, so it can be tested, fuzzed and simulated by calling it. The driver
 //! (`wire::drive`) joins one session to one stream; the application decides its questions.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -107,12 +108,27 @@ pub struct TlsFacts {
     /// The name the client asked for (SNI), lower case.
     pub server_name: Option<String>,
     /// Whether the peer has shown a certificate that was checked: its chain leads to an authority we trust, and it is
-    /// good for the name we asked for (RFC 9525). False on a server, which asks its clients for none.
+    /// good for the name we asked for (RFC 9525). On a server: whether the client has shown one that leads to an authority
+    /// of `client-certificate-authorities`.
     pub verified: bool,
+    /// The certificate that a client has shown to us, whose key it has. A sign-in may use it (EXTERNAL).
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// What a sign-in may bind itself to as `tls-exporter` (RFC 9266), where the handshake yields it.
     pub exporter: Option<[u8; 32]>,
     /// What a sign-in may bind itself to as `tls-server-end-point`: the hash of the server's certificate (RFC 5929 §4.1).
     pub end_point: Option<Vec<u8>>,
+}
+
+/// A certificate that a client has shown; it has proved to have the key. Whether its chain leads to an authority we
+/// trust is [`TlsFacts::verified`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientCertificate {
+    /// SHA-256 of its DER: its fingerprint.
+    pub der_sha256: [u8; 32],
+    /// Its subject, as RFC 4514 writes it, for people.
+    pub subject: String,
+    /// Its names (RFC 5280 §4.2.1.6): emails and domains, as they stand there.
+    pub names: Vec<String>,
 }
 
 impl TlsFacts {
