@@ -385,10 +385,10 @@ pub(crate) mod tests {
         let mailboxes = Mailboxes::new(store.clone(), world.clone());
         let live = Arc::new(connection(&world));
         let settings = settings::resolve(settings::DEFAULT_TEXT).unwrap();
-        let destinations = Arc::new(queue::Destinations::new(&settings));
         let host_name = "mx.example.org".into();
-        let terms = queue::runner::Terms { host_name, ..queue::runner::Terms::new(&settings) };
-        let shared = Shared::new(world, store, directory, mailboxes, destinations, terms);
+        let properties =
+            queue::Properties { host_name, ..queue::Properties::without_network(&settings) };
+        let shared = Shared::new(world, store, directory, mailboxes, Arc::new(properties));
         Place { shared: Arc::new(shared), live, _dir: dir }
     }
 
@@ -423,7 +423,7 @@ pub(crate) mod tests {
         };
         let entry = Registry::new(world.clock.clone()).admit(arrival).unwrap();
         let live = entry.live().clone();
-        let commands = settings::Commands { vrfy: true, expn: true };
+        let commands = settings::Commands::default();
         let server = shared::VirtualServer {
             name: "reading".into(),
             service: policy::Service::Smtp,

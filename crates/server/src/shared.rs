@@ -8,7 +8,7 @@ use directory::Directory;
 use mail::Address;
 use mailboxes::Mailboxes;
 use policy::{ConnectionFacts, RelayFacts, Service, Story};
-use queue::{Destinations, QueueIds};
+use queue::QueueIds;
 use store::{Commit, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::registry::Live;
@@ -24,10 +24,8 @@ pub(crate) struct Shared {
     pub(crate) directory: Arc<Directory>,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) queue_ids: Arc<QueueIds>,
-    /// Told when the queue has changed.
+    /// Told when the queue has changed; has the delivery properties in force.
     pub(crate) queue: queue::Handle,
-    /// Which way mail goes.
-    pub(crate) destinations: Arc<Destinations>,
     pub(crate) host_name: String,
     /// Adds reports of success to commits that accept mail.
     pub(crate) reporter: queue::Reporter,
@@ -41,25 +39,20 @@ impl Shared {
         store: Store,
         directory: Arc<Directory>,
         mailboxes: Mailboxes,
-        destinations: Arc<Destinations>,
-        terms: queue::runner::Terms,
+        properties: Arc<queue::Properties>,
     ) -> Self {
         let queue_ids = Arc::new(QueueIds::new(&world.dice));
-        let host_name = terms.host_name.clone();
-        let reporter = queue::Reporter {
-            store: store.clone(),
-            directory: directory.clone(),
-            queue_ids: queue_ids.clone(),
-            terms: Arc::new(terms),
-        };
+        let host_name = properties.host_name.clone();
+        let queue = queue::Handle::new(properties);
+        let reporter =
+            queue::Reporter::new(store.clone(), directory.clone(), queue_ids.clone(), &queue);
         Self {
             queue_ids,
             world,
             store,
             directory,
             mailboxes,
-            queue: queue::Handle::default(),
-            destinations,
+            queue,
             host_name,
             reporter,
             deferrals: Deferrals::default(),
@@ -132,9 +125,7 @@ pub(crate) struct Connection {
 impl VirtualServer {
     /// What its `relay` means for a peer.
     pub(crate) fn relay_facts(&self, peer: IpAddr) -> RelayFacts {
-        let settings::Relay { allow, authenticated } = &self.relay;
-        let network = allow.0.iter().find(|network| network.contains(peer)).map(ToString::to_string);
-        RelayFacts { network, authenticated: *authenticated }
+        RelayFacts { network: self.relay.allows(peer), authenticated: self.relay.authenticated }
     }
 }
 

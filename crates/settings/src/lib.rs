@@ -21,13 +21,15 @@ pub use mistake::Mistake;
 pub use named_file::{FileKind, NamedFile};
 pub use resolve::{files, resolve};
 pub use resolved::{
-    Binding, CertificateFiles, Commands, ConnectionLimits, Delivery, Journal, LocalDelivery, LocalDomain,
-    Log, OutboundConnections, OutboundSignIn, ProtocolLog, Relay, RemoteDomain, Reports, Resolvers, Settings,
-    VirtualServer,
+    Acme, BackPressure, Binding, CertificateFiles, Commands, ConnectionControl, ConnectionLimits, Delivery,
+    Errors, Fetch, Introspection, Journal, Keywords, Levels, LocalDelivery, LocalDomain, Log, Masquerade,
+    OAuth, OutboundConnections, OutboundSignIn, Pickup, ProtocolLog, Relay, RemoteDomain, Reports, Resolvers,
+    SendingLimits, Settings, SignInLimits, TokenCheck, VirtualServer, When,
 };
 pub use values::{
-    DomainPattern, LogFormat, LogLevel, Mechanism, Network, Networks, NextHop, NextProtocol, OutboundTls,
-    Protocol, Reach, Size, TimeSpan, Tls,
+    Challenge, ClientCertificates, DomainPattern, Hello, LogFormat, LogLevel, MaySendAs, Mechanism, Network,
+    Networks, NextHop, NextProtocol, OutboundTls, Pattern, Protocol, Rate, Reach, ServerState, Size,
+    TimeSpan, Tls, TlsVersion, Url,
 };
 
 /// What is served when the text names no virtual server: each protocol on its ports, on every address. It is itself

@@ -4,6 +4,7 @@ mod delivery;
 mod domains;
 mod next;
 mod servers;
+mod system;
 
 use mail::Domain;
 use toml_edit::Document;
@@ -73,15 +74,26 @@ fn read(text: &str) -> (Option<Settings>, Reader<'_>) {
 fn all(reader: &mut Reader<'_>, raw: Raw) -> Settings {
     let host_name = or(raw.host_name, Domain::parse("localhost").expect("it is a domain name"));
     let servers = raw.virtual_servers.unwrap_or_else(servers::by_default);
-    let virtual_servers = servers::resolve(reader, servers, &raw.defaults);
+    let servers = servers::inherited(reader, servers, &raw.defaults);
     domains::each_once(reader, &raw.remote_domains, &raw.local_domains);
-    let ourselves = next::Ourselves { host_name: &host_name, servers: &virtual_servers };
+    let ourselves = next::Ourselves::new(&host_name, &servers);
     let delivery = delivery::resolve(reader, raw.delivery, &ourselves);
     let remote = |raw| domains::remote(reader, raw, &delivery, &ourselves);
     let remote_domains = raw.remote_domains.into_iter().map(remote).collect();
     let local = |raw| domains::local(reader, raw, &ourselves);
     let local_domains = raw.local_domains.into_iter().map(local).collect();
+    let top = servers::Top { host_name: &host_name, delivery: &delivery.resolved, reports: &raw.reports };
+    let virtual_servers = servers.into_iter().map(|server| servers::virtual_server(server, &top)).collect();
     Settings {
+        user: None,
+        confinement: true,
+        acme: None,
+        client_certificate_authorities: Vec::new(),
+        sign_in: system::sign_in(),
+        oauth: None,
+        fetch: crate::resolved::Fetch::default(),
+        back_pressure: system::back_pressure(),
+        pickup: crate::resolved::Pickup { on: true, directory: None },
         certificates: raw.certificates,
         trusted_networks: Networks(or(raw.trusted_networks, Vec::new())),
         authentication_without_tls: Networks(or(raw.authentication_without_tls, Vec::new())),

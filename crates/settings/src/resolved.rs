@@ -1,30 +1,55 @@
 //! The settings as the program uses them: every value is there and has its type.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use mail::Domain;
 
+mod server;
+
 mod delivery;
+mod system;
 
 pub use delivery::{
-    Delivery, LocalDelivery, LocalDomain, OutboundConnections, OutboundSignIn, RemoteDomain, Reports,
-    Resolvers,
+    Delivery, LocalDelivery, LocalDomain, Masquerade, OutboundConnections, OutboundSignIn, RemoteDomain,
+    Reports, Resolvers,
 };
+pub use server::{
+    Binding, Commands, ConnectionControl, ConnectionLimits, Errors, Keywords, ProtocolLog, Relay,
+    SendingLimits, VirtualServer, When,
+};
+pub use system::{Acme, BackPressure, Fetch, Introspection, Levels, OAuth, Pickup, SignInLimits, TokenCheck};
 
-use crate::values::{LogFormat, LogLevel, Mechanism, Networks, Protocol, Size, TimeSpan, Tls};
+use crate::values::{LogFormat, LogLevel, Networks, Size, TimeSpan};
 
 /// All settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Our name in banners, EHLO and Received.
     pub host_name: Domain,
+    /// Whom the program becomes once it listens, if it was started as root: a Unix user.
+    pub user: Option<String>,
+    /// Whether it gives up what it does not need of the system (Landlock, seccomp).
+    pub confinement: bool,
     /// Certificates with their keys; if none, the program makes its own.
     pub certificates: Vec<CertificateFiles>,
+    /// Certificates from an authority, instead or beside these.
+    pub acme: Option<Acme>,
+    /// PEM files with the authorities whose certificates clients may show.
+    pub client_certificate_authorities: Vec<PathBuf>,
     /// Peers that are not limited by source.
     pub trusted_networks: Networks,
     /// Peers that may sign in over clear text.
     pub authentication_without_tls: Networks,
+    /// What becomes of those who fail to sign in.
+    pub sign_in: SignInLimits,
+    /// Who gives the tokens that clients may sign in with.
+    pub oauth: Option<OAuth>,
+    /// What is fetched from the web.
+    pub fetch: Fetch,
+    /// When mail is taken slowly, and when not at all.
+    pub back_pressure: BackPressure,
+    /// A directory whose files are sent.
+    pub pickup: Pickup,
     /// What is served. Names differ, and no two bindings are the same.
     pub virtual_servers: Vec<VirtualServer>,
     /// How mail leaves.
@@ -48,90 +73,6 @@ pub struct CertificateFiles {
     pub certificate: PathBuf,
     /// The key.
     pub key: PathBuf,
-}
-
-/// A named set of bindings and properties.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VirtualServer {
-    /// Its name, unique.
-    pub name: String,
-    /// What it speaks.
-    pub protocol: Protocol,
-    /// Where it listens: at least one.
-    pub bindings: Vec<Binding>,
-    /// How clients may sign in; empty: not at all.
-    pub authentication: Vec<Mechanism>,
-    /// Who may send to domains that are not ours.
-    pub relay: Relay,
-    /// The largest message it takes.
-    pub message_size_limit: Size,
-    /// Recipients of a message.
-    pub recipients_per_message: u32,
-    /// Messages that a connection may bring.
-    pub messages_per_connection: u32,
-    /// How many connections it takes.
-    pub connections: ConnectionLimits,
-    /// Idle time after which a connection is closed.
-    pub connection_time_out: TimeSpan,
-    /// The same before sign-in, where reading mail needs one.
-    pub sign_in_time_out: TimeSpan,
-    /// How long an account must wait before its maildrop is opened again; zero: not at all. For POP3.
-    pub sign_in_interval: TimeSpan,
-    /// After the host name in the banner.
-    pub banner: String,
-    /// Commands that can be switched.
-    pub commands: Commands,
-    /// Whether `refused@`, `deferred@`, `slow@` and `bounces@` fail on purpose.
-    pub magic_recipients: bool,
-    /// Where its dialogues are written, if they are.
-    pub protocol_log: Option<ProtocolLog>,
-}
-
-/// Who may send to domains that are not ours.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Relay {
-    /// Peers with these addresses. For LMTP: who may deliver here, beside this machine; nothing is relayed from there.
-    pub allow: Networks,
-    /// Who has signed in.
-    pub authenticated: bool,
-}
-
-/// Where the dialogues of a virtual server are written. No other has the same file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProtocolLog {
-    /// The file; older ones have `.1`, `.2` and so on behind its name.
-    pub file: PathBuf,
-    /// Above this a new one is begun.
-    pub size_limit: Size,
-    /// How many older ones are kept.
-    pub keep: u32,
-}
-
-/// An address and port, and when a connection to it is secured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Binding {
-    /// Address and port. `[::]` is every address of IPv6 and IPv4; port 0 takes a free one.
-    pub address: SocketAddr,
-    /// TLS.
-    pub tls: Tls,
-}
-
-/// How many connections at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConnectionLimits {
-    /// In all.
-    pub limit: u32,
-    /// From one source address; trusted networks are not limited.
-    pub per_source: u32,
-}
-
-/// Commands that can be switched on and off. A server that has them on still tells strangers nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Commands {
-    /// VRFY.
-    pub vrfy: bool,
-    /// EXPN.
-    pub expn: bool,
 }
 
 /// How long stories are kept.

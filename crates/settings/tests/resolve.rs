@@ -32,7 +32,7 @@ fn an_empty_text_is_a_working_server() {
     .assert_eq(&bindings(&settings));
     let submission = &settings.virtual_servers[1];
     assert_eq!(submission.authentication, Mechanism::UNBOUND);
-    assert_eq!(settings.virtual_servers[3].authentication, Mechanism::ALL);
+    assert_eq!(settings.virtual_servers[3].authentication, Mechanism::BY_PASSWORD);
     expect![[r#"
         VirtualServer {
             name: "internet",
@@ -43,21 +43,54 @@ fn an_empty_text_is_a_working_server() {
                     tls: Offered,
                 },
             ],
+            host_name: Domain(
+                "localhost",
+            ),
+            state: Running,
+            operators: [],
             authentication: [],
+            sign_in_failures: 5,
+            tls_minimum_version: V1_2,
+            client_certificates: Off,
+            connection_control: All,
+            reverse_lookup: true,
             relay: Relay {
                 allow: Networks(
                     [],
                 ),
+                except: None,
                 authenticated: false,
+            },
+            may_send_as: Own,
+            sending: SendingLimits {
+                recipients_per_hour: Some(
+                    1000,
+                ),
+                recipients_per_day: Some(
+                    10000,
+                ),
+                new_recipients_per_day: Some(
+                    1000,
+                ),
+                hold_factor: Some(
+                    10,
+                ),
+                hold_recipients: Some(
+                    100,
+                ),
             },
             message_size_limit: Size(
                 52428800,
             ),
+            session_size_limit: None,
             recipients_per_message: 1000,
             messages_per_connection: 100,
+            message_rate: None,
             connections: ConnectionLimits {
                 limit: 1000,
                 per_source: 50,
+                per_network: 200,
+                rate: None,
             },
             connection_time_out: TimeSpan(
                 300s,
@@ -68,13 +101,127 @@ fn an_empty_text_is_a_working_server() {
             sign_in_interval: TimeSpan(
                 0ns,
             ),
+            greeting_delay: TimeSpan(
+                0ns,
+            ),
             banner: "",
+            errors: Errors {
+                slow: 10,
+                limit: 20,
+                tarpit: TimeSpan(
+                    1s,
+                ),
+            },
             commands: Commands {
                 vrfy: true,
                 expn: true,
+                help: true,
+                verb: true,
+                etrn: true,
             },
+            keywords: Keywords {
+                dsn: true,
+                chunking: true,
+                binarymime: true,
+                eight_bit_mime: true,
+                pipelining: true,
+                size: true,
+                smtputf8: true,
+                limits: true,
+            },
+            proxy_protocol: Networks(
+                [],
+            ),
+            xclient: Networks(
+                [],
+            ),
+            xforward: Networks(
+                [],
+            ),
             magic_recipients: false,
             protocol_log: None,
+            delivery: Delivery {
+                retry: [
+                    TimeSpan(
+                        900s,
+                    ),
+                    TimeSpan(
+                        1800s,
+                    ),
+                    TimeSpan(
+                        3600s,
+                    ),
+                ],
+                then: Some(
+                    TimeSpan(
+                        14400s,
+                    ),
+                ),
+                delay_notification: Some(
+                    TimeSpan(
+                        14400s,
+                    ),
+                ),
+                expiration: TimeSpan(
+                    432000s,
+                ),
+                local: LocalDelivery {
+                    retry: [
+                        TimeSpan(
+                            60s,
+                        ),
+                        TimeSpan(
+                            300s,
+                        ),
+                        TimeSpan(
+                            900s,
+                        ),
+                    ],
+                    then: Some(
+                        TimeSpan(
+                            3600s,
+                        ),
+                    ),
+                    delay_notification: Some(
+                        TimeSpan(
+                            14400s,
+                        ),
+                    ),
+                    expiration: TimeSpan(
+                        172800s,
+                    ),
+                },
+                connections: OutboundConnections {
+                    limit: 1000,
+                    per_destination: 100,
+                    messages: 100,
+                    time_out: TimeSpan(
+                        30s,
+                    ),
+                    idle_time_out: TimeSpan(
+                        600s,
+                    ),
+                },
+                source_addresses: [],
+                resolvers: System,
+                dns_validation: false,
+                dns_trust_anchors: None,
+                port: 25,
+                smart_hosts: [],
+                direct_first: false,
+                sign_in: None,
+                tls: Offered,
+                masquerade: None,
+                recipients_per_message: 100,
+                certificate_authorities: [],
+                reach: Public,
+                dkim: true,
+            },
+            reports: Reports {
+                copy_to: None,
+                badmail: None,
+            },
+            when: [],
         }
     "#]]
     .assert_debug_eq(&settings.virtual_servers[0]);

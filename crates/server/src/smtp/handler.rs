@@ -232,7 +232,9 @@ fn judge_recipient(
     let now = shared.world.clock.wall();
     match &mut *lock(open) {
         Some(transaction) => {
-            let verdict = transaction.recipient(named, resolved, magic, &shared.destinations, now);
+            let properties = shared.queue.properties();
+            let destinations = &properties.of(&transaction.virtual_server()).destinations;
+            let verdict = transaction.recipient(named, resolved, magic, destinations, now);
             reply(verdict, Reply::new(250, (2, 1, 5), "recipient noted"))
         }
         None => crate::replies::unavailable(),
@@ -349,7 +351,7 @@ mod tests {
             relay: settings::Relay::default(),
             message_size_max: 100_000,
             magic: false,
-            commands: settings::Commands { vrfy: true, expn: true },
+            commands: settings::Commands::default(),
             sign_in_interval: std::time::Duration::ZERO,
         };
         let relay = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: false };

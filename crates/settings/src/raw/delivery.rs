@@ -168,7 +168,7 @@ fn local_domain(reader: &mut Reader<'_>, mut scope: Scope<'_>) -> RawLocalDomain
 pub(super) fn reports(reader: &mut Reader<'_>, top: &Scope<'_>) -> Reports {
     let Some(scope) = reader.table(top, "reports", "[reports]".into()) else { return Reports::default() };
     reader.check_keys(&scope, &[Section::Reports]);
-    Reports { copy_to: reader.value(&scope, "copy-to", address).map(|found| found.value) }
+    Reports { copy_to: reader.value(&scope, "copy-to", address).map(|found| found.value), badmail: None }
 }
 
 fn address(value: &Value) -> Result<Address, Wrong> {

@@ -19,7 +19,7 @@ pub(super) struct Resolved {
     pub(super) tls: Option<Found<OutboundTls>>,
 }
 
-pub(super) fn resolve(reader: &mut Reader<'_>, raw: RawDelivery, ourselves: &Ourselves<'_>) -> Resolved {
+pub(super) fn resolve(reader: &mut Reader<'_>, raw: RawDelivery, ourselves: &Ourselves) -> Resolved {
     let port = or(raw.port, 25);
     let tls = raw.next.tls.clone();
     let Next { smart_hosts, sign_in, tls: secured } =
@@ -41,6 +41,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>, raw: RawDelivery, ourselves: &Our
             per_destination: or(raw.connections_per_destination, 100),
             messages: or(raw.connection_messages, 100),
             time_out: time_out(reader, raw.connection_time_out),
+            idle_time_out: minutes(10),
         },
         source_addresses: source_addresses(reader, raw.source_addresses.unwrap_or_default()),
         resolvers: resolvers(reader, raw.resolvers.unwrap_or_default()),
@@ -48,6 +49,9 @@ pub(super) fn resolve(reader: &mut Reader<'_>, raw: RawDelivery, ourselves: &Our
         dns_trust_anchors: raw.dns_trust_anchors.map(|found| found.value),
         port,
         smart_hosts,
+        direct_first: false,
+        masquerade: None,
+        recipients_per_message: 100,
         sign_in,
         tls: secured,
         certificate_authorities: raw

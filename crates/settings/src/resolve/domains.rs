@@ -32,7 +32,7 @@ pub(super) fn remote(
     reader: &mut Reader<'_>,
     raw: RawRemoteDomain,
     delivery: &Resolved,
-    ourselves: &Ourselves<'_>,
+    ourselves: &Ourselves,
 ) -> RemoteDomain {
     let protocol = raw.protocol.as_ref().map_or(NextProtocol::Smtp, |protocol| protocol.value);
     let port = match protocol {
@@ -47,13 +47,26 @@ pub(super) fn remote(
     let Next { smart_hosts, sign_in, tls } =
         next::resolve(reader, raw.next, protocol, port, delivery.tls.as_ref(), ourselves);
     let domains = raw.domains.into_iter().map(|domain| domain.value).collect();
-    RemoteDomain { domains, smart_hosts, protocol, sign_in, tls }
+    RemoteDomain {
+        domains,
+        smart_hosts,
+        protocol,
+        direct_first: false,
+        hello: crate::values::Hello::Ehlo,
+        relay: false,
+        hold_until_etrn: crate::values::Networks::default(),
+        masquerade: None,
+        recipients_per_message: None,
+        sign_in,
+        tls,
+    }
 }
 
-pub(super) fn local(reader: &mut Reader<'_>, raw: RawLocalDomain, ourselves: &Ourselves<'_>) -> LocalDomain {
+pub(super) fn local(reader: &mut Reader<'_>, raw: RawLocalDomain, ourselves: &Ourselves) -> LocalDomain {
     let hops = next::hops(reader, raw.lmtp, NextProtocol::Lmtp, LMTP_PORT, ourselves);
     LocalDomain {
         domains: raw.domains.into_iter().map(|domain| domain.value).collect(),
         lmtp: hops.into_iter().map(|hop| hop.value).collect(),
+        drop: None,
     }
 }

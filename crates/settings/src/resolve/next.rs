@@ -1,12 +1,14 @@
 //! Next hops that the text names: where they are, how they are spoken to, and whom a password is told.
 
+use std::net::SocketAddr;
+
 use mail::{Domain, Host};
 
 use super::mistaken_at;
 use crate::limits::{SMTP_PORT, SUBMISSIONS_PORT};
-use crate::raw::RawNext;
+use crate::raw::{RawNext, RawServer};
 use crate::read::{Found, Reader};
-use crate::resolved::{OutboundSignIn, VirtualServer};
+use crate::resolved::OutboundSignIn;
 use crate::values::{Hop, NextHop, NextProtocol, OutboundTls, Protocol};
 
 /// Where mail goes and how.
@@ -17,21 +19,29 @@ pub(super) struct Next {
 }
 
 /// What this server is, to find next hops that are itself.
-pub(super) struct Ourselves<'s> {
-    pub(super) host_name: &'s Domain,
-    pub(super) servers: &'s [VirtualServer],
+pub(super) struct Ourselves {
+    host_names: Vec<Domain>,
+    /// Where mail is taken.
+    listeners: Vec<SocketAddr>,
 }
 
-impl Ourselves<'_> {
+impl Ourselves {
+    pub(super) fn new(host_name: &Domain, servers: &[RawServer]) -> Self {
+        let takes_mail = |server: &&RawServer| {
+            matches!(server.service.protocol, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp)
+        };
+        let bindings = servers.iter().filter(takes_mail).flat_map(|server| server.bindings.iter().flatten());
+        Self {
+            host_names: vec![host_name.clone()],
+            listeners: bindings.map(|binding| binding.address).collect(),
+        }
+    }
+
     /// Whether we take mail there.
     fn listen_at(&self, hop: &NextHop) -> bool {
         let is_named =
-            matches!(&hop.host, Host::Domain(name) if name == self.host_name) && !hop.is_loopback();
-        let takes_mail = |server: &&VirtualServer| {
-            matches!(server.protocol, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp)
-        };
-        let bindings = self.servers.iter().filter(takes_mail).flat_map(|server| &server.bindings);
-        bindings.map(|binding| binding.address).filter(|address| address.port() == hop.port).any(|address| {
+            matches!(&hop.host, Host::Domain(name) if self.host_names.contains(name)) && !hop.is_loopback();
+        self.listeners.iter().filter(|address| address.port() == hop.port).any(|address| {
             let ip = address.ip();
             Some(ip) == hop.address()
                 || hop.is_loopback() && (ip.is_unspecified() || ip.is_loopback() && hop.address().is_none())
@@ -47,7 +57,7 @@ pub(super) fn resolve(
     protocol: NextProtocol,
     port: u16,
     inherited: Option<&Found<OutboundTls>>,
-    ourselves: &Ourselves<'_>,
+    ourselves: &Ourselves,
 ) -> Next {
     if !raw.names_smart_host {
         without_smart_host(reader, &raw);
@@ -68,7 +78,7 @@ pub(super) fn hops(
     written: Vec<Found<Hop>>,
     protocol: NextProtocol,
     port: u16,
-    ourselves: &Ourselves<'_>,
+    ourselves: &Ourselves,
 ) -> Vec<Found<NextHop>> {
     let mut hops: Vec<Found<NextHop>> = Vec::with_capacity(written.len());
     for hop in written {

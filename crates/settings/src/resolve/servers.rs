@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use mail::Domain;
 use toml_edit::Document;
 
 use super::{mistaken_at, or};
@@ -14,8 +15,14 @@ use crate::limits::{
 };
 use crate::raw::{self, RawBinding, RawProperties, RawProtocolLog, RawServer};
 use crate::read::{Found, Reader, Scope};
-use crate::resolved::{Binding, Commands, ConnectionLimits, ProtocolLog, Relay, VirtualServer};
-use crate::values::{Mechanism, Networks, Protocol, Size, Switch, TimeSpan, Tls, Wrong, word_of};
+use crate::resolved::{
+    Binding, Commands, ConnectionControl, ConnectionLimits, Delivery, Errors, Keywords, ProtocolLog, Relay,
+    Reports, SendingLimits, VirtualServer,
+};
+use crate::values::{
+    ClientCertificates, MaySendAs, Mechanism, Networks, Protocol, ServerState, Size, Switch, TimeSpan, Tls,
+    TlsVersion, Wrong, word_of,
+};
 
 /// The virtual servers of [`DEFAULT_TEXT`].
 pub(super) fn by_default() -> Vec<RawServer> {
@@ -24,12 +31,12 @@ pub(super) fn by_default() -> Vec<RawServer> {
     raw::virtual_servers(&mut reader, &Scope::top(document.as_table())).expect("it has virtual servers")
 }
 
-/// What is served, each under a name of its own, at places and with files of its own.
-pub(super) fn resolve(
+/// What is served, each under a name of its own, at places and with files of its own, and with all that it inherits.
+pub(super) fn inherited(
     reader: &mut Reader<'_>,
     servers: Vec<RawServer>,
     defaults: &RawProperties,
-) -> Vec<VirtualServer> {
+) -> Vec<RawServer> {
     let (mut names, mut identities, mut files) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     servers
         .into_iter()
@@ -45,7 +52,7 @@ pub(super) fn resolve(
             lmtp(reader, &server);
             open_relay(reader, &server);
             own_file(reader, &server, &mut files);
-            virtual_server(server)
+            server
         })
         .collect()
 }
@@ -84,7 +91,14 @@ fn identity(address: SocketAddr) -> Option<(IpAddr, u16)> {
     (address.port() != 0).then_some((ip, address.port()))
 }
 
-fn virtual_server(server: RawServer) -> VirtualServer {
+/// What all virtual servers inherit of what is not a property.
+pub(super) struct Top<'a> {
+    pub(super) host_name: &'a Domain,
+    pub(super) delivery: &'a Delivery,
+    pub(super) reports: &'a Reports,
+}
+
+pub(super) fn virtual_server(server: RawServer, top: &Top<'_>) -> VirtualServer {
     let RawServer { name, service, bindings, properties, .. } = server;
     let protocol = service.protocol;
     let tls = if service.implicit { Tls::Implicit } else { or(properties.tls, tls_default(protocol)) };
@@ -95,6 +109,7 @@ fn virtual_server(server: RawServer) -> VirtualServer {
         bindings: bindings.map(|b| Binding { address: b.address, tls: or(b.tls, tls) }).collect(),
         relay: Relay {
             allow: Networks(properties.relay.allow.into_iter().flatten().map(|found| found.value).collect()),
+            except: None,
             authenticated: or(properties.relay.authenticated, Switch(protocol == Protocol::Submission)).0,
         },
         authentication: mechanisms(or(properties.authentication, mechanisms_default(protocol))),
@@ -104,6 +119,8 @@ fn virtual_server(server: RawServer) -> VirtualServer {
         connections: ConnectionLimits {
             limit: or(properties.connections_limit, 1000),
             per_source: or(properties.connections_per_source, 50),
+            per_network: 200,
+            rate: None,
         },
         connection_time_out: or(properties.connection_time_out, time_out_default(protocol)),
         sign_in_interval: or(properties.sign_in_interval, TimeSpan::from_secs(0)),
@@ -112,7 +129,35 @@ fn virtual_server(server: RawServer) -> VirtualServer {
         commands: Commands {
             vrfy: or(properties.vrfy, Switch(true)).0,
             expn: or(properties.expn, Switch(true)).0,
+            ..Commands::default()
         },
+        host_name: top.host_name.clone(),
+        state: ServerState::Running,
+        operators: Vec::new(),
+        sign_in_failures: 5,
+        tls_minimum_version: TlsVersion::V1_2,
+        client_certificates: ClientCertificates::Off,
+        connection_control: ConnectionControl::All,
+        reverse_lookup: true,
+        may_send_as: MaySendAs::Own,
+        sending: SendingLimits {
+            recipients_per_hour: Some(1000),
+            recipients_per_day: Some(10_000),
+            new_recipients_per_day: Some(1000),
+            hold_factor: Some(10),
+            hold_recipients: Some(100),
+        },
+        session_size_limit: None,
+        message_rate: None,
+        greeting_delay: TimeSpan::from_secs(0),
+        errors: Errors { slow: 10, limit: 20, tarpit: TimeSpan::from_secs(1) },
+        keywords: Keywords::default(),
+        proxy_protocol: Networks::default(),
+        xclient: Networks::default(),
+        xforward: Networks::default(),
+        delivery: top.delivery.clone(),
+        reports: top.reports.clone(),
+        when: Vec::new(),
         magic_recipients: or(properties.magic_recipients, Switch(false)).0,
         protocol_log: properties.protocol_log.file.map(|file| ProtocolLog {
             file: file.value,
@@ -265,7 +310,7 @@ fn mechanisms_default(protocol: Protocol) -> Vec<Mechanism> {
         // Programs built with GNU SASL take a bound form because it is the strongest, find that they cannot bind, and lose
         // step with the server; IMAP's tags save them there (decision 13).
         Protocol::Submission | Protocol::Pop3 => Mechanism::UNBOUND.to_vec(),
-        Protocol::Imap => Mechanism::ALL.to_vec(),
+        Protocol::Imap => Mechanism::BY_PASSWORD.to_vec(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use mail::{Address, Domain};
 
-use crate::values::{DomainPattern, NextHop, NextProtocol, OutboundTls, Reach, TimeSpan};
+use crate::values::{DomainPattern, Hello, Networks, NextHop, NextProtocol, OutboundTls, Reach, TimeSpan};
 
 /// `[delivery]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +35,16 @@ pub struct Delivery {
     pub port: u16,
     /// Where all mail for others goes, in this order; empty: to the exchangers of its domain.
     pub smart_hosts: Vec<NextHop>,
+    /// Whether the exchangers are tried before the smart hosts.
+    pub direct_first: bool,
     /// How we sign in there.
     pub sign_in: Option<OutboundSignIn>,
     /// When connections are secured.
     pub tls: OutboundTls,
+    /// What others see instead of our domains.
+    pub masquerade: Option<Masquerade>,
+    /// Recipients of one transaction; the rest goes in further ones.
+    pub recipients_per_message: u32,
     /// PEM files with authorities that are believed beside the system's.
     pub certificate_authorities: Vec<PathBuf>,
     /// How far inside a stranger's DNS may lead us.
@@ -71,6 +77,17 @@ pub struct OutboundConnections {
     pub messages: u32,
     /// How long an attempt to connect may take.
     pub time_out: TimeSpan,
+    /// How long another server may be silent when we wait for its reply. Where RFC 5321 §4.5.3.2 asks for less, it is less.
+    pub idle_time_out: TimeSpan,
+}
+
+/// What others see instead of our domains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Masquerade {
+    /// It stands in reverse-paths instead of every domain of ours.
+    pub domain: Domain,
+    /// In From and the rest of the header, too.
+    pub header: bool,
 }
 
 /// Who is asked about names.
@@ -100,19 +117,34 @@ pub struct RemoteDomain {
     pub smart_hosts: Vec<NextHop>,
     /// What is spoken there. LMTP only with smart hosts.
     pub protocol: NextProtocol,
+    /// Whether the exchangers are tried before the smart hosts.
+    pub direct_first: bool,
+    /// How we greet.
+    pub hello: Hello,
+    /// Whether anyone may send there through us.
+    pub relay: bool,
+    /// Whose ETRN sends what waits for these domains; empty: it does not wait for ETRN.
+    pub hold_until_etrn: Networks,
+    /// What they see instead of our domains; none: as [`Delivery::masquerade`] says.
+    pub masquerade: Option<Masquerade>,
+    /// Recipients of one transaction; none: as [`Delivery::recipients_per_message`] says.
+    pub recipients_per_message: Option<u32>,
     /// How we sign in there. Only with smart hosts.
     pub sign_in: Option<OutboundSignIn>,
     /// When connections are secured.
     pub tls: OutboundTls,
 }
 
-/// `[[local-domain]]`: domains that are ours, whose mail is handed on by LMTP. Recipients are not checked here.
+/// `[[local-domain]]`: domains that are ours, whose mail is handed on by LMTP or written as files. Recipients are not
+/// checked here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalDomain {
     /// Which: at least one, and named nowhere else.
     pub domains: Vec<Domain>,
-    /// Where their mail goes, in this order: at least one.
+    /// Where their mail goes, in this order: at least one, or there is a directory.
     pub lmtp: Vec<NextHop>,
+    /// The directory that their mail is written to, if it is.
+    pub drop: Option<PathBuf>,
 }
 
 /// `[reports]`
@@ -120,4 +152,6 @@ pub struct LocalDomain {
 pub struct Reports {
     /// Who gets a copy of each report of failure.
     pub copy_to: Option<Address>,
+    /// Where what can be neither delivered nor returned is kept; none: `badmail` under the data directory.
+    pub badmail: Option<PathBuf>,
 }

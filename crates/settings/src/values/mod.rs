@@ -4,9 +4,12 @@ mod domain_pattern;
 mod name_server;
 mod network;
 mod next_hop;
+mod pattern;
 mod pause;
+mod rate;
 mod size;
 mod time_span;
+mod url;
 mod words;
 
 pub use domain_pattern::DomainPattern;
@@ -14,11 +17,17 @@ pub(crate) use name_server::{NameServer, Unicast};
 pub use network::{Network, Networks};
 pub(crate) use next_hop::Hop;
 pub use next_hop::NextHop;
+pub use pattern::Pattern;
 pub(crate) use pause::{Notification, Pause};
+pub use rate::Rate;
 
 pub use size::Size;
 pub use time_span::TimeSpan;
-pub use words::{LogFormat, LogLevel, Mechanism, NextProtocol, OutboundTls, Protocol, Reach, Tls};
+pub use url::Url;
+pub use words::{
+    Challenge, ClientCertificates, Hello, LogFormat, LogLevel, MaySendAs, Mechanism, NextProtocol,
+    OutboundTls, Protocol, Reach, ServerState, Tls, TlsVersion,
+};
 pub(crate) use words::{Service, Switch, Word, word_of};
 
 /// Why a text is no value of its type.

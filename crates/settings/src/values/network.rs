@@ -26,6 +26,11 @@ impl Network {
         masked(address.to_canonical(), self.prefix) == Some(self.base)
     }
 
+    /// How many bits its addresses have in common: at most 32 for IPv4, 128 for IPv6.
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether it holds more of the Internet than one organisation has.
     pub fn is_wide(&self) -> bool {
         match self.base {

@@ -188,11 +188,19 @@ pub enum Mechanism {
     Plain,
     /// draft-murchison-sasl-login, for old mail programs.
     Login,
+    /// RFC 7628: a token of an issuer that the settings name.
+    OauthBearer,
+    /// The older form of the same, which large providers' mail programs speak.
+    Xoauth2,
+    /// RFC 4422, appendix A: the certificate that the client showed in TLS.
+    External,
+    /// RFC 2195, for accounts that keep a secret for it.
+    CramMd5,
 }
 
 impl Mechanism {
-    /// All of them, the strongest first.
-    pub const ALL: [Self; 6] = [
+    /// Those that need but a password, the strongest first.
+    pub const BY_PASSWORD: [Self; 6] = [
         Self::ScramSha256Plus,
         Self::ScramSha1Plus,
         Self::ScramSha256,
@@ -201,7 +209,7 @@ impl Mechanism {
         Self::Login,
     ];
 
-    /// Those that are not bound to the TLS channel, the strongest first.
+    /// Those of them that are not bound to the TLS channel, the strongest first.
     pub const UNBOUND: [Self; 4] = [Self::ScramSha256, Self::ScramSha1, Self::Plain, Self::Login];
 
     /// Its name: IANA's, in lower case.
@@ -213,6 +221,10 @@ impl Mechanism {
             Self::ScramSha1 => "scram-sha-1",
             Self::Plain => "plain",
             Self::Login => "login",
+            Self::OauthBearer => "oauthbearer",
+            Self::Xoauth2 => "xoauth2",
+            Self::External => "external",
+            Self::CramMd5 => "cram-md5",
         }
     }
 }
@@ -225,8 +237,116 @@ impl Word for Mechanism {
         ("scram-sha-1", Mechanism::ScramSha1),
         ("plain", Mechanism::Plain),
         ("login", Mechanism::Login),
+        ("oauthbearer", Mechanism::OauthBearer),
+        ("xoauth2", Mechanism::Xoauth2),
+        ("external", Mechanism::External),
+        ("cram-md5", Mechanism::CramMd5),
     ];
 }
+
+/// The oldest TLS that is spoken (RFC 8996 has buried those before).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    V1_2,
+    /// RFC 8446.
+    V1_3,
+}
+
+impl Word for TlsVersion {
+    const WORDS: &'static [(&'static str, Self)] = &[("1.2", TlsVersion::V1_2), ("1.3", TlsVersion::V1_3)];
+}
+
+/// Whether clients are asked for a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ClientCertificates {
+    /// They are not.
+    Off,
+    /// They are, and may have none.
+    Wanted,
+    /// They are, and without one TLS fails.
+    Required,
+}
+
+impl Word for ClientCertificates {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("off", ClientCertificates::Off),
+        ("wanted", ClientCertificates::Wanted),
+        ("required", ClientCertificates::Required),
+    ];
+}
+
+/// Whether a virtual server takes connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServerState {
+    /// It does.
+    Running,
+    /// It takes no new ones; those that are there go on.
+    Paused,
+    /// It has none, and does not listen.
+    Stopped,
+}
+
+impl Word for ServerState {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("running", ServerState::Running),
+        ("paused", ServerState::Paused),
+        ("stopped", ServerState::Stopped),
+    ];
+}
+
+/// As whom an account may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MaySendAs {
+    /// As itself, its aliases, and who it was given.
+    Own,
+    /// As anyone.
+    Anyone,
+}
+
+impl Word for MaySendAs {
+    const WORDS: &'static [(&'static str, Self)] = &[("own", MaySendAs::Own), ("anyone", MaySendAs::Anyone)];
+}
+
+/// How we prove to a certificate authority that names are ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Challenge {
+    /// RFC 8555 §8.3: it fetches a file from port 80.
+    Http01,
+    /// RFC 8737: it asks for a certificate of a special kind on port 443.
+    TlsAlpn01,
+}
+
+impl Word for Challenge {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("http-01", Challenge::Http01), ("tls-alpn-01", Challenge::TlsAlpn01)];
+}
+
+/// How we greet another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hello {
+    /// With EHLO, and HELO if it does not know that.
+    Ehlo,
+    /// With HELO: without any extension, TLS among them.
+    Helo,
+}
+
+impl Word for Hello {
+    const WORDS: &'static [(&'static str, Self)] = &[("ehlo", Hello::Ehlo), ("helo", Hello::Helo)];
+}
+
+macro_rules! named {
+    ($($word:ty),*) => {
+        $(impl $word {
+            /// As it is written.
+            pub fn name(self) -> &'static str {
+                word_of(self)
+            }
+        })*
+    };
+}
+
+named!(Challenge, ClientCertificates, Hello, MaySendAs, ServerState, Tls, TlsVersion);
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

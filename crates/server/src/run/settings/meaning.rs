@@ -109,11 +109,11 @@ fn relays_for(server: &VirtualServer) -> String {
 fn leaving(settings: &Settings) -> Vec<String> {
     let delivery = &settings.delivery;
     let mut lines = Vec::new();
-    for LocalDomain { domains, lmtp } in &settings.local_domains {
+    for LocalDomain { domains, lmtp, .. } in &settings.local_domains {
         let domains = list(domains, ", ", ToString::to_string);
         lines.push(format!("for {domains} (ours) by LMTP to {}", hosts(lmtp)));
     }
-    for RemoteDomain { domains, smart_hosts, protocol, sign_in, tls } in &settings.remote_domains {
+    for RemoteDomain { domains, smart_hosts, protocol, sign_in, tls, .. } in &settings.remote_domains {
         let domains = list(domains, ", ", ToString::to_string);
         lines.push(format!(
             "for {domains} {}",
