@@ -5,6 +5,7 @@ mod deflate;
 pub mod drive;
 pub mod limits;
 mod output;
+pub mod proxy_protocol;
 pub mod registry;
 pub mod stream;
 pub mod tap;

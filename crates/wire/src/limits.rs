@@ -63,3 +63,14 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// After the grace period the connections that are left are terminated, and have so long to be gone.
 pub const TERMINATE_GRACE: Duration = Duration::from_secs(1);
+
+/// Octets of a PROXY header of the second version: the addresses take 216 at most, and what a proxy adds of TLS, a client's
+/// certificate included, some kilobytes. It is not read, but has to be passed over.
+pub const PROXY_HEADER_MAX: usize = 8 * 1024;
+
+/// How long a proxy may take to send it: the specification (§2) asks for 3 seconds at least, to outlast a packet that was lost.
+pub const PROXY_HEADER_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Connections from proxies whose header has not come yet, for one listener; a proxy sends it at once. More than these are
+/// closed.
+pub const PROXY_HEADERS_MAX: usize = 1024;
