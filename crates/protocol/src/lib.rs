@@ -14,4 +14,4 @@ pub mod session;
 pub mod smtp;
 
 pub use overheard::{Overheard, Speaker};
-pub use session::{End, Session, Step, TlsFacts, Upgrade};
+pub use session::{ClientCertificate, End, Session, Step, TlsFacts, Upgrade};

@@ -9,6 +9,9 @@ pub const SMTP_COMMAND_LINE_MAX: usize = 12_288;
 pub const SASL_RESPONSE_MAX: usize = 12_288;
 /// One field of a response: a login, a password. RFC 4616 §2 asks for 255 octets at least; hashing costs time by length.
 pub const SASL_FIELD_MAX: usize = 1_024;
+/// A bearer token. RFC 6750 names no bound; those of large issuers have two to four thousand octets, and more than this does
+/// not fit into a response.
+pub const SASL_TOKEN_MAX: usize = 8_192;
 /// Random octets in our half of a nonce (RFC 5802 §5.1): 144 bits cannot be met twice, and fill their base64.
 pub const SASL_NONCE_OCTETS: usize = 18;
 

@@ -8,7 +8,11 @@
 //! A mechanism is a pure state machine. Whether a password is right, and which keys an account has, is the
 //! application's business; whether a proof fits keys is decided here.
 
+mod bearer;
 mod channel;
+mod cram;
+mod external;
+mod gs2;
 mod login;
 mod plain;
 mod prepare;
@@ -20,7 +24,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mail::Address;
 
+pub use bearer::{Bearer, Discovery, Token};
 pub use channel::{Binding, Channel, Seed};
+pub use cram::Challenged;
+pub use external::External;
 use login::Login;
 use plain::Plain;
 pub(crate) use prepare::user_name;
@@ -49,6 +56,12 @@ pub enum Ask {
     Keys(KeysWanted),
     /// It has proved itself by those keys. Answered by [`Told::SignIn`].
     Proved(Proved),
+    /// Whose token is this? Answered by [`Told::SignIn`] or [`Told::TokenRefused`].
+    Token(Token),
+    /// Whose certificate is this? Answered by [`Told::SignIn`].
+    Certificate(External),
+    /// Does this fit the challenge and the secret? Answered by [`Told::SignIn`].
+    Challenged(Challenged),
 }
 
 /// How the application decided.
@@ -58,6 +71,8 @@ pub enum Told {
     SignIn(SignIn),
     /// The keys of the account, or invented ones that fit nothing.
     Keys(ScramKeys),
+    /// The token is not good, and what would be.
+    TokenRefused(Discovery),
 }
 
 impl From<SignIn> for Told {
@@ -71,6 +86,7 @@ impl Told {
     pub fn sign_in(self) -> SignIn {
         match self {
             Self::SignIn(sign_in) => sign_in,
+            Self::TokenRefused(_) => SignIn::Refused,
             Self::Keys(_) => SignIn::Unavailable,
         }
     }
@@ -158,9 +174,9 @@ pub trait Mechanism: fmt::Debug + Sync {
     /// Its IANA name, upper case.
     fn name(&self) -> &'static str;
 
-    /// Whether it binds the sign-in to the TLS channel, so that it needs one whose bindings are known.
-    fn binds_channel(&self) -> bool {
-        false
+    /// What it needs of the connection.
+    fn needs(&self) -> Needs {
+        Needs::Nothing
     }
 
     /// Whether the client shows its password.
@@ -170,6 +186,30 @@ pub trait Mechanism: fmt::Debug + Sync {
 
     /// A new exchange.
     fn start(&self, grounds: Grounds) -> Box<dyn Dialogue>;
+}
+
+/// What a mechanism needs of the connection, beside the right to sign in over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// TLS, whatever the settings allow without.
+    Tls,
+    /// TLS whose bindings are known: the sign-in is bound to the channel.
+    Bindings,
+    /// A certificate of the client.
+    Certificate,
+}
+
+impl Needs {
+    fn are_met(self, tls: Option<&TlsFacts>) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Tls => tls.is_some(),
+            Self::Bindings => tls.is_some_and(TlsFacts::has_bindings),
+            Self::Certificate => tls.is_some_and(|tls| tls.certificate.is_some()),
+        }
+    }
 }
 
 /// What an exchange stands on.
@@ -211,19 +251,31 @@ pub enum Progress {
     Settled(SignIn),
 }
 
-/// The mechanisms, in the order in which they are offered: the strongest first.
-pub const MECHANISMS: &[&dyn Mechanism] =
-    &[&scram::SHA_256_PLUS, &scram::SHA_1_PLUS, &scram::SHA_256, &scram::SHA_1, &Plain, &Login];
+/// The mechanisms, in the order in which they are offered: first what shows no secret, the strongest first of all.
+pub const MECHANISMS: &[&dyn Mechanism] = &[
+    &scram::SHA_256_PLUS,
+    &scram::SHA_1_PLUS,
+    &scram::SHA_256,
+    &scram::SHA_1,
+    &external::TheCertificate,
+    &bearer::Form::OAuthBearer,
+    &bearer::Form::XOAuth2,
+    &cram::CramMd5,
+    &Plain,
+    &Login,
+];
 
 /// Which of [`MECHANISMS`] a virtual server offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Offer(u8);
+pub struct Offer(u16);
 
 impl Offer {
     /// Nobody can sign in.
     pub const NONE: Self = Self(0);
     /// Every mechanism there is.
     pub const ALL: Self = Self((1 << MECHANISMS.len()) - 1);
+    /// What an account with a password needs, and nothing else: SCRAM, PLAIN and LOGIN.
+    pub const USUAL: Self = Self(0b11_0000_1111);
 
     /// The mechanisms of these names, in any case; unknown names are left out.
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
@@ -231,16 +283,11 @@ impl Offer {
         Self(names.into_iter().filter_map(place).fold(0, |bits, place| bits | 1 << place))
     }
 
-    /// Those of them that are possible here: without TLS, nothing can be bound to it.
+    /// Those of them that are possible here: what needs TLS, its bindings or a certificate of the client, is not without.
     #[must_use]
     pub fn over(self, tls: Option<&TlsFacts>) -> Self {
-        if tls.is_some_and(TlsFacts::has_bindings) {
-            return self;
-        }
-        let unbound = |(_, mechanism): &(usize, &&dyn Mechanism)| !mechanism.binds_channel();
-        let possible =
-            MECHANISMS.iter().enumerate().filter(unbound).fold(0, |bits, (place, _)| bits | 1 << place);
-        Self(self.0 & possible)
+        let places = MECHANISMS.iter().enumerate().filter(|(_, mechanism)| mechanism.needs().are_met(tls));
+        Self(self.0 & places.fold(0, |bits, (place, _)| bits | 1 << place))
     }
 
     /// Whether one of them shows the password, so that commands that do so may be taken, too.
@@ -330,7 +377,7 @@ impl Exchange {
             .mechanisms()
             .find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
             .ok_or(Misuse::UnknownMechanism)?;
-        let binding_offered = offer.mechanisms().any(|mechanism| mechanism.binds_channel());
+        let binding_offered = offer.mechanisms().any(|mechanism| mechanism.needs() == Needs::Bindings);
         let mut exchange =
             Self { mechanism, dialogue: mechanism.start(Grounds { binding, binding_offered }) };
         let progress = match initial {
@@ -443,7 +490,7 @@ mod tests {
 
     #[test]
     fn the_exchange_is_strict() {
-        check(&["CRAM-MD5"], "Misuse(UnknownMechanism)");
+        check(&["NTLM"], "Misuse(UnknownMechanism)");
         check(&["PLAIN", "*"], "Cancelled");
         check(&["LOGIN", &base64("bob"), "*"], "Cancelled");
         for wrong in ["=AAA", "AAA=BBB", "AAA", "AA=", "A A=", "AAA-", "AB==", "="] {

@@ -55,6 +55,8 @@ pub(crate) async fn sign_in(directory: &Directory, ask: Ask) -> (Told, Option<Pr
         Ask::Proved(Proved { login, authorization, hash: by, keys, .. }) => {
             directory.proved(&login, &authorization, hash(by), &shown(keys)).await
         }
+        // Nobody has a token, a certificate or a secret for these yet.
+        Ask::Token(_) | Ask::Certificate(_) | Ask::Challenged(_) => directory::SignIn::Refused,
     };
     match signed_in {
         directory::SignIn::Accepted(principal) => {

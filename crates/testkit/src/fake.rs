@@ -144,6 +144,7 @@ impl Fake {
                 ))
             }
             Ask::Proved(Proved { login, authorization, .. }) => self.proved(login, authorization).into(),
+            Ask::Token(_) | Ask::Certificate(_) | Ask::Challenged(_) => SignIn::Refused.into(),
         }
     }
 

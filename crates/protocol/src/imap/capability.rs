@@ -134,7 +134,7 @@ mod tests {
     fn what_is_said_when() {
         let clear = Facts { signed_in: false, starttls: true, offer: Offer::NONE };
         assert_eq!(list(clear), "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID STARTTLS LOGINDISABLED");
-        let secure = Facts { signed_in: false, starttls: false, offer: Offer::ALL };
+        let secure = Facts { signed_in: false, starttls: false, offer: Offer::USUAL };
         assert_eq!(
             list(secure),
             "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-1-PLUS AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-1 AUTH=PLAIN AUTH=LOGIN"
@@ -142,7 +142,7 @@ mod tests {
         let proofs = Facts { offer: Offer::of(["SCRAM-SHA-256"]), ..secure };
         let expected = "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID LOGINDISABLED AUTH=SCRAM-SHA-256";
         assert_eq!(list(proofs), expected);
-        let signed_in = Facts { signed_in: true, starttls: false, offer: Offer::ALL };
+        let signed_in = Facts { signed_in: true, starttls: false, offer: Offer::USUAL };
         assert_eq!(
             list(signed_in),
             "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID IDLE NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE STATUS=SIZE \

@@ -138,7 +138,7 @@ fn pop3(takes: Takes, cut: (&[u8], &[usize])) -> Vec<String> {
         timeout_before_sign_in: minute,
         starttls: true,
         auth_without_tls: takes,
-        auth: crate::sasl::Offer::ALL,
+        auth: crate::sasl::Offer::USUAL,
         login_delay: Duration::ZERO,
         sign_in_failures_max: 3,
     };
@@ -168,7 +168,7 @@ fn imap(takes: Takes, cut: (&[u8], &[usize])) -> Vec<String> {
         timeout_before_sign_in: minute,
         starttls: true,
         auth_without_tls: takes,
-        auth: Offer::ALL,
+        auth: Offer::USUAL,
         sign_in_failures_max: 3,
         append_size_max: 200,
     };

@@ -21,8 +21,9 @@ use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use self::messages::{ClientFinal, ClientFirst, Flag};
-use super::{Ask, Binding, Dialogue, Grounds, KeysWanted, Mechanism, Progress, Proved};
+use self::messages::{ClientFinal, ClientFirst};
+use super::gs2::Flag;
+use super::{Ask, Binding, Dialogue, Grounds, KeysWanted, Mechanism, Needs, Progress, Proved};
 use super::{ScramHash, ScramKeys, SignIn, Told};
 use crate::misuse::Misuse;
 
@@ -45,8 +46,8 @@ impl Mechanism for Scram {
         self.name
     }
 
-    fn binds_channel(&self) -> bool {
-        self.binds
+    fn needs(&self) -> Needs {
+        if self.binds { Needs::Bindings } else { Needs::Nothing }
     }
 
     fn start(&self, grounds: Grounds) -> Box<dyn Dialogue> {

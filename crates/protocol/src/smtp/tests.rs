@@ -27,7 +27,7 @@ pub(crate) fn config() -> Config {
         timeout: Duration::from_secs(300),
         starttls: true,
         tls_required: false,
-        auth: Offer::ALL,
+        auth: Offer::USUAL,
         expn: true,
         auth_without_tls: false,
         auth_required: false,

@@ -114,7 +114,7 @@ impl Options {
             timeout: Duration::from_secs(300),
             starttls: self.tls_offered,
             tls_required: self.tls_required,
-            auth: if self.auth { Offer::ALL } else { Offer::NONE },
+            auth: if self.auth { Offer::USUAL } else { Offer::NONE },
             expn: true,
             auth_without_tls: self.auth_without_tls,
             auth_required: self.auth_required,
@@ -130,7 +130,7 @@ impl Options {
             timeout_before_sign_in: Duration::from_secs(60),
             starttls: self.tls_offered,
             auth_without_tls: self.auth_without_tls,
-            auth: if self.auth { Offer::ALL } else { Offer::NONE },
+            auth: if self.auth { Offer::USUAL } else { Offer::NONE },
             login_delay: Duration::from_secs(self.login_delay),
             sign_in_failures_max: self.sign_in_failures_max,
         }
@@ -143,7 +143,7 @@ impl Options {
             timeout_before_sign_in: Duration::from_secs(60),
             starttls: self.tls_offered,
             auth_without_tls: self.auth_without_tls,
-            auth: if self.auth { Offer::ALL } else { Offer::NONE },
+            auth: if self.auth { Offer::USUAL } else { Offer::NONE },
             sign_in_failures_max: self.sign_in_failures_max,
             append_size_max: self.message_size_max,
         }

@@ -65,7 +65,7 @@ impl ServerSession {
         if let Err(misuse) = self.may_sign_in(!self.config.auth.is_empty()) {
             return self.wrong(job, misuse);
         }
-        let binding = self.channel.binding();
+        let binding = self.channel.binding(&self.config.host_name);
         match Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes), self.offer, binding) {
             Ok((exchange, progress)) => self.sasl_progress(job, Box::new(exchange), progress),
             Err(stop) => self.sasl_stopped(job, stop),

@@ -239,7 +239,7 @@ impl Client {
             timeout_before_sign_in: Duration::from_secs(60),
             starttls: true,
             auth_without_tls: true,
-            auth: crate::sasl::Offer::ALL,
+            auth: crate::sasl::Offer::USUAL,
             sign_in_failures_max: 3,
             append_size_max: 200_000,
         };

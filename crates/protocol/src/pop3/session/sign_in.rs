@@ -80,7 +80,7 @@ impl ServerSession {
 
     pub(super) fn auth(&mut self, mechanism: &str, initial: Option<&str>) -> Result<(), Misuse> {
         self.may_sign_in()?;
-        let binding = self.channel.binding();
+        let binding = self.channel.binding(&self.config.host_name);
         let initial = initial.map(str::as_bytes);
         let begun = Exchange::begin(mechanism.as_bytes(), initial, self.offer, binding);
         self.sasl_progress(begun.map(|(exchange, progress)| (Box::new(exchange), progress)));

@@ -15,7 +15,7 @@ fn config() -> Config {
         timeout_before_sign_in: Duration::from_secs(60),
         starttls: true,
         auth_without_tls: true,
-        auth: crate::sasl::Offer::ALL,
+        auth: crate::sasl::Offer::USUAL,
         login_delay: Duration::ZERO,
         sign_in_failures_max: 3,
     }

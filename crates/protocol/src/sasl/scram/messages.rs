@@ -2,20 +2,10 @@
 
 use std::fmt;
 
+use super::super::gs2::{self, Flag, Header};
 use super::super::{decode, prepare};
 use crate::limits::SASL_FIELD_MAX;
 use crate::misuse::Misuse;
-
-/// gs2-cbind-flag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Flag {
-    /// `n`: the client cannot bind.
-    ClientCannot,
-    /// `y`: the client could, and takes it that we cannot.
-    ServerCannot,
-    /// `p=`: bound to what is so called.
-    Bound(String),
-}
 
 /// client-first-message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,24 +30,21 @@ impl ClientFirst {
     }
 
     fn of(message: &str) -> Option<Self> {
-        let (flag, rest) = message.split_once(',')?;
-        let (authorization, bare) = rest.split_once(',')?;
+        let bare = message.splitn(3, ',').nth(2)?;
         let header = &message[..message.len() - bare.len()];
+        let Header { flag, authorization } = gs2::header(header)?;
         let mut attributes = bare.split(',');
         // A mandatory extension would come first; we know none, so it fails here (RFC 5802 §5.1).
-        let login = name(attributes.next()?.strip_prefix("n=")?)?;
+        let login = gs2::name(attributes.next()?.strip_prefix("n=")?)?;
         let nonce = printable(attributes.next()?.strip_prefix("r=")?)?;
         if !attributes.all(|attribute| is_extension(attribute) && !attribute.starts_with("m=")) {
             return None;
         }
         Some(Self {
-            flag: gs2_flag(flag)?,
+            flag,
             header: header.to_owned(),
             bare: bare.to_owned(),
-            authorization: match authorization {
-                "" => String::new(),
-                given => prepare::user_name(&name(given.strip_prefix("a=")?)?)?,
-            },
+            authorization,
             login: prepare::user_name(&login)?,
             nonce: nonce.to_owned(),
         })
@@ -109,37 +96,6 @@ impl ClientFinal {
             proof: decode(proof.as_bytes()).ok()?,
         })
     }
-}
-
-fn gs2_flag(text: &str) -> Option<Flag> {
-    match text {
-        "n" => Some(Flag::ClientCannot),
-        "y" => Some(Flag::ServerCannot),
-        _ => {
-            let kind = text.strip_prefix("p=").filter(|kind| !kind.is_empty())?;
-            let is_name = kind.bytes().all(|octet| octet.is_ascii_alphanumeric() || b".-".contains(&octet));
-            is_name.then(|| Flag::Bound(kind.to_owned()))
-        }
-    }
-}
-
-/// saslname: `=2C` and `=3D` are comma and equals sign, and no other `=` stands in it.
-fn name(text: &str) -> Option<String> {
-    if text.is_empty() || text.len() > SASL_FIELD_MAX || text.contains('\0') {
-        return None;
-    }
-    let mut pieces = text.split('=');
-    let mut name = pieces.next()?.to_owned();
-    for piece in pieces {
-        let (character, rest) = match piece.split_at_checked(2)? {
-            ("2C", rest) => (',', rest),
-            ("3D", rest) => ('=', rest),
-            _ => return None,
-        };
-        name.push(character);
-        name.push_str(rest);
-    }
-    Some(name)
 }
 
 /// Of a nonce; a comma has ended it.

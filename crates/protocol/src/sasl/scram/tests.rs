@@ -42,6 +42,7 @@ fn binding(nonce: &str) -> Binding {
         tls_exporter: Some(b"exported".to_vec()),
         tls_server_end_point: Some(b"certificate".to_vec()),
         nonce: nonce.into(),
+        ..Binding::default()
     }
 }
 

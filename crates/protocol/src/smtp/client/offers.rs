@@ -98,7 +98,7 @@ mod tests {
         check("mx\nSIZE 0", Offers { size: true, ..Offers::default() });
         check("mx\nSIZE 100 ", Offers { size: true, size_max: Some(100), ..Offers::default() });
         check("mx\nSIZE much", Offers { size: true, ..Offers::default() });
-        check("mx\nAUTH CRAM-MD5 login", Offers { auth: Offer::of(["LOGIN"]), ..Offers::default() });
+        check("mx\nAUTH NTLM login", Offers { auth: Offer::of(["LOGIN"]), ..Offers::default() });
         check("mx\nAUTH=PLAIN", Offers { auth: Offer::of(["PLAIN"]), ..Offers::default() });
         check(
             "mx\nSMTPUTF8\nCHUNKING\nBINARYMIME",

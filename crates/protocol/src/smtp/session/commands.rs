@@ -246,7 +246,7 @@ impl ServerSession {
     fn auth(&mut self, argument: &str) -> Done {
         let (mechanism, initial) = command::auth(argument)?;
         let offer = self.config.auth.over(self.tls.as_ref());
-        let binding = self.channel.binding();
+        let binding = self.channel.binding(&self.config.host_name);
         let begun = Exchange::begin(mechanism.as_bytes(), initial.map(str::as_bytes), offer, binding);
         self.sasl_progress(begun.map(|(exchange, progress)| (Box::new(exchange), progress)));
         Ok(())
