@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use protocol::TlsFacts;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsStream, client, server};
+use tokio_rustls::{LazyConfigAcceptor, TlsStream, client, server};
 use world::dialer::Connected;
 
 use crate::deflate::Deflated;
@@ -98,10 +99,18 @@ impl Stream {
 }
 
 async fn accept<T: Io>(stream: T, certificates: &Certificates) -> io::Result<(Box<TlsStream<T>>, TlsFacts)> {
+    let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let handshake = certificates.handshake();
-    let stream: server::TlsStream<T> = handshake.acceptor().accept(stream).await?;
-    let facts = handshake.facts(stream.get_ref().1);
-    Ok((Box::new(stream.into()), facts))
+    let config = handshake.config(&begun.client_hello());
+    let mut stream: server::TlsStream<T> = begun.into_stream(config).await?;
+    match handshake.facts(stream.get_ref().1) {
+        Ok(facts) => Ok((Box::new(stream.into()), facts)),
+        Err(error) => {
+            // It is told that this is the end, so that it takes what was shown to be the whole.
+            let _ = stream.shutdown().await;
+            Err(error)
+        }
+    }
 }
 
 async fn connect<T: Io>(stream: T, towards: &Towards) -> io::Result<(Box<TlsStream<T>>, TlsFacts)> {

@@ -1,29 +1,35 @@
 //! TLS 1.2 and 1.3, by rustls, which knows no renegotiation and no compression. Here for servers: certificates by
-//! server name, resumption by tickets, no early data. [`Towards`] is the client's side.
+//! server name, resumption by tickets, no early data, clients' certificates where they are asked for, and the answer to
+//! an ACME authority that asks by TLS (RFC 8737). [`Towards`] is the client's side.
 
 mod binding;
+mod clients;
+mod keys;
+mod shown;
 mod towards;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use protocol::TlsFacts;
-use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{ClientHello, ParsedCertificate, ProducesTickets, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::server::{ClientHello, ProducesTickets};
 use rustls::{CommonState, ServerConfig, ServerConnection, SupportedProtocolVersion};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::TlsAcceptor;
+use rustls_pki_types::ServerName;
 
+use clients::Clients;
+use keys::Keys;
+
+pub use clients::{Authorities, ClientCertificates};
+pub use shown::Shown;
 pub use towards::{Towards, Trust, Verification};
 
 /// What we speak, as server and as client.
 const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 
 /// A certificate chain, the server's own first, and its private key, both as PEM.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Pem {
     /// One or more `CERTIFICATE` blocks.
     pub chain: Vec<u8>,
@@ -85,18 +91,48 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The certificates of a virtual server. They can be replaced while connections live: the next handshake sees the new
-/// ones, and tickets given out before stay good.
+/// The oldest version of TLS that a server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Minimum {
+    /// TLS 1.2 (RFC 8996 has buried everything before it).
+    #[default]
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+/// How a virtual server shakes hands.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// The oldest version.
+    pub minimum: Minimum,
+    /// Whether clients are asked for certificates.
+    pub clients: ClientCertificates,
+}
+
+/// The certificates of the server, and the terms on which a virtual server shows them. They can be replaced while
+/// connections live: the next handshake sees the new ones, and tickets given out before stay good.
 pub struct Certificates {
-    installed: RwLock<Arc<Installed>>,
+    store: Arc<Store>,
+    clients: Clients,
+    /// For handshakes of every kind; it lacks the keys.
+    template: ServerConfig,
+    /// The template with the keys that were the last ones when it was made.
+    ready: Mutex<Ready>,
+}
+
+/// What all virtual servers share.
+struct Store {
+    keys: RwLock<Arc<Keys>>,
     provider: Arc<CryptoProvider>,
+    /// Where clients are asked for nothing, one virtual server resumes what another began.
     tickets: Arc<dyn ProducesTickets>,
 }
 
-/// What a handshake takes.
-struct Installed {
+#[derive(Clone)]
+struct Ready {
+    keys: Arc<Keys>,
     config: Arc<ServerConfig>,
-    keys: Arc<ByServerName>,
 }
 
 impl fmt::Debug for Certificates {
@@ -107,119 +143,151 @@ impl fmt::Debug for Certificates {
 
 impl Certificates {
     /// A client that asks for a name gets the first certificate that is good for it. Without a name, or where none is
-    /// good, it gets the first of all.
+    /// good, it gets the first of all. The terms are those of [`Terms::default`].
     ///
     /// # Errors
     /// The first certificate that cannot be used.
     pub fn new(pems: &[Pem]) -> Result<Self, Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let tickets = aws_lc_rs::Ticketer::new().map_err(Error::Crypto)?;
-        let installed = configure(pems, &provider, &tickets)?;
-        Ok(Self { installed: RwLock::new(Arc::new(installed)), provider, tickets })
+        let keys = RwLock::new(Arc::new(Keys::new(pems, &provider)?));
+        let tickets = tickets()?;
+        Self::with_store(Arc::new(Store { keys, provider, tickets }), &Terms::default())
     }
 
-    /// Puts other certificates in their place.
+    /// The same certificates on other terms: what is replaced in one is replaced in both.
+    ///
+    /// # Errors
+    /// [`Error::Crypto`].
+    pub fn on(&self, terms: &Terms) -> Result<Self, Error> {
+        Self::with_store(self.store.clone(), terms)
+    }
+
+    fn with_store(store: Arc<Store>, terms: &Terms) -> Result<Self, Error> {
+        let clients = Clients::new(&terms.clients, &store.provider)?;
+        let template = template(&store, terms, &clients)?;
+        let ready = Mutex::new(Ready::new(&template, store.keys()));
+        Ok(Self { store, clients, template, ready })
+    }
+
+    /// Puts other certificates in their place, for every virtual server.
     ///
     /// # Errors
     /// As [`new`](Self::new); the present ones stay.
     pub fn replace(&self, pems: &[Pem]) -> Result<(), Error> {
-        let installed = configure(pems, &self.provider, &self.tickets)?;
-        *self.installed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(installed);
+        let mut keys = Keys::new(pems, &self.store.provider)?;
+        let mut present = self.store.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.challenges = present.challenges.clone();
+        *present = Arc::new(keys);
         Ok(())
     }
 
+    /// Answers ACME authorities that ask by TLS, instead of those answered before: for each name the certificate of RFC
+    /// 8737 §3. None is shown to anybody else.
+    ///
+    /// # Errors
+    /// The first certificate that cannot be used; those answered before stay.
+    pub fn answer_challenges(&self, challenges: &[(String, Pem)]) -> Result<(), Error> {
+        let challenges = keys::challenges(challenges, &self.store.provider)?;
+        let mut present = self.store.keys.write().unwrap_or_else(PoisonError::into_inner);
+        *present = Arc::new(Keys { served: present.served.clone(), challenges });
+        Ok(())
+    }
+
+    /// What the certificates say of themselves, in their order.
+    pub fn shown(&self) -> Vec<Shown> {
+        self.store.keys().served.iter().filter_map(|served| Shown::of(served.certificate()?)).collect()
+    }
+
     /// The server's side of a handshake.
-    pub(crate) fn handshake(&self) -> Handshake {
-        Handshake(self.installed.read().unwrap_or_else(PoisonError::into_inner).clone())
+    pub(crate) fn handshake(&self) -> Handshake<'_> {
+        let keys = self.store.keys();
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&ready.keys, &keys) {
+            *ready = Ready::new(&self.template, keys);
+        }
+        Handshake { ready: ready.clone(), clients: &self.clients }
     }
 }
 
-/// A handshake, with the certificates that there were when it began.
-pub(crate) struct Handshake(Arc<Installed>);
+impl Store {
+    fn keys(&self) -> Arc<Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
-impl Handshake {
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        self.0.config.clone().into()
+impl Ready {
+    fn new(template: &ServerConfig, keys: Arc<Keys>) -> Self {
+        let mut config = template.clone();
+        config.cert_resolver = keys.clone();
+        Self { keys, config: Arc::new(config) }
+    }
+}
+
+fn tickets() -> Result<Arc<dyn ProducesTickets>, Error> {
+    aws_lc_rs::Ticketer::new().map_err(Error::Crypto)
+}
+
+fn template(store: &Store, terms: &Terms, clients: &Clients) -> Result<ServerConfig, Error> {
+    let versions = match terms.minimum {
+        Minimum::V1_2 => VERSIONS,
+        Minimum::V1_3 => &VERSIONS[..1],
+    };
+    let builder = ServerConfig::builder_with_provider(store.provider.clone())
+        .with_protocol_versions(versions)
+        .map_err(Error::Crypto)?;
+    let builder = match clients.verifier() {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(store.keys());
+    // Who showed no certificate, because nobody asked, must not resume where one is asked for.
+    config.ticketer = if clients.verifier().is_some() { tickets()? } else { store.tickets.clone() };
+    // Early data could be replayed: a MAIL or STORE executed twice (RFC 8446 §8).
+    config.max_early_data_size = 0;
+    Ok(config)
+}
+
+/// A handshake, with the certificates that there were when it began.
+pub(crate) struct Handshake<'a> {
+    ready: Ready,
+    clients: &'a Clients,
+}
+
+impl Handshake<'_> {
+    /// How to go on after the client's first message.
+    pub(crate) fn config(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+        match self.ready.keys.challenge(hello) {
+            Some(challenge) => {
+                let mut config = (*self.ready.config).clone();
+                config.cert_resolver = challenge;
+                config.alpn_protocols = vec![keys::ACME_TLS.to_vec()];
+                Arc::new(config)
+            }
+            None => self.ready.config.clone(),
+        }
     }
 
     /// What the session is told when it is done.
-    pub(crate) fn facts(&self, connection: &ServerConnection) -> TlsFacts {
+    ///
+    /// # Errors
+    /// There is no session: the peer is an ACME authority that has seen what it wanted (RFC 8737 §3), or one that
+    /// resumes without the certificate that is required.
+    pub(crate) fn facts(&self, connection: &ServerConnection) -> io::Result<TlsFacts> {
+        if connection.alpn_protocol() == Some(keys::ACME_TLS) {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "an ACME authority has asked"));
+        }
+        let (certificate, verified) = self.clients.shown(connection.peer_certificates())?;
         let server_name = connection.server_name().map(str::to_ascii_lowercase);
-        let served = self.0.keys.choose(connection.server_name());
-        TlsFacts {
+        let served = self.ready.keys.choose(connection.server_name());
+        Ok(TlsFacts {
             exporter: binding::exporter(connection),
             // In a resumed session it is the certificate of the first handshake that counts (RFC 5929 §4). If that was
             // replaced since, such a sign-in fails, and the next connection does not resume.
             end_point: served.and_then(|served| served.end_point.clone()),
-            ..facts(connection, server_name, false)
-        }
+            certificate,
+            ..facts(connection, server_name, verified)
+        })
     }
-}
-
-fn configure(
-    pems: &[Pem],
-    provider: &Arc<CryptoProvider>,
-    tickets: &Arc<dyn ProducesTickets>,
-) -> Result<Installed, Error> {
-    let served: Result<Vec<_>, _> =
-        pems.iter().enumerate().map(|(index, pem)| Served::new(index, pem, provider)).collect();
-    let keys = Arc::new(ByServerName(served?));
-    if keys.0.is_empty() {
-        return Err(Error::Empty);
-    }
-    let mut config = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(VERSIONS)
-        .map_err(Error::Crypto)?
-        .with_no_client_auth()
-        .with_cert_resolver(keys.clone());
-    config.ticketer = tickets.clone();
-    // Early data could be replayed: a MAIL or STORE executed twice (RFC 8446 §8).
-    config.max_early_data_size = 0;
-    Ok(Installed { config: Arc::new(config), keys })
-}
-
-/// A certificate, and what a sign-in may bind itself to by it.
-#[derive(Debug)]
-struct Served {
-    key: Arc<CertifiedKey>,
-    end_point: Option<Vec<u8>>,
-}
-
-impl Served {
-    fn new(index: usize, pem: &Pem, provider: &CryptoProvider) -> Result<Self, Error> {
-        let chain: Result<Vec<CertificateDer<'static>>, _> =
-            CertificateDer::pem_slice_iter(&pem.chain).collect();
-        let chain = chain.map_err(|_| Error::Chain { index })?;
-        let end_point = binding::end_point(chain.first().ok_or(Error::Chain { index })?);
-        let key = PrivateKeyDer::from_pem_slice(&pem.key).map_err(|_| Error::Key { index })?;
-        let refused = |reason| Error::Refused { index, reason };
-        Ok(Self { key: Arc::new(CertifiedKey::from_der(chain, key, provider).map_err(refused)?), end_point })
-    }
-}
-
-/// The certificate says itself which names it is good for (RFC 9525), so no list beside it can disagree.
-#[derive(Debug)]
-struct ByServerName(Vec<Served>);
-
-impl ByServerName {
-    fn choose(&self, name: Option<&str>) -> Option<&Served> {
-        let named = name.and_then(|name| {
-            let name = ServerName::try_from(name).ok()?;
-            self.0.iter().find(|served| is_good_for(&served.key, &name))
-        });
-        named.or(self.0.first())
-    }
-}
-
-impl ResolvesServerCert for ByServerName {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.choose(hello.server_name()).map(|served| served.key.clone())
-    }
-}
-
-fn is_good_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
-    let certificate = key.end_entity_cert().and_then(ParsedCertificate::try_from);
-    certificate.is_ok_and(|certificate| verify_server_name(&certificate, name).is_ok())
 }
 
 /// What a session and the Received line are told of a connection whose handshake is done.

@@ -6,7 +6,7 @@ mod toy;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::End;
+use protocol::{End, TlsFacts};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ProtocolVersion, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 use toy::authority::Authority;
 use toy::{Pair, Setup, line_of};
 use wire::Tls;
-use wire::tls::{Certificates, Error, Pem};
+use wire::tls::{Authorities, Certificates, ClientCertificates, Error, Minimum, Pem, Terms};
 
 const BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
 
@@ -234,6 +234,130 @@ async fn a_client_resumes_its_session_after_the_certificates_were_replaced() {
         }
         certificates.replace(&[authority.certify("mx.example.org")]).unwrap();
     }
+}
+
+/// A handshake and a line; what the server was told, or none if the client did not get that far.
+async fn told(certificates: &Arc<Certificates>, client: &TlsConnector) -> Option<TlsFacts> {
+    let mut pair = pair(Tls::Offered(certificates.clone()));
+    pair.expect(&["hi"]).await;
+    pair.send("STARTTLS\r\n").await;
+    pair.expect(&["go"]).await;
+    let mut stream = client.connect(name("mx.example.org"), pair.client.take().unwrap()).await.ok()?;
+    stream.write_all(b"ECHO x\r\n").await.ok()?;
+    // In TLS 1.3 it is here that a client hears of its refusal.
+    if stream.read(&mut [0; 16]).await.is_ok_and(|octets| octets > 0) {
+        return pair.live.row().tls;
+    }
+    assert_eq!(pair.ended().await.0, End::Cut);
+    None
+}
+
+fn terms(clients: ClientCertificates) -> Terms {
+    Terms { clients, ..Terms::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn versions_below_the_minimum_are_refused() {
+    let authority = Authority::new();
+    let certificates = Certificates::new(&[authority.certify("mx.example.org")]).unwrap();
+    for (minimum, old_is_served) in [(Minimum::V1_2, true), (Minimum::V1_3, false)] {
+        let view = Arc::new(certificates.on(&Terms { minimum, ..Terms::default() }).unwrap());
+        let old = told(&view, &authority.client(&[&rustls::version::TLS12])).await;
+        assert_eq!(old.is_some(), old_is_served);
+        assert_eq!(told(&view, &authority.client(&BOTH)).await.unwrap().version, "TLS1.3");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_is_known_by_its_certificate_also_when_it_resumes() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let certificates = Certificates::new(&[authority.certify("mx.example.org")]).unwrap();
+    let own = authority.certify("mara.example.org");
+    for version in BOTH {
+        for (asked, pem, served, verified) in [
+            (ClientCertificates::Off, Some(&own), true, None),
+            (ClientCertificates::Wanted(Some(authority.authorities())), Some(&own), true, Some(true)),
+            (ClientCertificates::Wanted(Some(stranger.authorities())), Some(&own), true, Some(false)),
+            (ClientCertificates::Wanted(None), Some(&own), true, Some(false)),
+            (ClientCertificates::Wanted(Some(authority.authorities())), None, true, None),
+            (ClientCertificates::Required(authority.authorities()), Some(&own), true, Some(true)),
+            (ClientCertificates::Required(stranger.authorities()), Some(&own), false, None),
+            (ClientCertificates::Required(authority.authorities()), None, false, None),
+        ] {
+            let view = Arc::new(certificates.on(&terms(asked.clone())).unwrap());
+            let client = match pem {
+                Some(pem) => authority.client_showing(pem, &[version]),
+                None => authority.client(&[version]),
+            };
+            for resumed in [false, true] {
+                let facts = told(&view, &client).await;
+                assert_eq!(facts.is_some(), served, "{asked:?} {resumed}");
+                let Some(facts) = facts else { continue };
+                let names = facts.certificate.as_ref().map(|certificate| certificate.names.clone());
+                assert_eq!(names, verified.map(|_| vec!["mara.example.org".into()]), "{asked:?} {resumed}");
+                assert_eq!(facts.verified, verified == Some(true), "{asked:?} {resumed}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_asked_for_nothing_does_not_resume_where_a_certificate_is_required() {
+    let authority = Authority::new();
+    let open = Arc::new(Certificates::new(&[authority.certify("mx.example.org")]).unwrap());
+    let guarded = Arc::new(open.on(&terms(ClientCertificates::Required(authority.authorities()))).unwrap());
+    for version in BOTH {
+        let client = authority.client(&[version]);
+        assert!(told(&open, &client).await.is_some());
+        assert!(told(&guarded, &client).await.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_view_shows_what_was_replaced_in_one() {
+    let authority = Authority::new();
+    let first = Arc::new(Certificates::new(&[authority.certify("mx.example.org")]).unwrap());
+    let other = Arc::new(first.on(&Terms { minimum: Minimum::V1_3, ..Terms::default() }).unwrap());
+    let renewed = authority.certify("mx.example.org");
+    first.replace(std::slice::from_ref(&renewed)).unwrap();
+    assert_eq!(shown(&authority, &other, "mx.example.org").await, der(&renewed));
+    assert_eq!(other.shown()[0].names, ["mx.example.org"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acme_authority_is_shown_its_answer_and_nobody_else() {
+    let authority = Authority::new();
+    let own = authority.certify("mx.example.org");
+    let certificates = Arc::new(Certificates::new(std::slice::from_ref(&own)).unwrap());
+    let answer = authority.certify("mx.example.org");
+    certificates.answer_challenges(&[("mx.example.org".into(), answer.clone())]).unwrap();
+    for (protocols, expected) in [
+        (vec!["acme-tls/1"], &answer),
+        (vec!["acme-tls/1", "http/1.1"], &own),
+        (vec!["http/1.1"], &own),
+        (vec![], &own),
+    ] {
+        let mut config = (**authority.client(&BOTH).config()).clone();
+        config.alpn_protocols = protocols.into_iter().map(Into::into).collect();
+        let mut pair = pair(Tls::Implicit(certificates.clone()));
+        let client: TlsConnector = Arc::new(config).into();
+        let mut stream = client.connect(name("mx.example.org"), pair.client.take().unwrap()).await.unwrap();
+        assert_eq!(stream.get_ref().1.peer_certificates().unwrap()[0].to_vec(), der(expected));
+        if expected == &answer {
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"acme-tls/1".as_slice()));
+            assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0, "nothing is said in this protocol");
+        } else {
+            assert_eq!(line_of(&mut stream).await, "hi");
+        }
+    }
+    certificates.answer_challenges(&[]).unwrap();
+    assert_eq!(certificates.shown().len(), 1);
+}
+
+#[test]
+fn authorities_that_cannot_be_used_are_named() {
+    assert!(matches!(Authorities::new(&[]), Err(Error::Empty)));
+    assert!(matches!(Authorities::new(&[b"nonsense".to_vec()]), Err(Error::Authority { index: 0 })));
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Trust {
 }
 
 /// Adds all certificates of a file; none if there is none, or one that cannot be an authority.
-fn add(roots: &mut RootCertStore, pem: &[u8]) -> Option<()> {
+pub(super) fn add(roots: &mut RootCertStore, pem: &[u8]) -> Option<()> {
     let certificates: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let certificates = certificates.ok().filter(|certificates| !certificates.is_empty())?;
     certificates.into_iter().try_for_each(|certificate| roots.add(certificate)).ok()

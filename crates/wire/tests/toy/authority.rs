@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use wire::Trust;
@@ -102,5 +103,23 @@ struct Shows(Arc<CertifiedKey>);
 impl ResolvesServerCert for Shows {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.clone())
+    }
+}
+
+impl Authority {
+    /// As [`client`](Self::client); it shows this certificate when it is asked for one, whoever is said to be trusted.
+    pub fn client_showing(&self, pem: &Pem, versions: &[&'static SupportedProtocolVersion]) -> TlsConnector {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem.chain).map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_slice(&pem.key).unwrap();
+        let key = CertifiedKey::from_der(chain, key, &provider()).unwrap();
+        let mut config = (**self.client(versions).config()).clone();
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(key));
+        config.resumption = Resumption::in_memory_sessions(8);
+        Arc::new(config).into()
+    }
+
+    /// What servers have to trust, to trust the certificates of clients.
+    pub fn authorities(&self) -> wire::tls::Authorities {
+        wire::tls::Authorities::new(&[self.root_pem.clone().into_bytes()]).unwrap()
     }
 }
