@@ -55,6 +55,10 @@ impl Place {
     }
 }
 
+/// What nobody but the owner may do in a directory. Others may pass through the one of the data to those below it that are
+/// meant for them, if its owner lets them: its files are private each by itself.
+const PRIVATE: u32 = 0o066;
+
 /// Makes a directory with mode 0700; one that is wider and ours is mended, somebody else's is refused.
 fn private_directory(dir: &Path) -> Result<(), OpenError> {
     let io = |error: io::Error| OpenError::Io(dir.to_owned(), error.to_string());
@@ -68,11 +72,12 @@ fn private_directory(dir: &Path) -> Result<(), OpenError> {
     if !found.is_dir() {
         return Err(OpenError::NotADirectory(dir.to_owned()));
     }
-    if found.permissions().mode() & 0o077 != 0 {
+    if found.permissions().mode() & PRIVATE != 0 {
         if found.uid() != rustix::process::geteuid().as_raw() {
             return Err(OpenError::NotPrivate(dir.to_owned()));
         }
-        std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700)).map_err(io)?;
+        let narrowed = found.permissions().mode() & 0o7777 & !PRIVATE;
+        std::fs::set_permissions(dir, PermissionsExt::from_mode(narrowed)).map_err(io)?;
     }
     Ok(())
 }
