@@ -10,9 +10,12 @@ use std::sync::Arc;
 use mail::{Domain, Host};
 use protocol::sasl::Password;
 use protocol::smtp::Dialect;
-use settings::{DomainPattern, NextHop, NextProtocol, OutboundSignIn, OutboundTls, RemoteDomain, Settings};
+use settings::{
+    Delivery, DomainPattern, NextHop, NextProtocol, OutboundSignIn, OutboundTls, RemoteDomain, Settings,
+};
 
 use crate::accept::LOCAL;
+use crate::properties::number;
 use crate::route::SmartHost;
 
 /// What the settings say about where mail goes.
@@ -40,7 +43,7 @@ pub enum Way {
 /// How the next hop is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// Tells them from others of the same settings: connections are shared by those with the same number alone.
+    /// Tells them from all others of this process: connections are shared by those with the same number alone.
     pub number: usize,
     /// SMTP or LMTP.
     pub dialect: Dialect,
@@ -72,15 +75,19 @@ enum Onward {
 }
 
 impl Destinations {
-    /// Reads the settings; none of the passwords that they name is known. See [`with_passwords`](Self::with_passwords).
-    pub fn new(settings: &Settings) -> Self {
-        Self::with_passwords(settings, |_| None)
+    /// Reads the settings for what is delivered so; none of the passwords that they name is known. See
+    /// [`with_passwords`](Self::with_passwords).
+    pub fn new(settings: &Settings, delivery: &Delivery) -> Self {
+        Self::with_passwords(settings, delivery, |_| None)
     }
 
     /// Reads the settings. `password` gives what a password file holds, if it can be read.
-    pub fn with_passwords(settings: &Settings, password: impl Fn(&Path) -> Option<Password>) -> Self {
-        let mut reading = Reading { password, number: 0 };
-        let delivery = &settings.delivery;
+    pub fn with_passwords(
+        settings: &Settings,
+        delivery: &Delivery,
+        password: impl Fn(&Path) -> Option<Password>,
+    ) -> Self {
+        let mut reading = Reading { password };
         let terms = reading.terms(Dialect::Smtp, delivery.tls, delivery.sign_in.as_ref());
         let otherwise = Onward::new(&delivery.smart_hosts, terms);
         let mut remote: Vec<_> =
@@ -161,17 +168,15 @@ impl Onward {
 /// The settings as they are read.
 struct Reading<P> {
     password: P,
-    number: usize,
 }
 
 impl<P: Fn(&Path) -> Option<Password>> Reading<P> {
     fn terms(&mut self, dialect: Dialect, tls: OutboundTls, sign_in: Option<&OutboundSignIn>) -> Arc<Terms> {
-        self.number += 1;
         let sign_in = sign_in.map(|OutboundSignIn { user, password_file }| SignIn {
             login: user.clone(),
             password: (self.password)(password_file),
         });
-        Arc::new(Terms { number: self.number, dialect, tls, sign_in })
+        Arc::new(Terms { number: number(), dialect, tls, sign_in })
     }
 
     fn remote(&mut self, domain: &RemoteDomain) -> Vec<(DomainPattern, Onward)> {
@@ -222,7 +227,7 @@ mod tests {
     fn destinations() -> Destinations {
         let settings = settings::resolve(TEXT).unwrap();
         let password = |path: &Path| (path == Path::new("/known")).then(|| Password("secret".into()));
-        Destinations::with_passwords(&settings, password)
+        Destinations::with_passwords(&settings, &settings.delivery, password)
     }
 
     /// In words: how, to whom, on which terms.
@@ -270,7 +275,8 @@ mod tests {
         ] {
             assert_eq!(shown(destinations.way(destination)), expected, "{destination}");
         }
-        let plain = Destinations::new(&settings::resolve("host-name = \"out.example.org\"").unwrap());
+        let settings = settings::resolve("host-name = \"out.example.org\"").unwrap();
+        let plain = Destinations::new(&settings, &settings.delivery);
         assert_eq!(shown(plain.way("example.net")), "exchangers of example.net, tls offered");
         assert_eq!(shown(plain.way("[192.0.2.7]")), "exchangers of [192.0.2.7], tls offered");
     }

@@ -4,17 +4,21 @@
 //! tells. So news merges, and too much of it becomes "read this destination again".
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use mail::Timestamp;
 use tokio::sync::Notify;
 
 use crate::limits::{DESTINATIONS_MAX, NEWS_MAX};
+use crate::properties::{InForce, Properties};
 use crate::schedule::{Destination, Key, News};
 
 /// Tells the runner. Cheap to clone and to call; nothing waits.
-#[derive(Debug, Clone, Default)]
-pub struct Handle(Arc<Inbox>);
+#[derive(Debug, Clone)]
+pub struct Handle {
+    inbox: Arc<Inbox>,
+    in_force: InForce,
+}
 
 #[derive(Debug, Default)]
 struct Inbox {
@@ -29,29 +33,64 @@ pub(crate) struct Unread {
     news: Vec<News>,
     /// Destinations of which there was more than [`NEWS_MAX`] leaves room for.
     again: BTreeSet<Destination>,
+    /// Whether the properties changed.
+    applied: bool,
 }
 
 impl Handle {
+    /// A queue that delivers by these properties.
+    pub fn new(properties: Arc<Properties>) -> Self {
+        Self { inbox: Arc::default(), in_force: InForce::new(properties) }
+    }
+
+    /// These properties hold from the next attempt on. What is under way ends as it began.
+    pub fn apply(&self, properties: Arc<Properties>) {
+        self.in_force.replace(properties);
+        self.unread().applied = true;
+        self.inbox.changed.notify_one();
+    }
+
+    /// The properties in force.
+    pub fn properties(&self) -> Arc<Properties> {
+        self.in_force.now()
+    }
+
+    /// The same for whoever asks again and again.
+    pub(crate) fn in_force(&self) -> &InForce {
+        &self.in_force
+    }
+
+    /// The properties, if they changed since this was asked.
+    pub(crate) fn take_applied(&self) -> Option<Arc<Properties>> {
+        std::mem::take(&mut self.unread().applied).then(|| self.properties())
+    }
+
     /// Something of this destination is due then: accepted, released, to be tried now. Written to the store before.
     pub fn due(&self, destination: &str, at: Timestamp) {
-        self.0.unread.lock().expect("no holder panics").due(destination, at);
-        self.0.changed.notify_one();
+        self.unread().due(destination, at);
+        self.inbox.changed.notify_one();
     }
 
     /// What an administrator changed, after it was written to the store.
     pub fn tell(&self, news: News) {
-        self.0.unread.lock().expect("no holder panics").tell(news);
-        self.0.changed.notify_one();
+        self.unread().tell(news);
+        self.inbox.changed.notify_one();
     }
 
     /// Waits until there is something unread. Cancellation-safe.
     pub(crate) async fn changed(&self) {
-        self.0.changed.notified().await;
+        self.inbox.changed.notified().await;
+    }
+
+    fn unread(&self) -> MutexGuard<'_, Unread> {
+        self.inbox.unread.lock().expect("no holder panics")
     }
 
     /// Takes what is unread.
     pub(crate) fn read(&self) -> Unread {
-        std::mem::take(&mut *self.0.unread.lock().expect("no holder panics"))
+        let mut unread = self.unread();
+        let applied = unread.applied;
+        std::mem::replace(&mut *unread, Unread { applied, ..Unread::default() })
     }
 }
 
@@ -101,13 +140,18 @@ mod tests {
 
     use super::*;
 
+    fn handle() -> Handle {
+        let settings = settings::resolve("host-name = 'mx.example.org'").unwrap();
+        Handle::new(Arc::new(Properties::without_network(&settings)))
+    }
+
     fn told(handle: &Handle) -> Vec<News> {
         handle.read().into_news(Timestamp(9)).collect()
     }
 
     #[test]
     fn dues_of_one_destination_become_the_earliest() {
-        let handle = Handle::default();
+        let handle = handle();
         for at in [7, 3, 5] {
             handle.due("example.net", Timestamp(at));
         }
@@ -118,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_becomes_reading_again() {
-        let handle = Handle::default();
+        let handle = handle();
         for number in 0..NEWS_MAX as u64 + 5 {
             handle.tell(News::Held(Key { destination: "example.net".into(), queue_id: QueueId(number) }));
         }
@@ -132,7 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_is_woken_by_what_was_told_before() {
-        let handle = Handle::default();
+        let handle = handle();
         handle.due("example.net", Timestamp(1));
         handle.changed().await;
     }

@@ -17,12 +17,12 @@ use policy::{Delivered, Story, What};
 use store::change::{QueueEntry, QueuedRecipient};
 use store::{Change, Commit, ContentId, ContentRef, Error, NewContent, Store};
 
-use crate::QueueIds;
 use crate::accept::{LOCAL, ReceivedMessage, accept, file, succeeded};
 use crate::limits::{REPORT_HEADER_OCTETS_MAX, REPORT_RECIPIENTS_MAX, REPORT_WHOLE_OCTETS_MAX};
+use crate::properties::InForce;
 use crate::report::{Kind, Report, Reported, Returned};
-use crate::runner::Terms;
 use crate::settle::Success;
+use crate::{Handle, Properties, QueueIds};
 
 /// Writes reports. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,8 +33,7 @@ pub struct Reporter {
     pub directory: Arc<Directory>,
     /// Names for reports.
     pub queue_ids: Arc<QueueIds>,
-    /// What the settings say.
-    pub terms: Arc<Terms>,
+    in_force: InForce,
 }
 
 /// A commit that grows.
@@ -49,6 +48,8 @@ pub(crate) struct Draft {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Original<'a> {
     pub(crate) queue_id: QueueId,
+    /// Who took it.
+    pub(crate) virtual_server: &'a str,
     /// Who gets the report.
     pub(crate) sender: &'a Address,
     pub(crate) parameters: &'a MessageParameters,
@@ -75,6 +76,16 @@ pub(crate) struct Finding<'a> {
 }
 
 impl Reporter {
+    /// A reporter for whatever properties `handle` has in force.
+    pub fn new(store: Store, directory: Arc<Directory>, queue_ids: Arc<QueueIds>, handle: &Handle) -> Self {
+        Self { store, directory, queue_ids, in_force: handle.in_force().clone() }
+    }
+
+    /// The properties in force.
+    pub(crate) fn properties(&self) -> Arc<Properties> {
+        self.in_force.now()
+    }
+
     /// The commit after which 250 may be sent: the message filed or queued, the reports of success that its sender asked for,
     /// and the explanation.
     ///
@@ -83,6 +94,7 @@ impl Reporter {
     pub async fn accept(&self, message: ReceivedMessage, mut story: Story) -> Result<Commit, Error> {
         let (queue_id, at) = (message.queue_id, message.at);
         let (sender, parameters) = (message.reverse_path.clone(), message.parameters.clone());
+        let virtual_server = message.virtual_server.clone();
         let (content, successes) = (message.content.clone(), succeeded(&message));
         tell_request(&mut story, &message);
         let mut draft = Draft { commit: accept(message), due: Vec::new() };
@@ -92,7 +104,9 @@ impl Reporter {
                 NewContent::Staged(staged) => Content::Stored(staged.id),
             };
             let parameters = &parameters;
-            let original = Original { queue_id, sender, parameters, accepted: at, prefix: b"", content };
+            let virtual_server = virtual_server.as_str();
+            let original =
+                Original { queue_id, virtual_server, sender, parameters, accepted: at, prefix: b"", content };
             self.successes(&mut draft, &mut story, &original, successes, at).await?;
         }
         draft.commit.changes.push(story.explanation(at));
@@ -157,13 +171,15 @@ impl Reporter {
     ) -> Result<QueueId, Error> {
         let Finding { kind, at, recipients } = finding;
         let queue_id = self.queue_ids.next(at);
+        let properties = self.properties();
         let mut to = vec![original.sender];
-        if let (Kind::Failed, Some(copy)) = (kind, &self.terms.copy_reports_to) {
+        let copy = &properties.of(original.virtual_server).copy_reports_to;
+        if let (Kind::Failed, Some(copy)) = (kind, copy) {
             to.extend(Some(copy).filter(|copy| copy.canonical() != original.sender.canonical()));
         }
         let (content, complete) = self.returned(original, kind, &to).await?;
         let report = Report {
-            host_name: &self.terms.host_name,
+            host_name: &properties.host_name,
             postmaster_at: &self.postmaster_at(original.sender, recipients).await?,
             to: original.sender,
             queue_id,
@@ -269,7 +285,7 @@ impl Reporter {
             Host::Literal(_) => None,
         });
         let found = domains.into_iter().find(is_ours);
-        Ok(found.map_or_else(|| self.terms.host_name.clone(), |domain| domain.as_str().to_owned()))
+        Ok(found.map_or_else(|| self.properties().host_name.clone(), |domain| domain.as_str().to_owned()))
     }
 
     /// Files the newest content of the commit for recipients here, and puts it into the queue for others, with the null
@@ -300,7 +316,9 @@ impl Reporter {
                     continue;
                 }
                 Resolution::Unattended => LOCAL.to_owned(),
-                Resolution::NotLocal | Resolution::HandedOn => self.terms.destinations.of(&recipient.host),
+                Resolution::NotLocal | Resolution::HandedOn => {
+                    self.properties().ours().destinations.of(&recipient.host)
+                }
             };
             let mut entry = self.entry(story.queue_id, destination, recipient, content, at);
             // Its text is UTF-8 for everybody if it is for one.
@@ -320,7 +338,7 @@ impl Reporter {
     ) -> QueueEntry {
         QueueEntry {
             queue_id,
-            due: self.terms.rules(&destination).first_due(at),
+            due: self.properties().ours().rules(&destination).first_due(at),
             destination,
             virtual_server: String::new(),
             reverse_path: String::new(),

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use mail::{AddressLiteral, Domain, Host};
-use settings::{Protocol, Settings};
+use settings::{Delivery, Protocol, Settings};
 use world::resolver::{Answer, LookupError, Mx, Name, Security};
 
 use crate::diagnostic::Diagnostic;
@@ -45,12 +45,11 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The rules of a server with these settings. `ours` are the addresses of this machine's interfaces.
+    /// The rules of a server with these settings for what is delivered so. `ours` are the addresses of this machine's interfaces.
     ///
     /// Mail would come back to us at each address that a virtual server for SMTP is bound to; to be bound to all means to
     /// be bound to `ours`. IPv6 is used where there is an address for it that others can reach, or the settings name one.
-    pub fn of(settings: &Settings, ours: &[IpAddr]) -> Self {
-        let delivery = &settings.delivery;
+    pub fn of(settings: &Settings, delivery: &Delivery, ours: &[IpAddr]) -> Self {
         let receiving = settings.virtual_servers.iter().filter(|server| server.protocol == Protocol::Smtp);
         let mut addresses = BTreeSet::new();
         for binding in receiving.flat_map(|server| &server.bindings) {

@@ -99,9 +99,8 @@ impl Server {
         let running = Arc::new(Running::new(registry.clone(), settings));
         let admin = Admin::new(store.clone(), directory.clone(), world.clone(), running);
         let mailboxes = Mailboxes::new(store.clone(), world.clone());
-        let destinations = Arc::new(crate::world::destinations(settings)?);
-        let terms = queue::runner::Terms::new(settings);
-        let shared = Arc::new(Shared::new(world, store, directory, mailboxes, destinations, terms));
+        let properties = Arc::new(crate::delivery::properties(settings, &world, None)?);
+        let shared = Arc::new(Shared::new(world, store, directory, mailboxes, properties));
         let admin = Arc::new(admin.with_queue(shared.queue.clone()));
         let protocol_logs = ProtocolLogs::start(settings, &shared.world);
         let mut endpoints = BTreeMap::new();
@@ -215,17 +214,14 @@ impl Server {
 
     fn accept(&mut self, settings: &Settings, server: &VirtualServer, binding: &Binding, listener: Listener) {
         let endpoint = self.endpoints[&key(server, binding)].clone();
-        let (trusted, limits) = (settings.trusted_networks.clone(), server.connections);
         let binding = accept::Binding {
             listener,
             registry: self.registry.clone(),
             virtual_server: server.name.as_str().into(),
             protocol: server.protocol.name(),
-            limits: Box::new(move |ip| Limits {
-                total_max: limits.limit as usize,
-                per_source_max: (!trusted.contain(ip)).then_some(limits.per_source as usize),
-            }),
-            refusal: refusal(server, binding),
+            is_proxy: arrive::proxies(server),
+            welcome: arrive::welcome(settings, server),
+            refusal: arrive::refusal(server, binding.tls),
         };
         let (world, stop) = (self.shared.world.clone(), self.stop.subscribe());
         let task = async move {
@@ -254,9 +250,7 @@ impl Server {
             store: shared.store.clone(),
             directory: shared.directory.clone(),
             registry: self.registry.clone(),
-            trust: Arc::new(crate::world::trust(settings)?),
-            destinations: shared.destinations.clone(),
-            rules: queue::route::Rules::of(settings, &world::interfaces::addresses()),
+            handle: shared.queue.clone(),
             magic,
         };
         let runner = Runner {
@@ -264,8 +258,7 @@ impl Server {
             store: shared.store.clone(),
             directory: shared.directory.clone(),
             queue_ids: shared.queue_ids.clone(),
-            agents: Arc::new(queue::Agents::new(&parts, settings)),
-            terms: queue::runner::Terms::new(settings),
+            agents: Arc::new(queue::Agents::new(&parts)),
             handle: shared.queue.clone(),
         };
         let workers = &shared.world.workers;
@@ -313,17 +306,4 @@ fn key(server: &VirtualServer, binding: &Binding) -> String {
 fn protocol_name(server: &VirtualServer, binding: &Binding) -> String {
     let implicit = if binding.tls == settings::Tls::Implicit { "s" } else { "" };
     format!("{}{implicit}", server.protocol.name())
-}
-
-/// What a connection beyond the limit is told, where a line in clear text can be understood.
-fn refusal(server: &VirtualServer, binding: &Binding) -> Bytes {
-    use settings::Protocol;
-    Bytes::from_static(match (binding.tls, server.protocol) {
-        (settings::Tls::Implicit, _) => b"",
-        (_, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp) => {
-            b"421 4.3.2 too many connections, try again later\r\n"
-        }
-        (_, Protocol::Pop3) => b"-ERR [SYS/TEMP] too many connections, try again later\r\n",
-        (_, Protocol::Imap) => b"* BYE [UNAVAILABLE] too many connections, try again later\r\n",
-    })
 }

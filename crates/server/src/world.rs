@@ -3,15 +3,12 @@
 use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use protocol::sasl::Password;
-use queue::Destinations;
 use settings::limits::FILE_OCTETS_MAX;
-use settings::{Resolvers, Settings, Size};
-use wire::Trust;
-use wire::tls::Error as TlsError;
+use settings::{Delivery, Resolvers, Settings, Size};
 use world::resolver::{Options, Validation};
 use world::{Clock, Dice, Resolver, Workers, World};
 
@@ -42,11 +39,11 @@ fn processors() -> usize {
 /// # Errors
 /// In words.
 pub(crate) fn resolver(settings: &Settings) -> Result<Resolver, String> {
-    Resolver::real(&options(settings))
+    Resolver::real(&options(&settings.delivery))
 }
 
-fn options(settings: &Settings) -> Options {
-    let delivery = &settings.delivery;
+/// How the settings ask about names for what is delivered so.
+pub(crate) fn options(delivery: &Delivery) -> Options {
     let validation = match (delivery.dns_validation, &delivery.dns_trust_anchors) {
         (false, _) => Validation::Off,
         (true, None) => Validation::Root,
@@ -69,47 +66,6 @@ pub(crate) fn anchors(path: &Path) -> Result<(), String> {
     let servers = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 53))];
     let options = Options { servers, validation: Validation::Anchors(path.to_owned()), ..Options::default() };
     Resolver::real(&options).map(drop).map_err(|error| format!("cannot be used: {error}"))
-}
-
-/// Whom our connections to others believe: the system's authorities, and those of `certificate-authorities`.
-///
-/// # Errors
-/// A file that cannot be read or holds no authority, by name.
-pub(crate) fn trust(settings: &Settings) -> Result<Trust> {
-    let files = &settings.delivery.certificate_authorities;
-    let read = |path: &PathBuf| {
-        readable(path)
-            .map_err(|problem| anyhow!("{} {problem} (settings, certificate-authorities)", path.display()))
-    };
-    let pems = files.iter().map(read).collect::<Result<Vec<_>>>()?;
-    Trust::new(&pems).map_err(|error| match error {
-        TlsError::Authority { index } => {
-            anyhow!("{} {NO_AUTHORITY} (settings, certificate-authorities)", files[index].display())
-        }
-        error => anyhow!(error),
-    })
-}
-
-pub(crate) const NO_AUTHORITY: &str = "holds no authority's certificate in PEM form";
-
-/// Which way mail goes, with the passwords that it takes.
-///
-/// # Errors
-/// A password file that cannot be used, by name and place.
-pub(crate) fn destinations(settings: &Settings) -> Result<Destinations> {
-    let everywhere = std::iter::once(("[delivery]".to_owned(), settings.delivery.sign_in.as_ref()));
-    let remote = settings.remote_domains.iter().map(|remote| {
-        let first = remote.domains.first().map(ToString::to_string).unwrap_or_default();
-        (format!("remote-domain \"{first}\""), remote.sign_in.as_ref())
-    });
-    for (place, sign_in) in everywhere.chain(remote) {
-        let Some(sign_in) = sign_in else { continue };
-        let file = &sign_in.password_file;
-        password(file).map_err(|problem| {
-            anyhow!("the password file {} {problem} (settings, {place})", file.display())
-        })?;
-    }
-    Ok(Destinations::with_passwords(settings, |file| password(file).ok()))
 }
 
 /// What is in a file that the settings name. Nothing else is opened, for a device or a pipe may never end.
@@ -163,7 +119,7 @@ pub(crate) fn password(file: &Path) -> Result<Password, String> {
 mod tests {
     use super::*;
 
-    fn file(directory: &tempfile::TempDir, content: &[u8]) -> PathBuf {
+    fn file(directory: &tempfile::TempDir, content: &[u8]) -> std::path::PathBuf {
         let path = directory.path().join("secret");
         crate::files::write_private(&path, content).unwrap();
         path
@@ -202,35 +158,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named_with_its_place() {
-        let directory = tempfile::tempdir().unwrap();
-        let secret = file(&directory, b"telephone");
-        let sign_in = |path: &Path| {
-            settings(&format!(
-                "[[remote-domain]]\ndomain = 'partner.example'\nsmart-host = 'relay.example.net:587'\n\
-                 authentication = {{ user = 'us', password-file = {path:?} }}"
-            ))
-        };
-        let known = destinations(&sign_in(&secret)).unwrap().way("partner.example");
-        let Some(queue::destinations::Way::SmartHosts(_, terms)) = known else { panic!("{known:?}") };
-        assert_eq!(terms.sign_in.as_ref().unwrap().password, Some(Password("telephone".into())));
-
-        let error = destinations(&sign_in(Path::new("/nonexistent"))).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "the password file /nonexistent is not there (settings, remote-domain \"partner.example\")"
-        );
-
-        let authority =
-            |path: &Path| trust(&settings(&format!("[delivery]\ncertificate-authorities = {path:?}")));
-        let error = authority(&secret).unwrap_err().to_string();
-        assert_eq!(error, format!("{} {NO_AUTHORITY} (settings, certificate-authorities)", secret.display()));
-        assert!(authority(Path::new("/nonexistent")).is_err());
-    }
-
-    #[test]
     fn the_resolver_is_asked_as_the_settings_say() {
-        let read = |text: &str| options(&settings(&format!("[delivery]\n{text}")));
+        let read = |text: &str| options(&settings(&format!("[delivery]\n{text}")).delivery);
         assert_eq!(read(""), Options::default());
         let named = read("resolvers = ['192.0.2.53', '[2001:db8::53]:5353']");
         assert_eq!(named.servers, ["192.0.2.53:53".parse().unwrap(), "[2001:db8::53]:5353".parse().unwrap()]);

@@ -93,7 +93,10 @@ impl Here {
     /// The same where a runner is told of changes, and never looks.
     pub(crate) fn with_runner(self) -> Self {
         let (store, directory, world) = (self.store.clone(), self.directory.clone(), self.world.clone());
-        let admin = Admin::new(store, directory, world, Arc::new(Fake)).with_queue(queue::Handle::default());
+        let settings = settings::resolve("host-name = 'mx.example.org'").unwrap();
+        let properties = Arc::new(queue::Properties::without_network(&settings));
+        let queue = queue::Handle::new(properties);
+        let admin = Admin::new(store, directory, world, Arc::new(Fake)).with_queue(queue);
         Self { admin: Arc::new(admin), ..self }
     }
 

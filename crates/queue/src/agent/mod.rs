@@ -9,15 +9,14 @@ use std::sync::Arc;
 
 use directory::Directory;
 use mail::{Address, ForwardPath, ReversePath};
-use settings::Settings;
 use store::Store;
 use store::change::QueueEntry;
-use wire::{Registry, Trust};
+use wire::Registry;
 use world::World;
 
-use crate::destinations::{Destinations, is_local};
+use crate::Handle;
+use crate::destinations::is_local;
 use crate::diagnostic::Diagnostic;
-use crate::route::Rules;
 use crate::runner::gate::Gate;
 
 pub mod cut;
@@ -31,6 +30,7 @@ pub use cut::{Cut, Word};
 
 use local::Magic;
 use smtp::Courier;
+pub(crate) use smtp::Habits;
 
 /// How an attempt for one recipient ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,20 +103,16 @@ pub struct Parts {
     pub directory: Arc<Directory>,
     /// Where connections that we make are listed.
     pub registry: Arc<Registry>,
-    /// Whom they trust.
-    pub trust: Arc<Trust>,
-    /// Which way mail goes.
-    pub destinations: Arc<Destinations>,
-    /// How routes are found; see [`Rules::of`].
-    pub rules: Rules,
+    /// Where the properties in force are.
+    pub handle: Handle,
     /// Whether some recipients fail on purpose.
     pub magic: Magic,
 }
 
 impl Agents {
     /// The agents of one process.
-    pub fn new(parts: &Parts, settings: &Settings) -> Self {
-        let courier = Courier::new(parts, settings);
+    pub fn new(parts: &Parts) -> Self {
+        let courier = Courier::new(parts);
         Self { directory: parts.directory.clone(), magic: parts.magic, courier }
     }
 

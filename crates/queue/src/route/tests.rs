@@ -524,7 +524,7 @@ proptest! {
 fn of(text: &str, ours: &[&str]) -> Rules {
     let settings = settings::resolve(&format!("host-name = \"us.example.net\"\n{text}")).unwrap();
     let ours: Vec<IpAddr> = ours.iter().map(|text| text.parse().unwrap()).collect();
-    Rules::of(&settings, &ours)
+    Rules::of(&settings, &settings.delivery, &ours)
 }
 
 #[test]

@@ -57,10 +57,11 @@ enum Phase {
 
 impl<A: Attempts> Engine<A> {
     pub(super) fn new(runner: &Runner<A>) -> Self {
-        let Runner { world, store, directory, queue_ids, agents, terms, handle } = runner.clone();
-        let schedule = Schedule::new(terms.limits.clone(), world.clock.wall());
-        let leases = Leases::new(terms.limits.lease);
-        let reporter = Reporter { store, directory, queue_ids, terms: Arc::new(terms) };
+        let Runner { world, store, directory, queue_ids, agents, handle } = runner.clone();
+        let properties = handle.properties();
+        let schedule = Schedule::new(properties.limits.clone(), world.clock.wall());
+        let leases = Leases::new(properties.limits.lease);
+        let reporter = Reporter::new(store, directory, queue_ids, &handle);
         let clerk = Arc::new(Clerk { world, reporter, handle: handle.clone() });
         let (tell, events) = mpsc::unbounded_channel();
         let (asked, passages) = mpsc::unbounded_channel();
@@ -148,6 +149,9 @@ impl<A: Attempts> Engine<A> {
             self.pass(passage);
         }
         let now = self.now();
+        if let Some(properties) = self.handle.take_applied() {
+            self.schedule.limit(now, properties.limits.clone());
+        }
         for news in self.handle.read().into_news(now) {
             self.schedule.tell(now, news);
         }
@@ -201,7 +205,8 @@ impl<A: Attempts> Engine<A> {
     fn start(&mut self, delivery: Delivery, now: Timestamp) {
         let Some(entry) = self.window.take(&delivery.key) else {
             tracing::error!(delivery = %delivery.key, "a delivery is to start whose row is not there");
-            let rules = self.clerk.reporter.terms.rules(delivery.key.destination.as_str());
+            let properties = self.handle.properties();
+            let rules = properties.ours().rules(delivery.key.destination.as_str());
             self.schedule.ended(now, &delivery.key, &BTreeMap::new(), rules, Duration::ZERO);
             return;
         };
@@ -318,8 +323,8 @@ impl<A: Attempts> Engine<A> {
             self.window.put(key, entry);
         }
         self.schedule.drawn(now, destination, Drawn::Granted { deliveries, next_due, held });
-        let Self { window, schedule, clerk, .. } = self;
-        window.forget_all_but(clerk.reporter.terms.limits.window_deliveries_max * 2, |key| schedule.has(key));
+        let Self { window, schedule, .. } = self;
+        window.forget_all_but(schedule.limits().window_deliveries_max * 2, |key| schedule.has(key));
     }
 
     fn ended(&mut self, key: &Key, number: u64, ended: Option<Ended>, now: Timestamp) {
@@ -345,7 +350,8 @@ impl<A: Attempts> Engine<A> {
             self.window.settled(key);
             return;
         }
-        let rules = self.clerk.reporter.terms.rules(key.destination.as_str());
+        let properties = self.handle.properties();
+        let rules = properties.of(&work.entry.virtual_server).rules(key.destination.as_str());
         if !outcomes.values().any(deferred) && outcomes.len() == work.entry.recipients.len() {
             self.schedule.ended(now, key, &outcomes, rules, Duration::ZERO);
             return;

@@ -29,11 +29,9 @@ pub mod gate;
 mod leases;
 mod record;
 mod task;
-mod terms;
 mod window;
 
 pub use gate::Gate;
-pub use terms::Terms;
 
 use engine::Engine;
 
@@ -50,9 +48,7 @@ pub struct Runner<A = Agents> {
     pub queue_ids: Arc<QueueIds>,
     /// Who makes attempts.
     pub agents: Arc<A>,
-    /// What the settings say.
-    pub terms: Terms,
-    /// Where the rest of the program tells what has changed; it keeps a clone.
+    /// Where the rest of the program tells what has changed, the properties among it; it keeps a clone.
     pub handle: Handle,
 }
 
@@ -76,7 +72,6 @@ impl<A> Clone for Runner<A> {
             directory: self.directory.clone(),
             queue_ids: self.queue_ids.clone(),
             agents: self.agents.clone(),
-            terms: self.terms.clone(),
             handle: self.handle.clone(),
         }
     }

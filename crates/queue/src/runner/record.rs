@@ -68,7 +68,9 @@ impl Clerk {
             let (reporter, original) = (&self.reporter, original(entry, sender)?);
             let (draft, story) = (&mut draft, &mut story);
             reporter.report_all(draft, story, &original, (Kind::Failed, *at), &failed).await?;
-            let until = self.reporter.terms.rules(&entry.destination).expiry(entry.accepted);
+            let properties = self.reporter.properties();
+            let rules = properties.of(&entry.virtual_server).rules(&entry.destination);
+            let until = rules.expiry(entry.accepted);
             let late = (Kind::Delayed { until }, *at);
             reporter.report_all(draft, story, &original, late, &delayed).await?;
             reporter.successes(draft, story, &original, succeeded, *at).await?;
@@ -88,6 +90,7 @@ fn original<'a>(entry: &'a QueueEntry, sender: &'a Address) -> Result<Original<'
     };
     Ok(Original {
         queue_id: entry.queue_id,
+        virtual_server: &entry.virtual_server,
         sender,
         parameters: &entry.parameters,
         accepted: entry.accepted,

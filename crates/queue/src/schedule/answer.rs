@@ -7,9 +7,20 @@ use mail::Timestamp;
 
 use super::line::{Lease, Line, Place};
 use super::value::{DOOMED, Delivery, Destination, Key, Outcome, RecipientId, Site, Transition};
-use super::{Drawn, News, Recorded, Routed, Row, Rules, Schedule, Slot, Step, plus};
+use super::{Drawn, Limits, News, Recorded, Routed, Row, Rules, Schedule, Slot, Step, plus};
 
 impl Schedule {
+    /// Other bounds hold from now on. What is under way beyond them ends by itself.
+    pub fn limit(&mut self, now: Timestamp, limits: Limits) {
+        self.limits = limits;
+        // Sites that were full may not be any more; whoever still finds one full is parked again.
+        self.parked.clear();
+        let all: Vec<Destination> = self.lines.keys().cloned().collect();
+        for destination in all {
+            self.reindex(&destination, now);
+        }
+    }
+
     /// Answers [`Step::Survey`]. An empty list is also the answer of a store that could not be read.
     pub fn surveyed(&mut self, now: Timestamp, rows: Vec<Row>) {
         self.survey_asked = false;

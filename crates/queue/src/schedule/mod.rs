@@ -300,6 +300,11 @@ impl Schedule {
         self.window.contains_key(key)
     }
 
+    /// The bounds in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Attempts under way.
     pub fn running_len(&self) -> usize {
         self.running

@@ -10,7 +10,7 @@ use directory::Directory;
 use mail::{Address, MailboxPath, QueueId, Timestamp};
 use queue::agent::{Attempt, Attempted, Cut, Ended, Outcome};
 use queue::diagnostic::Diagnostic;
-use queue::runner::{Attempts, Gate, Terms};
+use queue::runner::{Attempts, Gate};
 use queue::schedule::{Routed, Site};
 use queue::{Handle, QueueIds, Runner};
 use store::change::QueueEntry;
@@ -159,7 +159,6 @@ pub(crate) struct Place {
     pub(crate) store: Store,
     pub(crate) handle: Handle,
     pub(crate) hops: Arc<Hops>,
-    pub(crate) settings: settings::Settings,
     pub(crate) queue_ids: Arc<QueueIds>,
     /// What is wrong with the disk.
     pub(crate) faults: Arc<Faults>,
@@ -187,6 +186,7 @@ impl Place {
         weather: impl FnMut(&Tried, &str) -> Do + Send + 'static,
         change: impl FnOnce(&mut Hops),
     ) -> Self {
+        let settings = settings::resolve(settings).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let world = World::simulated(START, 1);
         let faults = Arc::new(Faults::default());
@@ -208,8 +208,7 @@ impl Place {
         Self {
             directory: Arc::new(Directory::new(store.clone(), world.clone())),
             queue_ids: Arc::new(QueueIds::new(&world.dice)),
-            settings: settings::resolve(settings).unwrap(),
-            handle: Handle::default(),
+            handle: Handle::new(Arc::new(queue::Properties::without_network(&settings))),
             hops: Arc::new(hops),
             stop: None,
             faults,
@@ -227,7 +226,6 @@ impl Place {
             directory: self.directory.clone(),
             queue_ids: self.queue_ids.clone(),
             agents: self.hops.clone(),
-            terms: Terms::new(&self.settings),
             handle: self.handle.clone(),
         };
         let (stop, stopped) = watch::channel(false);

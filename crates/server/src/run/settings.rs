@@ -128,7 +128,7 @@ fn certificate(chain: &NamedFile, key: &NamedFile) -> Option<Mistake> {
 
 fn authorities(path: &Path) -> Result<(), String> {
     let pem = world::readable(path)?;
-    Trust::only(&[pem]).map(drop).map_err(|_| world::NO_AUTHORITY.to_owned())
+    Trust::only(&[pem]).map(drop).map_err(|_| crate::delivery::NO_AUTHORITY.to_owned())
 }
 
 /// A log need not be there; its directory must.

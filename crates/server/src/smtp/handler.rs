@@ -189,6 +189,7 @@ impl Handler<ServerSession> for SmtpHandler {
             Question::Expand(lookup) => {
                 return self.verify(self.connection.server.commands.expn, &lookup);
             }
+            Question::Release(_) | Question::Client(_) => Reply::new(502, (5, 5, 1), "not offered"),
         };
         Decision::Now(Answer::Reply(reply))
     }
@@ -368,7 +369,8 @@ mod tests {
     /// Up to the content, for these recipients, all of whom are accepted.
     async fn begin(handler: &mut SmtpHandler, recipients: &[&str]) {
         let (size, parameters, auth) = (None, mail::MessageParameters::default(), None);
-        let sender = Sender { path: ReversePath::Null, size, parameters, auth, hello: Arc::default() };
+        let hello = Arc::default();
+        let sender = Sender { path: ReversePath::Null, size, parameters, auth, hello, forwarded: None };
         let recipients = recipients.iter().map(|recipient| {
             let path = ForwardPath::Address(recipient.parse().unwrap());
             Question::Recipient(Box::new(Recipient { path, parameters: Default::default() }))

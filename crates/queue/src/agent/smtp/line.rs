@@ -11,9 +11,10 @@ use world::resolver::Name;
 use super::job::Peer;
 use super::lane::{Lane, Lanes};
 use crate::agent::limits::{ROUTE_KEPT, ROUTES_MAX};
-use crate::destinations::{Destinations, Terms, Way};
+use crate::destinations::{Terms, Way};
 use crate::diagnostic::Diagnostic;
-use crate::route::{self, End, Hop, Route, Rules, SmartHost};
+use crate::properties::Profile;
+use crate::route::{self, End, Hop, Route, SmartHost};
 use crate::schedule::Site;
 use world::World;
 
@@ -42,56 +43,48 @@ pub(super) struct NoLine {
 /// Finds lines, and remembers them.
 #[derive(Debug)]
 pub(super) struct Lines {
-    destinations: Arc<Destinations>,
-    rules: Rules,
     world: World,
     lanes: Lanes,
-    connections_max: usize,
-    known: Mutex<HashMap<String, Arc<Line>>>,
+    /// By number of the profile, because what one finds another does not.
+    known: Mutex<HashMap<(usize, String), Arc<Line>>>,
 }
 
 impl Lines {
-    pub(super) fn new(
-        destinations: Arc<Destinations>,
-        rules: Rules,
-        world: World,
-        per_destination: u32,
-    ) -> Self {
-        let connections_max = usize::try_from(per_destination).unwrap_or(usize::MAX).max(1);
-        let (lanes, known) = (Lanes::default(), Mutex::default());
-        Self { destinations, rules, world, lanes, connections_max, known }
+    pub(super) fn new(world: World) -> Self {
+        Self { world, lanes: Lanes::default(), known: Mutex::default() }
     }
 
     /// The line to a destination that is not here.
     ///
     /// # Errors
     /// Why there is none, now or for good.
-    pub(super) async fn line(&self, destination: &str) -> Result<Arc<Line>, NoLine> {
+    pub(super) async fn line(&self, profile: &Profile, destination: &str) -> Result<Arc<Line>, NoLine> {
         let now = self.world.clock.now();
-        if let Some(line) = self.known().get(destination).filter(|line| line.until > now) {
+        let key = (profile.number, destination.to_owned());
+        if let Some(line) = self.known().get(&key).filter(|line| line.until > now) {
             return Ok(line.clone());
         }
-        let line = Arc::new(self.find(destination).await?);
+        let line = Arc::new(self.find(profile, destination).await?);
         let mut known = self.known();
         if known.len() >= ROUTES_MAX {
             known.retain(|_, line| line.until > now);
         }
         if known.len() < ROUTES_MAX {
-            known.insert(destination.to_owned(), line.clone());
+            known.insert(key, line.clone());
         }
         Ok(line)
     }
 
     /// Forgets a line that led nowhere: the DNS may know better now.
-    pub(super) fn forget(&self, destination: &str) {
-        self.known().remove(destination);
+    pub(super) fn forget(&self, profile: &Profile, destination: &str) {
+        self.known().remove(&(profile.number, destination.to_owned()));
     }
 
-    async fn find(&self, destination: &str) -> Result<Line, NoLine> {
-        let (route, terms, fixed) = match self.destinations.way(destination) {
-            Some(Way::Exchangers(host, terms)) => (self.by_name(&host).await, terms, false),
+    async fn find(&self, profile: &Profile, destination: &str) -> Result<Line, NoLine> {
+        let (route, terms, fixed) = match profile.destinations.way(destination) {
+            Some(Way::Exchangers(host, terms)) => (self.by_name(profile, &host).await, terms, false),
             Some(Way::SmartHosts(hosts, terms) | Way::Lmtp(hosts, terms)) => {
-                (self.by_settings(&hosts).await, terms, true)
+                (self.by_settings(profile, &hosts).await, terms, true)
             }
             Some(Way::Local) | None => return Err(NoLine::unreadable()),
         };
@@ -106,22 +99,22 @@ impl Lines {
             return Err(NoLine { forever: false, diagnostic, reasons });
         }
         let site = site(&hops, fixed);
-        let lane = self.lanes.lane(&site, terms.number, self.connections_max);
+        let lane = self.lanes.lane(&site, terms.number, profile.habits.connections_max);
         let peer = |Hop { address, name, preference, .. }| Arc::new(Peer { address, name, preference });
         let peers = hops.into_iter().map(peer).collect();
         let until = self.world.clock.now() + ROUTE_KEPT;
         Ok(Line { terms, peers, reasons, site, lane, until })
     }
 
-    async fn by_name(&self, host: &Host) -> Route {
-        route::find(host, &self.rules, &self.world.resolver, &self.world.dice).await
+    async fn by_name(&self, profile: &Profile, host: &Host) -> Route {
+        route::find(host, &profile.route, &profile.resolver, &self.world.dice).await
     }
 
-    async fn by_settings(&self, hosts: &[SmartHost]) -> Route {
-        route::smart_hosts(hosts).found(&self.rules, &self.world.resolver).await
+    async fn by_settings(&self, profile: &Profile, hosts: &[SmartHost]) -> Route {
+        route::smart_hosts(hosts).found(&profile.route, &profile.resolver).await
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<Line>>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<(usize, String), Arc<Line>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

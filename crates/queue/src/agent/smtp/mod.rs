@@ -19,7 +19,7 @@ use std::time::Duration;
 use mail::Host;
 use protocol::smtp::Dialect;
 use protocol::smtp::client::{ClientSession, Policy, SignInAs, Tls};
-use settings::{OutboundTls, Settings};
+use settings::{Delivery, OutboundTls, Settings};
 use store::Store;
 use wire::registry::{Arrival, ConnectionId};
 use wire::{Registry, Stream, Towards, Trust, Verification};
@@ -31,6 +31,7 @@ use super::letter::{Letter, Signing};
 use super::limits::{IDLE, STALE_MAX};
 use super::{Attempt, Attempted, Cut, Ended, Outcome, Parts};
 use crate::destinations::Terms;
+use crate::properties::{InForce, Profile};
 use crate::runner::gate::Gate;
 use crate::schedule::Routed;
 use connection::Caller;
@@ -57,18 +58,19 @@ pub(super) struct Courier {
     world: World,
     store: Store,
     registry: Arc<Registry>,
-    trust: Arc<Trust>,
+    in_force: InForce,
     keys: Keys,
     lines: Lines,
     quiet: Quiet,
-    habits: Habits,
 }
 
-/// What the settings say of all connections.
+/// What the settings say of all connections of a profile.
 #[derive(Debug)]
-struct Habits {
+pub(crate) struct Habits {
     hello: Host,
     messages_max: usize,
+    /// At a time, to one site.
+    connections_max: usize,
     time_out: Duration,
     sources: Vec<IpAddr>,
     dkim: bool,
@@ -76,6 +78,7 @@ struct Habits {
 
 /// One attempt, with what it holds on its way.
 struct Journey<'a> {
+    profile: &'a Profile,
     line: &'a Line,
     errand: Arc<Errand>,
     trip: Trip<'a>,
@@ -94,30 +97,24 @@ enum Heard {
 }
 
 impl Courier {
-    pub(super) fn new(parts: &Parts, settings: &Settings) -> Self {
-        let connections = settings.delivery.connections;
-        let Parts { world, store, directory, registry, trust, destinations, rules, .. } = parts;
+    pub(super) fn new(parts: &Parts) -> Self {
+        let Parts { world, store, directory, registry, handle, .. } = parts;
         Self {
             world: world.clone(),
             store: store.clone(),
             registry: registry.clone(),
-            trust: trust.clone(),
             keys: Keys::new(store.clone(), directory.clone(), world.clock.clone()),
-            lines: Lines::new(
-                destinations.clone(),
-                rules.clone(),
-                world.clone(),
-                connections.per_destination,
-            ),
+            in_force: handle.in_force().clone(),
+            lines: Lines::new(world.clone()),
             quiet: Quiet::default(),
-            habits: Habits::new(settings),
         }
     }
 
     pub(super) async fn attempt(&self, attempt: Attempt, gate: Gate, mut cut: Cut) -> Ended {
         let entry = attempt.entry.clone();
         let destination = entry.destination.as_str();
-        let line = match self.line(destination, &mut cut).await {
+        let profile = self.in_force.now().of(&entry.virtual_server).clone();
+        let line = match self.line(&profile, destination, &mut cut).await {
             Some(Ok(line)) => line,
             Some(Err(none)) => return Ended::Attempted(self.no_line(&attempt, none)),
             None => return Ended::SteppedBack,
@@ -126,7 +123,7 @@ impl Courier {
             return Ended::SteppedBack;
         }
         let now = self.world.clock.wall();
-        let signs = self.habits.dkim && line.terms.dialect == Dialect::Smtp;
+        let signs = profile.habits.dkim && line.terms.dialect == Dialect::Smtp;
         let signing = signs.then_some(Signing { keys: &self.keys, workers: &self.world.workers, now });
         let count = attempt.recipients.len();
         let (peers, reasons) = self.order(&line);
@@ -141,7 +138,7 @@ impl Courier {
         };
         trip.signed(letter.take_signing(), now);
         let errand = Errand::new(attempt, letter);
-        let mut journey = Journey { line: &line, errand, trip, cut };
+        let mut journey = Journey { profile: &profile, line: &line, errand, trip, cut };
         if let Some(seat) = self.by_lane(&mut journey).await {
             self.by_dialling(&mut journey, destination, seat).await;
         }
@@ -149,8 +146,13 @@ impl Courier {
     }
 
     /// The way; none if the server stops before it is found.
-    async fn line(&self, destination: &str, cut: &mut Cut) -> Option<Result<Arc<Line>, NoLine>> {
-        let mut line = pin!(self.lines.line(destination));
+    async fn line(
+        &self,
+        profile: &Profile,
+        destination: &str,
+        cut: &mut Cut,
+    ) -> Option<Result<Arc<Line>, NoLine>> {
+        let mut line = pin!(self.lines.line(profile, destination));
         tokio::select! {
             biased;
             line = &mut line => return Some(line),
@@ -220,7 +222,7 @@ impl Courier {
             self.one_host(journey, &peer, &mut seat).await;
         }
         if !journey.trip.open.is_empty() && !journey.trip.over {
-            self.lines.forget(destination);
+            self.lines.forget(journey.profile, destination);
         }
     }
 
@@ -257,11 +259,9 @@ impl Courier {
         secured: bool,
         seat: &mut Option<Seat>,
     ) -> Option<Done> {
-        let call = Call {
-            to: peer.address,
-            from: self.habits.source(peer.address.ip()),
-            timeout: self.habits.time_out,
-        };
+        let habits = &journey.profile.habits;
+        let call =
+            Call { to: peer.address, from: habits.source(peer.address.ip()), timeout: habits.time_out };
         let connected = tokio::select! {
             biased;
             () = journey.cut.wait_stop() => {
@@ -282,7 +282,7 @@ impl Courier {
         let (job, ticket) = journey.job();
         // The first went with a connection that has ended since.
         let seat = seat.take().unwrap_or_else(|| journey.line.lane.seat());
-        self.start(stream, peer, &journey.line.terms, secured, seat, job);
+        self.start(stream, peer, journey, secured, (seat, job));
         match self.hear(journey, ticket).await {
             Heard::Done(done) => Some(done),
             Heard::Turn(_) | Heard::Gone | Heard::Cut => None,
@@ -290,34 +290,28 @@ impl Courier {
     }
 
     /// Lets a connection live in a task of its own, with its first job.
-    fn start(&self, stream: Stream, peer: &Arc<Peer>, terms: &Terms, secured: bool, seat: Seat, job: Job) {
+    fn start(
+        &self,
+        stream: Stream,
+        peer: &Arc<Peer>,
+        journey: &Journey<'_>,
+        secured: bool,
+        (seat, job): (Seat, Job),
+    ) {
+        let (profile, terms) = (journey.profile, &*journey.line.terms);
         let protocol = match terms.dialect {
             Dialect::Smtp => "smtp",
             Dialect::Lmtp => "lmtp",
         };
         let Ok(entry) = self.registry.admit(Arrival::outgoing(peer.address, protocol)) else { return };
         let (store, live) = (self.store.clone(), entry.live().clone());
-        let caller = Caller::new(store, seat, live, peer.clone(), self.habits.messages_max, job);
-        let policy = self.habits.policy(terms, peer, secured);
+        let caller = Caller::new(store, seat, live, peer.clone(), profile.habits.messages_max, job);
+        let policy = profile.habits.policy(terms, peer, secured);
         let session = ClientSession::new(Arc::new(policy), self.world.clock.now());
-        let tls = self.tls(terms.tls, peer, secured);
+        let tls = towards(&profile.trust, terms.tls, peer, secured);
         let context = wire::Context::new(self.world.clock.clone(), tls, entry);
         // It ends by itself: the session has a deadline for each of its states.
         drop(self.world.workers.spawn(async move { wire::drive(session, caller, stream, &context).await }));
-    }
-
-    fn tls(&self, tls: OutboundTls, peer: &Peer, secured: bool) -> wire::Tls {
-        let verification = match tls {
-            OutboundTls::Verified | OutboundTls::Implicit => Verification::Certificate,
-            OutboundTls::Off | OutboundTls::Offered | OutboundTls::Required => Verification::None,
-        };
-        let towards = Towards { trust: self.trust.clone(), name: peer.certified(), verification };
-        match tls {
-            OutboundTls::Off => wire::Tls::Off,
-            _ if !secured => wire::Tls::Off,
-            OutboundTls::Implicit => wire::Tls::TowardsImplicit(towards),
-            _ => wire::Tls::Towards(towards),
-        }
     }
 
     /// Waits for the end of the job. When the attempt is cut, the job is taken back, or the connection that does it is told
@@ -379,11 +373,13 @@ impl Heard {
 }
 
 impl Habits {
-    fn new(settings: &Settings) -> Self {
-        let delivery = &settings.delivery;
+    /// Those of what is delivered so.
+    pub(crate) fn new(settings: &Settings, delivery: &Delivery) -> Self {
+        let most = |count: u32| usize::try_from(count).unwrap_or(usize::MAX).max(1);
         Self {
             hello: Host::Domain(settings.host_name.clone()),
-            messages_max: usize::try_from(delivery.connections.messages).unwrap_or(usize::MAX).max(1),
+            messages_max: most(delivery.connections.messages),
+            connections_max: most(delivery.connections.per_destination),
             time_out: delivery.connections.time_out.duration(),
             sources: delivery.source_addresses.clone(),
             dkim: delivery.dkim,
@@ -415,6 +411,21 @@ impl Habits {
             messages_max: self.messages_max,
             idle: IDLE,
         }
+    }
+}
+
+/// How a connection is secured, or not.
+fn towards(trust: &Arc<Trust>, tls: OutboundTls, peer: &Peer, secured: bool) -> wire::Tls {
+    let verification = match tls {
+        OutboundTls::Verified | OutboundTls::Implicit => Verification::Certificate,
+        OutboundTls::Off | OutboundTls::Offered | OutboundTls::Required => Verification::None,
+    };
+    let towards = Towards { trust: trust.clone(), name: peer.certified(), verification };
+    match tls {
+        OutboundTls::Off => wire::Tls::Off,
+        _ if !secured => wire::Tls::Off,
+        OutboundTls::Implicit => wire::Tls::TowardsImplicit(towards),
+        _ => wire::Tls::Towards(towards),
     }
 }
 

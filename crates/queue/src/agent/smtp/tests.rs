@@ -88,17 +88,24 @@ impl Scene {
 
     fn agents(&self) -> Arc<Agents> {
         let password = |_: &std::path::Path| Some(protocol::sasl::Password("secret".into()));
+        let given = |delivery: &settings::Delivery| {
+            Ok::<_, std::convert::Infallible>(crate::properties::Given {
+                destinations: Destinations::with_passwords(&self.settings, delivery, password),
+                rules: self.rules.clone(),
+                resolver: self.world.resolver.clone(),
+                trust: Arc::new(self.trust.clone()),
+            })
+        };
+        let properties = crate::Properties::new(&self.settings, given).unwrap();
         let parts = Parts {
             world: self.world.clone(),
             store: self.store.clone(),
             directory: Arc::new(Directory::new(self.store.clone(), self.world.clone())),
             registry: self.registry.clone(),
-            trust: Arc::new(self.trust.clone()),
-            destinations: Arc::new(Destinations::with_passwords(&self.settings, password)),
-            rules: self.rules.clone(),
+            handle: crate::Handle::new(Arc::new(properties)),
             magic: Magic::Off,
         };
-        Arc::new(Agents::new(&parts, &self.settings))
+        Arc::new(Agents::new(&parts))
     }
 
     async fn keep(&self, content: impl Into<Bytes>) -> ContentRef {
