@@ -22,10 +22,6 @@ pub const OVERHEARD_OCTETS_MAX: usize = 1_000;
 pub const OVERHEARD_LINES_MAX: usize = 4_096;
 
 // SMTP.
-/// Mistakes after which an SMTP connection ends: enough for a person at a keyboard, few for a program that guesses.
-pub const SMTP_MISUSES_MAX: usize = 20;
-/// Wrong passwords after which an SMTP connection ends: a mail program tries a stored one once or twice.
-pub const SMTP_SIGN_IN_FAILURES_MAX: usize = 5;
 /// NOOP, RSET, VRFY, refused recipients and the like since the last message; then the connection ends. It must not
 /// serve to hold a connection open for ever, or to guess addresses.
 pub const SMTP_IDLE_COMMANDS_MAX: usize = 100;

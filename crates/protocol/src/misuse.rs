@@ -108,6 +108,12 @@ misuses! {
     DataOfBinary,
     /// VERB from a network that is not trusted.
     VerbNotOffered,
+    /// HELP, BDAT or ETRN where it is not offered.
+    CommandNotOffered,
+    /// ETRN before HELO or EHLO (RFC 1985 §5).
+    EtrnBeforeHello,
+    /// ETRN, XCLIENT or XFORWARD in a transaction (RFC 1985 §5).
+    CommandInTransaction,
     /// More recipients than a transaction may have.
     TooManyRecipients,
     /// More transactions than a connection may make.
@@ -120,7 +126,9 @@ misuses! {
     SignInInTransaction,
     /// The size announced, or the content, is beyond the limit (RFC 1870 §6).
     ContentTooLarge,
-    /// More mistakes than a connection may make; it is closed.
+    /// More content, in all, than a connection may bring; it is closed.
+    SessionTooLarge,
+    /// More mistakes and refusals than a connection may have; it is closed.
     TooManyMisuses,
     /// More wrong passwords than a connection may try; it is closed.
     TooManySignInFailures,

@@ -10,11 +10,10 @@ use wire::tls::Certificates;
 use wire::{Context, Entry, Stream, Tls, drive};
 
 use crate::imap::ImapHandler;
-use crate::limits::SIGN_IN_FAILURES_MAX;
 use crate::pop3::Pop3Handler;
 use crate::protocol_log::ProtocolLog;
 use crate::shared::{Connection, Shared, VirtualServer};
-use crate::smtp::SmtpHandler;
+use crate::smtp::{SmtpHandler, switches};
 
 /// One binding of a virtual server, ready to serve connections.
 #[derive(Debug)]
@@ -170,11 +169,12 @@ fn session_config(
                 starttls,
                 tls_required: tls == TlsPolicy::Required,
                 auth,
-                expn: server.commands.expn,
                 auth_without_tls,
                 auth_required: server.protocol == Protocol::Submission,
                 messages_max: server.messages_per_connection as usize,
-                verb,
+                commands: switches::commands(server, verb),
+                keywords: switches::keywords(server),
+                bounds: switches::bounds(server, verb),
             });
             match server.protocol {
                 Protocol::Lmtp => SessionConfig::Lmtp(config),
@@ -189,7 +189,7 @@ fn session_config(
             auth_without_tls,
             auth,
             login_delay: server.sign_in_interval.duration(),
-            sign_in_failures_max: SIGN_IN_FAILURES_MAX,
+            sign_in_failures_max: server.sign_in_failures as usize,
         })),
         Protocol::Imap => SessionConfig::Imap(Arc::new(imap::Config {
             host_name,
@@ -197,7 +197,7 @@ fn session_config(
             timeout_before_sign_in,
             starttls,
             auth_without_tls,
-            sign_in_failures_max: SIGN_IN_FAILURES_MAX,
+            sign_in_failures_max: server.sign_in_failures as usize,
             auth,
             append_size_max: server.message_size_limit.0,
         })),

@@ -21,9 +21,6 @@ pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
 /// How often the journal is indexed and trimmed and freed content reclaimed.
 pub(crate) const HOUSEKEEPING_PAUSE: Duration = Duration::from_secs(5);
 
-/// Wrong passwords after which a connection ends: a person corrects a typing mistake, a guesser has to connect again.
-pub(crate) const SIGN_IN_FAILURES_MAX: usize = 3;
-
 /// Lines that wait for the writer of a protocol log: some seconds of a busy server. At a kilobyte a line at most, what
 /// a disk that stands still may cost.
 pub(crate) const PROTOCOL_LOG_WAITING_MAX: usize = 8_192;

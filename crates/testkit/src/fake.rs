@@ -236,18 +236,34 @@ pub struct SmtpSide {
     /// To whom the open transaction goes.
     recipients: BTreeSet<Address>,
     content: Vec<u8>,
+    extras: Extras,
+}
+
+/// What an [`SmtpSide`] does beside mail.
+#[derive(Debug, Clone, Default)]
+pub struct Extras {
+    /// What any client may do that XCLIENT names; none: nobody is believed.
+    pub clients: Option<Arc<smtp::Config>>,
+    /// Domains whose mail is held until ETRN; none waits.
+    pub held: Vec<Domain>,
 }
 
 impl SmtpSide {
     /// For a new connection that relays nothing.
     pub fn new(fake: Shared) -> Self {
         let (recipients, content) = (BTreeSet::new(), Vec::new());
-        Self { fake, is_submission: false, relays: false, recipients, content }
+        let extras = Extras::default();
+        Self { fake, is_submission: false, relays: false, recipients, content, extras }
     }
 
     /// For a new connection that relays for those who signed in.
     pub fn submission(fake: Shared) -> Self {
         Self { is_submission: true, ..Self::new(fake) }
+    }
+
+    /// The same with something beside mail.
+    pub fn with(self, extras: Extras) -> Self {
+        Self { extras, ..self }
     }
 
     /// Decides a question.
@@ -277,6 +293,38 @@ impl SmtpSide {
             // RFC 5321 §7.3: who is here is not told to strangers.
             Question::Verify(_) => Answer::Reply(Reply::new(252, (2, 1, 5), "Send some mail, it may arrive")),
             Question::Expand(_) => Answer::Reply(Reply::new(252, (2, 1, 5), "Lists are not shown")),
+            Question::Release(whose) => Answer::Reply(self.release(&whose)),
+            Question::Client(client) => self.introduce(&client),
+        }
+    }
+
+    /// RFC 1985 §5.1.
+    fn release(&self, whose: &smtp::Etrn) -> Reply {
+        let (is_held, name) = match whose {
+            smtp::Etrn::Domain(domain) => (self.extras.held.contains(domain), domain.to_string()),
+            smtp::Etrn::Below(domain) => (self.extras.held.contains(domain), format!("@{domain}")),
+            smtp::Etrn::Queue(name) => (false, format!("#{name}")),
+        };
+        match is_held {
+            true => Reply::new(251, (2, 0, 0), format!("No messages waiting for {name}")),
+            false => Reply::new(459, (4, 7, 1), format!("{name} is not for this client")),
+        }
+    }
+
+    fn introduce(&self, client: &smtp::Client) -> smtp::Answer {
+        let refused = |text| smtp::Answer::Reply(Reply::new(550, (5, 7, 1), text));
+        let login = client.login.as_ref().and_then(|login| login.known());
+        let account = login.and_then(|login| self.fake.borrow().login(login));
+        match (&self.extras.clients, login, account) {
+            (None, ..) => refused("Nobody is believed here"),
+            (_, Some(_), None) => refused("No such account"),
+            (Some(_), Some(_), Some(account)) if !self.fake.borrow().accounts.contains_key(&account) => {
+                refused("No such account")
+            }
+            (Some(config), _, account) => {
+                let introduced = smtp::Introduced { config: config.clone(), account };
+                smtp::Answer::Introduced(Box::new(introduced))
+            }
         }
     }
 

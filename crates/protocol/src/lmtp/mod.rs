@@ -29,8 +29,9 @@ use crate::smtp;
 /// # let config = Arc::new(smtp::Config {
 /// #     host_name: "mx.example.org".into(), banner: "LMTP".into(), message_size_max: 1000, recipients_max: 10,
 /// #     timeout: Duration::from_secs(300), starttls: false, tls_required: false,
-/// #     auth: protocol::sasl::Offer::NONE, expn: false,
-/// #     auth_without_tls: false, auth_required: false, messages_max: 10, verb: false,
+/// #     auth: protocol::sasl::Offer::NONE, commands: smtp::Commands::STRANGER,
+/// #     auth_without_tls: false, auth_required: false, messages_max: 10, keywords: smtp::Keywords::ALL,
+/// #     bounds: smtp::Bounds::USUAL,
 /// # });
 /// # let now = Instant::now();
 /// let mut session = lmtp::server_session(config, now, protocol::sasl::Seed([0; 32]));

@@ -3,12 +3,12 @@
 //! Verb and argument are separate steps because the session asks between them whether the verb is allowed now: a client
 //! that may not send MAIL yet is told that, not that its address is malformed.
 
-use mail::{ForwardPath, Reply, ReversePath};
+use mail::{Domain, ForwardPath, Reply, ReversePath};
 
 use super::dialect::Dialect;
 use super::parameters::{self, MailParameters};
 use super::replies::{self, Canned};
-use super::server::{Config, Recipient};
+use super::server::{Config, Etrn, Recipient};
 use crate::limits::SMTP_HELLO_OCTETS_MAX;
 use crate::misuse::Misuse;
 
@@ -44,6 +44,9 @@ pub(super) enum Verb {
     Expn,
     StartTls,
     Auth,
+    Etrn,
+    Xclient,
+    Xforward,
 }
 
 /// The commands by name, in the order in which HELP shows them.
@@ -62,6 +65,9 @@ pub(super) const VERBS: &[(&str, Verb)] = &[
     ("VRFY", Verb::Vrfy),
     ("VERB", Verb::Verbose),
     ("EXPN", Verb::Expn),
+    ("ETRN", Verb::Etrn),
+    ("XCLIENT", Verb::Xclient),
+    ("XFORWARD", Verb::Xforward),
     ("HELP", Verb::Help),
     ("QUIT", Verb::Quit),
 ];
@@ -74,6 +80,21 @@ impl Verb {
             Self::Lhlo => dialect == Dialect::Lmtp,
             // Mail by LMTP is filed at once: there are no hops to be told of.
             Self::Verbose => dialect == Dialect::Smtp,
+            // Nor is there a queue.
+            Self::Etrn => dialect == Dialect::Smtp,
+            _ => true,
+        }
+    }
+
+    /// Whether a virtual server has it for this peer. What is not there is in no list, and refused.
+    pub(super) fn is_there(self, config: &Config) -> bool {
+        match self {
+            Self::Bdat => config.keywords.chunking,
+            Self::Help => config.commands.help,
+            Self::Verbose => config.commands.verb,
+            Self::Etrn => config.commands.etrn,
+            Self::Xclient => config.commands.xclient,
+            Self::Xforward => config.commands.xforward,
             _ => true,
         }
     }
@@ -222,6 +243,22 @@ pub(super) fn look_up(argument: &str) -> Result<(&str, bool), Refusal> {
     }
 }
 
+/// The argument of ETRN (RFC 1985 §5): a domain in full, perhaps with `@` before it, or `#` and the name of a queue.
+pub(super) fn etrn(argument: &str) -> Result<Etrn, Refusal> {
+    let refused = |reply| Refusal::new(Misuse::CommandSyntax, reply);
+    if argument.is_empty() {
+        return Err(refused(replies::ETRN_EMPTY));
+    }
+    if let Some(queue) = argument.strip_prefix('#') {
+        let is_word = (1..=SMTP_HELLO_OCTETS_MAX).contains(&queue.len()) && !queue.contains(' ');
+        return if is_word { Ok(Etrn::Queue(queue.into())) } else { Err(refused(replies::ETRN_SYNTAX)) };
+    }
+    let (below, name) = argument.strip_prefix('@').map_or((false, argument), |name| (true, name));
+    let domain = Domain::parse(name).ok().filter(|domain| domain.as_str().contains('.'));
+    let domain = domain.ok_or_else(|| refused(replies::ETRN_SYNTAX))?;
+    Ok(if below { Etrn::Below(domain) } else { Etrn::Domain(domain) })
+}
+
 /// The argument of AUTH (RFC 4954 §4): the mechanism, and the initial response if there is one.
 pub(super) fn auth(argument: &str) -> Result<(&str, Option<&str>), Refusal> {
     let mut words = argument.split(' ');
@@ -339,6 +376,23 @@ mod tests {
         }
         for argument in ["", "LAST", "x", "-1", "+1", "1 FIRST", "1 LAST LAST", "1.0"] {
             assert_eq!(bdat(argument).map_err(code), Err("501 CommandSyntax".into()), "{argument:?}");
+        }
+    }
+
+    #[test]
+    fn etrn_takes_a_domain_or_a_queue() {
+        let domain = |name| Domain::parse(name).unwrap();
+        for (argument, expected) in [
+            ("uu.example", Etrn::Domain(domain("uu.example"))),
+            ("UU.Example", Etrn::Domain(domain("uu.example"))),
+            ("@uu.example", Etrn::Below(domain("uu.example"))),
+            ("#uucp", Etrn::Queue("uucp".into())),
+        ] {
+            assert_eq!(etrn(argument), Ok(expected));
+        }
+        assert_eq!(etrn("").map_err(code), Err("500 CommandSyntax".into()));
+        for argument in ["localname", "@", "#", "# a", "#a b", "a..b", "@@a.example", "a.example b"] {
+            assert_eq!(etrn(argument).map_err(code), Err("501 CommandSyntax".into()), "{argument:?}");
         }
     }
 

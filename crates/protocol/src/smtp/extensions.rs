@@ -2,6 +2,7 @@
 
 use mail::Reply;
 
+use super::introductions::{CLIENT_ATTRIBUTES, FORWARDED_ATTRIBUTES};
 use super::server::{Config, Hello};
 
 /// A service extension.
@@ -15,26 +16,30 @@ struct Extension {
 
 const EXTENSIONS: &[Extension] = &[
     // RFC 2920
-    Extension { keyword: "PIPELINING", offered: always, parameter: none },
+    Extension { keyword: "PIPELINING", offered: |config, _| config.keywords.pipelining, parameter: none },
     // RFC 1870 §4
     Extension {
         keyword: "SIZE",
-        offered: always,
-        parameter: |config, _| Some(config.message_size_max.to_string()),
+        offered: |config, _| config.keywords.size,
+        parameter: |config, _| Some(config.content_size_max().to_string()),
     },
     // RFC 6152
-    Extension { keyword: "8BITMIME", offered: always, parameter: none },
+    Extension { keyword: "8BITMIME", offered: |config, _| config.keywords.eight_bit_mime, parameter: none },
     // RFC 3030 §2, §3
-    Extension { keyword: "CHUNKING", offered: always, parameter: none },
-    Extension { keyword: "BINARYMIME", offered: always, parameter: none },
+    Extension { keyword: "CHUNKING", offered: |config, _| config.keywords.chunking, parameter: none },
+    Extension {
+        keyword: "BINARYMIME",
+        offered: |config, _| config.keywords.has_binarymime(),
+        parameter: none,
+    },
     // RFC 6531 §3.1: without a parameter, and with 8BITMIME.
-    Extension { keyword: "SMTPUTF8", offered: always, parameter: none },
+    Extension { keyword: "SMTPUTF8", offered: |config, _| config.keywords.has_smtputf8(), parameter: none },
     // RFC 3461 §4
-    Extension { keyword: "DSN", offered: always, parameter: none },
+    Extension { keyword: "DSN", offered: |config, _| config.keywords.dsn, parameter: none },
     // RFC 9422 §4
     Extension {
         keyword: "LIMITS",
-        offered: always,
+        offered: |config, _| config.keywords.limits,
         parameter: |config, _| {
             Some(format!("MAILMAX={} RCPTMAX={}", config.messages_max, config.recipients_max))
         },
@@ -57,8 +62,20 @@ const EXTENSIONS: &[Extension] = &[
         },
     },
     // RFC 5321 §3.5.2, §4.1.1.1: commands beyond the required ones must be listed, whatever they answer.
-    Extension { keyword: "EXPN", offered: |config, _| config.expn, parameter: none },
-    Extension { keyword: "HELP", offered: always, parameter: none },
+    Extension { keyword: "EXPN", offered: |config, _| config.commands.expn, parameter: none },
+    // RFC 1985 §2
+    Extension { keyword: "ETRN", offered: |config, _| config.commands.etrn, parameter: none },
+    Extension {
+        keyword: "XCLIENT",
+        offered: |config, _| config.commands.xclient,
+        parameter: |_, _| Some(CLIENT_ATTRIBUTES.into()),
+    },
+    Extension {
+        keyword: "XFORWARD",
+        offered: |config, _| config.commands.xforward,
+        parameter: |_, _| Some(FORWARDED_ATTRIBUTES.into()),
+    },
+    Extension { keyword: "HELP", offered: |config, _| config.commands.help, parameter: none },
 ];
 
 fn always(_: &Config, _: &Hello) -> bool {
@@ -94,6 +111,7 @@ mod tests {
     use crate::TlsFacts;
     use crate::sasl::Offer;
     use crate::smtp::tests::config;
+    use crate::smtp::{Commands, Keywords};
 
     #[test]
     fn what_is_offered_depends_on_tls() {
@@ -109,7 +127,27 @@ mod tests {
         let trusting = Config { auth_without_tls: true, starttls: false, ..config() };
         check(&trusting, &open, &format!("{all}, AUTH SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN, EXPN, HELP"));
         check(&Config { auth: Offer::NONE, ..config() }, &secure, &format!("{all}, EXPN, HELP"));
-        let plain = Config { auth: Offer::of(["plain"]), expn: false, ..config() };
+        let commands = Commands { expn: false, ..Commands::STRANGER };
+        let plain = Config { auth: Offer::of(["plain"]), commands, ..config() };
         check(&plain, &secure, &format!("{all}, AUTH PLAIN, HELP"));
+    }
+
+    #[test]
+    fn what_is_switched_off_is_not_offered() {
+        let check = |keywords: Keywords, gone: &[&str]| {
+            let answer = ehlo(&Config { keywords, ..config() }, &Hello::default()).text;
+            let offered = |keyword: &&str| answer.lines().any(|line| line.split(' ').next() == Some(keyword));
+            let known =
+                ["PIPELINING", "SIZE", "8BITMIME", "CHUNKING", "BINARYMIME", "SMTPUTF8", "DSN", "LIMITS"];
+            let missing: Vec<_> = known.into_iter().filter(|keyword| !offered(keyword)).collect();
+            assert_eq!(missing, gone);
+        };
+        check(Keywords::ALL, &[]);
+        check(Keywords { pipelining: false, limits: false, ..Keywords::ALL }, &["PIPELINING", "LIMITS"]);
+        check(Keywords { size: false, dsn: false, ..Keywords::ALL }, &["SIZE", "DSN"]);
+        check(Keywords { chunking: false, ..Keywords::ALL }, &["CHUNKING", "BINARYMIME"]);
+        check(Keywords { binarymime: false, ..Keywords::ALL }, &["BINARYMIME"]);
+        check(Keywords { eight_bit_mime: false, ..Keywords::ALL }, &["8BITMIME", "SMTPUTF8"]);
+        check(Keywords { smtputf8: false, ..Keywords::ALL }, &["SMTPUTF8"]);
     }
 }

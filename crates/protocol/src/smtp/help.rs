@@ -9,8 +9,7 @@ use super::server::Config;
 
 /// The answer to HELP with this argument; none if nothing is known of it.
 pub(super) fn help(argument: &str, dialect: Dialect, config: &Config) -> Option<Reply> {
-    let known =
-        VERBS.iter().filter(|(_, verb)| verb.is_of(dialect) && (*verb != Verb::Verbose || config.verb));
+    let known = VERBS.iter().filter(|(_, verb)| verb.is_of(dialect) && verb.is_there(config));
     if argument.is_empty() {
         let names: Vec<_> = known.map(|(name, _)| *name).collect();
         return Some(replies::help(names.join(" ")));
@@ -54,6 +53,20 @@ fn usage(verb: Verb) -> &'static str {
         Verb::Help => "HELP [command]\nTells of commands",
         Verb::Vrfy => "VRFY address [SMTPUTF8]\nSays whether this is a recipient, to those who signed in",
         Verb::Expn => "EXPN address [SMTPUTF8]\nSays whom this address means, to those who signed in",
+        Verb::Etrn => {
+            "ETRN domain, @domain or #queue\n\
+             Begins to send the mail that waits for a domain, for it and all below it, or in a queue"
+        }
+        Verb::Xclient => {
+            "XCLIENT attribute=value ...\n\
+             Says for which client this connection speaks from now on\n\
+             NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT"
+        }
+        Verb::Xforward => {
+            "XFORWARD attribute=value ...\n\
+             Says where the next message comes from, for the journal\n\
+             NAME ADDR PORT PROTO HELO IDENT SOURCE"
+        }
         Verb::StartTls => "STARTTLS\nEncrypts the connection",
         Verb::Auth => "AUTH mechanism [response]\nSigns in",
         Verb::Verbose => {
@@ -67,10 +80,13 @@ fn usage(verb: Verb) -> &'static str {
 mod tests {
     use super::*;
     use crate::smtp::tests::config;
+    use crate::smtp::{Commands, Keywords};
 
     #[test]
     fn every_command_has_a_text() {
-        let config = Config { verb: true, ..config() };
+        let commands =
+            Commands { expn: true, help: true, verb: true, etrn: true, xclient: true, xforward: true };
+        let config = Config { commands, ..config() };
         for (name, verb) in VERBS {
             let dialect = if verb.is_of(Dialect::Smtp) { Dialect::Smtp } else { Dialect::Lmtp };
             let text = help(&name.to_ascii_lowercase(), dialect, &config).expect("it is known").text;
@@ -82,9 +98,14 @@ mod tests {
 
     #[test]
     fn what_is_not_allowed_is_not_listed() {
-        assert_eq!(help("VERB", Dialect::Smtp, &config()), None);
-        assert!(!help("", Dialect::Smtp, &config()).unwrap().text.contains("VERB"));
-        assert_eq!(help("VERB", Dialect::Lmtp, &Config { verb: true, ..config() }), None);
+        for name in ["VERB", "ETRN", "XCLIENT", "XFORWARD"] {
+            assert_eq!(help(name, Dialect::Smtp, &config()), None);
+            assert!(!help("", Dialect::Smtp, &config()).unwrap().text.contains(name));
+        }
+        let commands = Commands { verb: true, ..Commands::STRANGER };
+        assert_eq!(help("VERB", Dialect::Lmtp, &Config { commands, ..config() }), None);
+        let keywords = Keywords { chunking: false, ..Keywords::ALL };
+        assert!(!help("", Dialect::Smtp, &Config { keywords, ..config() }).unwrap().text.contains("BDAT"));
         assert_eq!(help("EHLO", Dialect::Lmtp, &config()), None);
     }
 }

@@ -17,14 +17,20 @@ mod content;
 mod dialect;
 mod extensions;
 mod help;
+mod introductions;
 mod overheard;
 mod parameters;
 mod replies;
 mod server;
 mod session;
+mod switches;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use dialect::Dialect;
-pub use server::{Answer, Config, Hello, Hop, Lookup, Outcome, Question, Recipient, Sender};
+pub use introductions::{Client, Forwarded, Said};
+pub use server::{
+    Answer, Config, Etrn, Hello, Hop, Introduced, Lookup, Outcome, Question, Recipient, Sender,
+};
 pub use session::ServerSession;
+pub use switches::{Bounds, Commands, Errors, Keywords};

@@ -4,12 +4,13 @@
 //! comes after a refused DATA is content. So a line is shown by what is known of it, not by what came before it.
 
 use super::command::{VERBS, Verb, bdat};
+use super::introductions::{self, Forwarded};
 use crate::overheard::{BLANKED, NO_COMMAND, auth_shown};
 
 /// First words that are no commands of ours and tell an operator who knocks: other extensions, other protocols.
 const FOREIGN: &[&str] = &[
-    "BURL", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD", "ONEX", "USER", "PASS",
-    "CAPA", "GET", "HEAD", "POST", "PUT", "CONNECT", "OPTIONS",
+    "BURL", "TURN", "ATRN", "SEND", "SOML", "SAML", "ONEX", "USER", "PASS", "CAPA", "GET", "HEAD", "POST",
+    "PUT", "CONNECT", "OPTIONS",
 ];
 
 /// A command line, without its CRLF, as it may be shown.
@@ -39,8 +40,13 @@ fn is_harmless(verb: Verb, argument: &[u8]) -> bool {
     match verb {
         Verb::Mail => argument.is_empty() || begins(b"FROM:"),
         Verb::Rcpt => argument.is_empty() || begins(b"TO:"),
-        Verb::Helo | Verb::Ehlo | Verb::Lhlo | Verb::Vrfy | Verb::Expn | Verb::Help => {
+        Verb::Helo | Verb::Ehlo | Verb::Lhlo | Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Etrn => {
             !argument.contains(&b' ')
+        }
+        Verb::Xclient => std::str::from_utf8(argument).is_ok_and(|it| introductions::client(it).is_ok()),
+        Verb::Xforward => {
+            let forwarded = |it| introductions::forwarded(it, Forwarded::default());
+            std::str::from_utf8(argument).is_ok_and(|it| forwarded(it).is_ok())
         }
         Verb::Verbose => {
             argument.is_empty()
@@ -90,7 +96,10 @@ mod tests {
             ("Subject: secret", "(not a command)"),
             ("", "(not a command)"),
             ("PASS secret", "PASS (blanked)"),
-            ("XCLIENT LOGIN=ann", "XCLIENT (blanked)"),
+            ("XCLIENT LOGIN=ann", "XCLIENT LOGIN=ann"),
+            ("XCLIENT my secret", "XCLIENT (blanked)"),
+            ("XFORWARD my secret", "XFORWARD (blanked)"),
+            ("ETRN uu.example", "ETRN uu.example"),
             ("GET /?secret HTTP/1.1", "GET (blanked)"),
         ] {
             assert_eq!(String::from_utf8(shown(line.as_bytes())).unwrap(), expected, "{line:?}");

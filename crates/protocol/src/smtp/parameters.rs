@@ -29,7 +29,7 @@ const MAIL_PARAMETERS: &[Parameter<MailParameters>] = &[
     // RFC 1870 §6: 1 to 20 digits. A number beyond 64 bits is larger than any limit.
     Parameter {
         keyword: "SIZE",
-        offered: always,
+        offered: |config| config.keywords.size,
         take: |value, parameters| {
             let is_number = |value: &&str| {
                 (1..=20).contains(&value.len()) && value.bytes().all(|octet| octet.is_ascii_digit())
@@ -42,7 +42,7 @@ const MAIL_PARAMETERS: &[Parameter<MailParameters>] = &[
     // RFC 6152 §2, RFC 3030 §3.
     Parameter {
         keyword: "BODY",
-        offered: always,
+        offered: |config| config.keywords.eight_bit_mime || config.keywords.has_binarymime(),
         take: |value, parameters| {
             parameters.message.body = value.and_then(BodyType::parse).ok_or(replies::BODY_SYNTAX)?;
             Ok(())
@@ -51,7 +51,7 @@ const MAIL_PARAMETERS: &[Parameter<MailParameters>] = &[
     // RFC 6531 §3.4.
     Parameter {
         keyword: "SMTPUTF8",
-        offered: always,
+        offered: |config| config.keywords.has_smtputf8(),
         take: |value, parameters| {
             parameters.message.utf8 = true;
             value.map_or(Ok(()), |_| Err(replies::SMTPUTF8_SYNTAX))
@@ -60,7 +60,7 @@ const MAIL_PARAMETERS: &[Parameter<MailParameters>] = &[
     // RFC 3461 §4.3.
     Parameter {
         keyword: "RET",
-        offered: always,
+        offered: |config| config.keywords.dsn,
         take: |value, parameters| {
             parameters.message.ret = Some(value.and_then(Return::parse).ok_or(replies::RET_SYNTAX)?);
             Ok(())
@@ -69,7 +69,7 @@ const MAIL_PARAMETERS: &[Parameter<MailParameters>] = &[
     // RFC 3461 §4.4.
     Parameter {
         keyword: "ENVID",
-        offered: always,
+        offered: |config| config.keywords.dsn,
         take: |value, parameters| {
             let id = value.and_then(parameters::envelope_id).ok_or(replies::ENVID_SYNTAX)?;
             parameters.message.envelope_id = Some(id);
@@ -92,7 +92,7 @@ const RCPT_PARAMETERS: &[Parameter<RecipientParameters>] = &[
     // RFC 3461 §4.1.
     Parameter {
         keyword: "NOTIFY",
-        offered: always,
+        offered: |config| config.keywords.dsn,
         take: |value, parameters| {
             parameters.notify = Some(value.and_then(Notify::parse).ok_or(replies::NOTIFY_SYNTAX)?);
             Ok(())
@@ -101,7 +101,7 @@ const RCPT_PARAMETERS: &[Parameter<RecipientParameters>] = &[
     // RFC 3461 §4.2, RFC 6533 §3.
     Parameter {
         keyword: "ORCPT",
-        offered: always,
+        offered: |config| config.keywords.dsn,
         take: |value, parameters| {
             let original = value.and_then(OriginalRecipient::parse).ok_or(replies::ORCPT_SYNTAX)?;
             parameters.original = Some(original);
@@ -110,13 +110,18 @@ const RCPT_PARAMETERS: &[Parameter<RecipientParameters>] = &[
     },
 ];
 
-fn always(_: &Config) -> bool {
-    true
-}
-
 /// Reads the parameters of MAIL. An empty text has none.
 pub(super) fn mail(text: &str, config: &Config) -> Result<MailParameters, Refusal> {
-    read(text, config, MAIL_PARAMETERS)
+    let parameters = read(text, config, MAIL_PARAMETERS)?;
+    let has_body = match parameters.message.body {
+        BodyType::SevenBit => true,
+        BodyType::EightBit => config.keywords.eight_bit_mime,
+        BodyType::Binary => config.keywords.has_binarymime(),
+    };
+    if !has_body {
+        return Err(Refusal::new(Misuse::UnknownParameter, replies::UNKNOWN_PARAMETER));
+    }
+    Ok(parameters)
 }
 
 /// Reads the parameters of RCPT.
@@ -149,6 +154,7 @@ fn read<P: Default>(text: &str, config: &Config, known: &[Parameter<P>]) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::Keywords;
     use crate::smtp::tests::config;
 
     fn code(refusal: Refusal) -> String {
@@ -224,6 +230,35 @@ mod tests {
     fn auth_is_known_only_where_it_is_offered() {
         let config = Config { auth: crate::sasl::Offer::NONE, ..config() };
         assert_eq!(mail("AUTH=<>", &config).map_err(|refusal| refusal.reply.code), Err(555));
+    }
+
+    #[test]
+    fn what_is_switched_off_is_not_known() {
+        let check = |keywords: Keywords, text: &str, taken: bool| {
+            let config = Config { keywords, ..config() };
+            let found = mail(text, &config).map(drop).map_err(code);
+            assert_eq!(found, if taken { Ok(()) } else { Err("555 UnknownParameter".into()) }, "{text}");
+        };
+        let no_size = Keywords { size: false, ..Keywords::ALL };
+        check(no_size, "SIZE=1", false);
+        check(no_size, "BODY=8BITMIME", true);
+        let no_dsn = Keywords { dsn: false, ..Keywords::ALL };
+        check(no_dsn, "RET=FULL", false);
+        check(no_dsn, "ENVID=x", false);
+        let no_chunking = Keywords { chunking: false, ..Keywords::ALL };
+        check(no_chunking, "BODY=BINARYMIME", false);
+        check(no_chunking, "BODY=8BITMIME", true);
+        let no_binary = Keywords { binarymime: false, ..Keywords::ALL };
+        check(no_binary, "BODY=BINARYMIME", false);
+        let no_eight = Keywords { eight_bit_mime: false, ..Keywords::ALL };
+        check(no_eight, "BODY=8BITMIME", false);
+        check(no_eight, "BODY=BINARYMIME", true);
+        check(no_eight, "SMTPUTF8", false);
+        check(Keywords { chunking: false, ..no_eight }, "BODY=7BIT", false);
+        for text in ["NOTIFY=NEVER", "ORCPT=rfc822;a@b"] {
+            let config = Config { keywords: no_dsn, ..config() };
+            assert_eq!(rcpt(text, &config).map_err(code), Err("555 UnknownParameter".into()));
+        }
     }
 
     #[test]

@@ -43,6 +43,11 @@ pub(super) const EIGHT_BIT_SENDER: Canned =
 pub(super) const EIGHT_BIT_RECIPIENT: Canned =
     Canned(553, (5, 6, 7), "An address beyond ASCII needs SMTPUTF8 in MAIL");
 pub(super) const VERB_SYNTAX: Canned = Canned(501, (5, 5, 4), "Syntax: VERB [ON or OFF]");
+// RFC 1985 §7 shows 500 and 501.
+pub(super) const ETRN_EMPTY: Canned = Canned(500, (5, 5, 4), "Syntax: ETRN domain");
+pub(super) const ETRN_SYNTAX: Canned =
+    Canned(501, (5, 5, 4), "ETRN takes a domain in full, @domain or #queue");
+pub(super) const ATTRIBUTE_SYNTAX: Canned = Canned(501, (5, 5, 4), "Attributes are NAME=value, in xtext");
 pub(super) const CONTROL_CHARACTER: Canned = Canned(501, (5, 5, 2), "Control character in a command");
 pub(super) const NO_ARGUMENT_ALLOWED: Canned = Canned(501, (5, 5, 4), "This command takes no argument");
 pub(super) const ARGUMENT_MISSING: Canned = Canned(501, (5, 5, 4), "An argument is missing");
@@ -83,6 +88,8 @@ pub(super) const TOO_MANY_RECIPIENTS: Canned = Canned(452, (4, 5, 3), "Too many 
 pub(super) const SIZE_ANNOUNCED: Canned = Canned(552, (5, 3, 4), "The message is larger than we accept");
 
 pub(super) const VERB_NOT_OFFERED: Canned = Canned(502, (5, 5, 1), "VERB is not for this network");
+pub(super) const NOT_OFFERED: Canned = Canned(502, (5, 5, 1), "This command is not offered");
+pub(super) const IN_TRANSACTION: Canned = Canned(503, (5, 5, 1), "Not in a transaction");
 pub(super) const NO_HELP: Canned = Canned(504, (5, 5, 4), "There is no help on this");
 
 // TLS and sign-in.
@@ -121,6 +128,9 @@ pub(super) const TOO_MANY_MISUSES: Canned = Canned(421, (4, 7, 0), "Too many mis
 pub(super) const TOO_MANY_IDLE_COMMANDS: Canned =
     Canned(421, (4, 7, 0), "Too many commands without a message");
 pub(super) const TOO_MANY_SIGN_IN_FAILURES: Canned = Canned(421, (4, 7, 0), "Too many failed sign-ins");
+/// RFC 5321 §3.8, §4.2.1: another connection may bring what this one may not any more, so that it is no 552.
+pub(super) const SESSION_TOO_LARGE: Canned =
+    Canned(421, (4, 7, 0), "Too much content in one connection, come again");
 pub(super) const TOO_MANY_MESSAGES: Canned =
     Canned(421, (4, 7, 0), "Too many messages in one connection, come again");
 pub(super) const TOO_SLOW: Canned = Canned(421, (4, 4, 2), "Waited too long");

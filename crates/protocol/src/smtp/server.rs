@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::{ForwardPath, MessageParameters, RecipientParameters, Reply, ReversePath};
+use mail::{Address, Domain, ForwardPath, MessageParameters, RecipientParameters, Reply, ReversePath};
 
+use super::introductions::{Client, Forwarded};
+use super::switches::{Bounds, Commands, Keywords};
 use crate::sasl::{Ask, Offer, Told};
 use crate::session::TlsFacts;
 
@@ -32,12 +34,21 @@ pub struct Config {
     pub auth_without_tls: bool,
     /// Whether MAIL is refused with 530 5.7.0 before AUTH (submission, RFC 6409 §4.3).
     pub auth_required: bool,
-    /// Whether EXPN is listed in the answer to EHLO. The application answers it either way.
-    pub expn: bool,
     /// Transactions a connection may make before 421.
     pub messages_max: usize,
-    /// Whether VERB is allowed: the peer is in a trusted network.
-    pub verb: bool,
+    /// Commands that are there for this peer.
+    pub commands: Commands,
+    /// EHLO keywords that are there.
+    pub keywords: Keywords,
+    /// What one connection may do otherwise.
+    pub bounds: Bounds,
+}
+
+impl Config {
+    /// The largest message that a connection may bring, octets.
+    pub(super) fn content_size_max(&self) -> u64 {
+        self.message_size_max.min(self.bounds.session_size_max.unwrap_or(u64::MAX))
+    }
 }
 
 /// MAIL, parsed.
@@ -53,6 +64,8 @@ pub struct Sender {
     pub auth: Option<String>,
     /// What was said of the peer before.
     pub hello: Arc<Hello>,
+    /// What a peer that may say it said of where the message comes from.
+    pub forwarded: Option<Box<Forwarded>>,
 }
 
 /// What the session knows of its peer since the last HELO or EHLO; one value for all transactions after it.
@@ -109,7 +122,41 @@ pub enum Question {
     Verify(Lookup),
     /// EXPN. Answered by [`Answer::Reply`].
     Expand(Lookup),
+    /// ETRN (RFC 1985), between transactions. Answered by [`Answer::Reply`], with the codes of §5.1.
+    Release(Etrn),
+    /// XCLIENT, between transactions: the peer speaks for somebody else from now on. Answered by
+    /// [`Answer::Introduced`], or by an [`Answer::Reply`] that refuses.
+    Client(Box<Client>),
 }
+
+/// Whose mail is to be sent now (RFC 1985 §5, §5.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Etrn {
+    /// A domain's.
+    Domain(Domain),
+    /// `@`: a domain's and that of all below it.
+    Below(Domain),
+    /// `#`: what waits in a queue of this name.
+    Queue(String),
+}
+
+/// What XCLIENT has led to: the session begins anew for this client.
+#[derive(Debug, Clone)]
+pub struct Introduced {
+    /// What the virtual server lets that client do.
+    pub config: Arc<Config>,
+    /// Who it is, if the peer said so and is to be believed.
+    pub account: Option<Address>,
+}
+
+/// Whether they stand for the same client; what it may do follows from that.
+impl PartialEq for Introduced {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config) && self.account == other.account
+    }
+}
+
+impl Eq for Introduced {}
 
 /// What VRFY and EXPN ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +185,8 @@ pub enum Answer {
     Replies(Vec<Reply>),
     /// The answer to [`Question::Authenticate`].
     SignIn(Told),
+    /// The answer to [`Question::Client`]: it is believed.
+    Introduced(Box<Introduced>),
     /// Noted; go on.
     Taken,
 }

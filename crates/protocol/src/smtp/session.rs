@@ -12,12 +12,14 @@
 //! A transaction is a value beside the state: MAIL makes it, content, RSET, EHLO, QUIT and STARTTLS end it. The session
 //! goes on through pipelined commands until it must ask; replies are gathered and leave together (RFC 2920 §3.2).
 //!
-//! Here: input, time and output. [`commands`] decides what a command does, [`chunks`] what BDAT does, [`answers`] what an
-//! answer does.
+//! Here: input, time and output. [`commands`] decides what a command does, [`chunks`] what BDAT does, [`introduced`] what is
+//! said beside mail, [`answers`] what an answer does, [`errors`] what errors lead to.
 
 mod answers;
 mod chunks;
 mod commands;
+mod errors;
+mod introduced;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,10 +28,12 @@ use bytes::BytesMut;
 use mail::{Address, BodyType, Reply};
 
 use self::chunks::Discard;
+use self::introduced::Named;
 use super::chunks::Chunks;
 use super::command::Refusal;
 use super::content::Content;
 use super::dialect::Dialect;
+use super::introductions::Forwarded;
 use super::overheard;
 use super::replies::{self, Canned};
 use super::server::{Answer, Config, Hello, Hop, Outcome, Question};
@@ -49,8 +53,9 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 /// # let config = Arc::new(smtp::Config {
 /// #     host_name: "mx.example.org".into(), banner: "ESMTP".into(), message_size_max: 1000, recipients_max: 10,
 /// #     timeout: Duration::from_secs(300), starttls: false, tls_required: false,
-/// #     auth: protocol::sasl::Offer::NONE, expn: true,
-/// #     auth_without_tls: false, auth_required: false, messages_max: 10, verb: false,
+/// #     auth: protocol::sasl::Offer::NONE, commands: smtp::Commands::STRANGER,
+/// #     auth_without_tls: false, auth_required: false, messages_max: 10, keywords: smtp::Keywords::ALL,
+/// #     bounds: smtp::Bounds::USUAL,
 /// # });
 /// # let now = Instant::now();
 /// let mut session = smtp::ServerSession::new(config, now, protocol::sasl::Seed([0; 32]));
@@ -71,6 +76,8 @@ pub struct ServerSession {
     channel: Channel,
     pub(super) account: Option<Address>,
     transaction: Option<Transaction>,
+    /// What XFORWARD has said of the next transaction.
+    forwarded: Option<Box<Forwarded>>,
     pub(super) lines: Lines,
     /// Replies that wait to be sent.
     pub(super) out: BytesMut,
@@ -144,6 +151,8 @@ enum Asked {
     Lookup {
         utf8: bool,
     },
+    Release,
+    Client(Named),
 }
 
 /// What follows once the application knows that the transaction is over.
@@ -166,6 +175,8 @@ struct Clock {
     content_renewed: u64,
     /// Set when the server is stopping: until then a transaction may go on.
     stops: Option<Instant>,
+    /// Until when replies wait, if they do.
+    held: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -174,6 +185,10 @@ struct Counts {
     messages: usize,
     /// Misuses that count against the client.
     mistakes: usize,
+    /// What was refused for good, since the last message.
+    refusals: usize,
+    /// Octets of contents that have come.
+    content_octets: u64,
     sign_in_failures: usize,
     /// Commands since the last message that move no mail.
     idle_commands: usize,
@@ -220,11 +235,12 @@ impl ServerSession {
             channel: Channel::new(seed),
             account: None,
             transaction: None,
+            forwarded: None,
             lines: Lines::new(limits::SMTP_COMMAND_LINE_MAX),
             out: BytesMut::new(),
             question: None,
             asked: None,
-            clock: Clock { now, deadline, content_ends: None, content_renewed: 0, stops: None },
+            clock: Clock { now, deadline, content_ends: None, content_renewed: 0, stops: None, held: None },
             counts: Counts::default(),
             misuses: Misuses::default(),
             stopped: match dialect {
@@ -238,7 +254,7 @@ impl ServerSession {
 
     /// Goes on as far as the input allows.
     fn proceed(&mut self) {
-        while self.asked.is_none() && self.out.len() < limits::SMTP_REPLIES_MAX {
+        while self.asked.is_none() && self.held().is_none() && self.out.len() < limits::SMTP_REPLIES_MAX {
             let may_stop =
                 self.transaction.is_none() && matches!(self.state, State::Commands | State::Sasl(_));
             if self.clock.stops.is_some() && may_stop {
@@ -307,6 +323,7 @@ impl ServerSession {
     fn say_as(&mut self, reply: &Reply, render: fn(&Reply, &mut BytesMut)) {
         let from = self.out.len();
         render(reply, &mut self.out);
+        self.hold_back(reply);
         if let Some(notes) = &mut self.notes {
             String::from_utf8_lossy(&self.out[from..]).lines().for_each(|line| notes.we(line));
         }
@@ -378,14 +395,6 @@ impl ServerSession {
             return;
         }
         self.count_mistake();
-    }
-
-    fn count_mistake(&mut self) {
-        self.counts.mistakes += 1;
-        if self.counts.mistakes >= limits::SMTP_MISUSES_MAX {
-            self.misuses.note(Misuse::TooManyMisuses);
-            self.close(replies::TOO_MANY_MISUSES);
-        }
     }
 
     /// Counts a command that moves no mail. False if it was one too many.
@@ -466,6 +475,10 @@ impl Session for ServerSession {
         }
         if self.asked.is_some() {
             self.clock.forgive(now + self.config.timeout);
+        } else if let Some(held) = self.held() {
+            if held <= now {
+                self.release();
+            }
         } else if self.clock.stops.is_some_and(|stops| stops <= now) {
             self.close(replies::STOPPING);
         } else if self.clock.until() <= now {
@@ -481,6 +494,7 @@ impl Session for ServerSession {
         self.hello = None;
         self.account = None;
         self.verbose = false;
+        self.forwarded = None;
         self.channel.secured(&facts);
         self.tls = Some(facts);
         if matches!(self.state, State::Handshake) {
@@ -492,6 +506,7 @@ impl Session for ServerSession {
     fn stopping(&mut self, now: Instant) {
         self.clock.now = now;
         self.clock.stops = Some(now + limits::SMTP_STOPPING_GRACE);
+        self.clock.held = None;
     }
 
     fn ended(&mut self, now: Instant, _end: End) -> Outcome {
@@ -526,6 +541,9 @@ impl Session for ServerSession {
         if let Some(question) = self.question.take() {
             // Asked before the replies are sent: if it is decided at once, they leave together with its own.
             return Step::Ask(question);
+        }
+        if let Some(until) = self.held() {
+            return Step::Await { until, read: false };
         }
         if !self.out.is_empty() {
             return Step::Send(std::mem::take(&mut self.out).freeze());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mail::Reply;
 
-use super::{Answer, Config, Hop, Outcome, Question, ServerSession};
+use super::{Answer, Bounds, Commands, Config, Errors, Hop, Keywords, Outcome, Question, ServerSession};
 use crate::limits;
 use crate::sasl::{Ask, Offer, SignIn};
 use crate::session::{End, Session, Step, TlsFacts, Upgrade};
@@ -28,11 +28,12 @@ pub(crate) fn config() -> Config {
         starttls: true,
         tls_required: false,
         auth: Offer::USUAL,
-        expn: true,
         auth_without_tls: false,
         auth_required: false,
         messages_max: 3,
-        verb: false,
+        commands: Commands::STRANGER,
+        keywords: Keywords::ALL,
+        bounds: Bounds { errors: Errors { tarpit: Duration::ZERO, ..Bounds::USUAL.errors }, ..Bounds::USUAL },
     }
 }
 
@@ -47,6 +48,8 @@ fn decide(question: &Question) -> Answer {
         Question::Finish { last, .. } if last.starts_with(b"no") => Reply::new(550, (5, 7, 1), "No"),
         Question::Finish { .. } => Reply::new(250, (2, 0, 0), "Kept"),
         Question::Verify(_) | Question::Expand(_) => Reply::new(252, (2, 1, 5), "Perhaps"),
+        Question::Release(_) => Reply::new(250, (2, 0, 0), "Begun"),
+        Question::Client(_) => Reply::new(550, (5, 7, 1), "No"),
         Question::Chunk(_) | Question::Refused(_) | Question::Abandoned => return Answer::Taken,
     };
     Answer::Reply(answer)

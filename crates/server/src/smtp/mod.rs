@@ -13,6 +13,7 @@ mod header;
 pub(crate) mod label;
 mod lmtp;
 mod spool;
+pub(crate) mod switches;
 mod transaction;
 mod verbose;
 

@@ -19,7 +19,8 @@ impl ServerSession {
             (Asked::SignIn(exchange), Answer::SignIn(told)) => self.sasl_told(exchange, told),
             (Asked::SignIn(_), _) => self.signed_in(SignIn::Unavailable),
             (Asked::Chunk, _) => {}
-            (Asked::Refused(reply, recipients), _) => (0..recipients).for_each(|_| self.say(&reply)),
+            (Asked::Refused(reply, recipients), _) => self.content_refused(&reply, recipients),
+            (Asked::Client(named), answer) => self.client_decided(named, answer),
             (Asked::Finish, answer) => self.content_decided(answer),
             (Asked::BeginChunks, Answer::Reply(reply)) => self.chunks_decided(reply),
             (Asked::BeginChunks, _) => self.chunks_decided(replies::UNAVAILABLE.reply()),
@@ -38,9 +39,9 @@ impl ServerSession {
         match asked {
             Asked::Sender { body, utf8 } if reply.is_positive() => self.sender_accepted(*body, *utf8),
             Asked::Sender { .. } => {
-                self.count_idle_command();
+                self.refused_by_application(reply);
             }
-            Asked::Recipient => self.recipient_decided(reply.is_positive()),
+            Asked::Recipient => self.recipient_decided(reply),
             // RFC 5321 §4.1.1.4: only 354 lets content come; else the transaction stays as it is.
             Asked::Begin if reply.code == 354 => self.begin_content(),
             _ => {}
@@ -56,20 +57,33 @@ impl ServerSession {
         self.stopped = "after MAIL";
     }
 
-    fn recipient_decided(&mut self, accepted: bool) {
+    fn recipient_decided(&mut self, reply: &Reply) {
         match &mut self.transaction {
-            Some(transaction) if accepted => {
+            Some(transaction) if reply.is_positive() => {
                 transaction.recipients += 1;
                 self.stopped = "after RCPT";
             }
-            _ => {
-                self.count_idle_command();
-            }
+            _ => self.refused_by_application(reply),
+        }
+    }
+
+    /// What is deferred is held against nobody, but moves no mail either.
+    fn refused_by_application(&mut self, reply: &Reply) {
+        if self.count_idle_command() && (500..600).contains(&reply.code) {
+            self.count_refusal();
+        }
+    }
+
+    /// The session itself has refused a content.
+    fn content_refused(&mut self, reply: &Reply, recipients: usize) {
+        (0..recipients).for_each(|_| self.say(reply));
+        if reply.code == 421 {
+            self.state = State::Closing;
         }
     }
 
     fn begin_content(&mut self) {
-        self.state = State::Content(Content::new(self.config.message_size_max));
+        self.state = State::Content(Content::new(self.config.message_size_max.min(self.session_room())));
         self.clock.content_renewed = 0;
         self.clock.content_ends = Some(self.clock.now + limits::SMTP_CONTENT_TIME_MAX);
         self.stopped = "in content";
@@ -106,8 +120,10 @@ impl ServerSession {
 
     fn finished(&mut self, accepted: bool) {
         self.transaction = None;
+        self.forwarded = None;
         if accepted {
             self.counts.messages += 1;
+            self.counts.refusals = 0;
             self.counts.idle_commands = 0;
             self.counts.octets_dropped = 0;
         }
@@ -124,7 +140,7 @@ impl ServerSession {
             SignIn::Refused => {
                 self.misuses.note(Misuse::SignInFailed);
                 self.counts.sign_in_failures += 1;
-                if self.counts.sign_in_failures >= limits::SMTP_SIGN_IN_FAILURES_MAX {
+                if self.counts.sign_in_failures >= self.config.bounds.sign_in_failures_max {
                     self.misuses.note(Misuse::TooManySignInFailures);
                     self.close(replies::TOO_MANY_SIGN_IN_FAILURES);
                 } else {

@@ -55,11 +55,11 @@ impl ServerSession {
             return Ok(());
         }
         self.time_content();
-        if let Err(refusal) = self.may_always(Verb::Bdat).and_then(|()| self.may_bdat()) {
+        if let Err(refusal) = self.may_have_chunks() {
             self.discard_refused(octets, last, refusal);
             return Ok(());
         }
-        let (binary, size_max) = (self.binary(), self.config.message_size_max);
+        let (binary, size_max) = (self.binary(), self.config.message_size_max.min(self.session_room()));
         let transaction = self.transaction.as_mut().expect("BDAT is refused without MAIL");
         let is_first = transaction.chunks.is_none();
         transaction.chunks.get_or_insert_with(|| Chunks::new(binary, size_max)).announced(octets, last);
@@ -69,6 +69,12 @@ impl ServerSession {
         }
         self.stopped = "in content";
         Ok(())
+    }
+
+    fn may_have_chunks(&self) -> Result<(), Refusal> {
+        self.may_always(Verb::Bdat)?;
+        self.is_there(Verb::Bdat)?;
+        self.may_bdat()
     }
 
     fn may_bdat(&self) -> Result<(), Refusal> {
@@ -223,6 +229,7 @@ impl ServerSession {
     /// The content is lost. After the last chunk so is the transaction, as after DATA; before it, more chunks may come.
     fn chunks_faulty(&mut self, fault: Fault, is_last: bool) {
         let recipients = if is_last { self.replies_to_content() } else { 1 };
+        let (misuse, reply) = self.faulty(fault);
         self.content_over();
         if is_last {
             self.transaction = None;
@@ -230,7 +237,6 @@ impl ServerSession {
             transaction.failed = true;
             transaction.chunks = None;
         }
-        let (misuse, reply) = replies::faulty(fault);
         self.misuses.note(misuse);
         self.ask(Question::Refused(reply.reply()), Asked::Refused(reply.reply(), recipients));
     }

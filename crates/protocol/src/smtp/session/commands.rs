@@ -26,6 +26,11 @@ impl ServerSession {
         let done = command::split(line, self.dialect).and_then(|(verb, argument)| match verb {
             // It says itself whether it is allowed, after its octets.
             Verb::Bdat => self.bdat(argument),
+            Verb::Xclient | Verb::Xforward => {
+                self.is_there(verb)?;
+                self.may(verb)?;
+                self.run(verb, argument)
+            }
             _ => {
                 self.may(verb)?;
                 self.run(verb, argument)
@@ -47,8 +52,9 @@ impl ServerSession {
             StartTls => self.may_start_tls(),
             Rcpt if self.transaction.is_none() => refused(Misuse::RcptBeforeMail, replies::MAIL_FIRST),
             Data => self.may_data(),
-            Verbose if !self.config.verb => refused(Misuse::VerbNotOffered, replies::VERB_NOT_OFFERED),
-            _ => Ok(()),
+            Etrn => self.is_there(verb).and_then(|()| self.may_introduce(verb)),
+            Xclient | Xforward => self.may_introduce(verb),
+            _ => self.is_there(verb),
         }
     }
 
@@ -63,7 +69,11 @@ impl ServerSession {
             return refused(Misuse::CommandBeforeTls, replies::TLS_FIRST);
         }
         // RFC 4954 §6; HELP tells nothing of anybody, and STARTTLS comes before AUTH.
-        let always = matches!(verb, Ehlo | Helo | Lhlo | Auth | Noop | Rset | Quit | Help | StartTls);
+        // XCLIENT says who signed in, or is sent before AUTH; without that it moves nothing.
+        let always = matches!(
+            verb,
+            Ehlo | Helo | Lhlo | Auth | Noop | Rset | Quit | Help | StartTls | Xclient | Xforward
+        );
         if self.config.auth_required && self.account.is_none() && !always {
             return refused(Misuse::CommandBeforeSignIn, replies::SIGN_IN_FIRST);
         }
@@ -79,6 +89,9 @@ impl ServerSession {
         }
         if self.counts.transactions >= self.config.messages_max {
             return refused(Misuse::TooManyMessages, replies::TOO_MANY_MESSAGES);
+        }
+        if self.session_room() == 0 {
+            return refused(Misuse::SessionTooLarge, replies::SESSION_TOO_LARGE);
         }
         Ok(())
     }
@@ -155,6 +168,9 @@ impl ServerSession {
             Verb::Help => self.help(argument),
             Verb::Verbose => self.verb(argument),
             Verb::Auth => self.auth(argument),
+            Verb::Etrn => self.etrn(argument),
+            Verb::Xclient => self.xclient(argument),
+            Verb::Xforward => self.xforward(argument),
         }
     }
 
@@ -188,6 +204,9 @@ impl ServerSession {
 
     fn look_up(&mut self, argument: &str, question: fn(Lookup) -> Question) -> Done {
         let (what, utf8) = command::look_up(argument)?;
+        if utf8 && !self.config.keywords.has_smtputf8() {
+            return refused(Misuse::UnknownParameter, replies::UNKNOWN_PARAMETER);
+        }
         let lookup = Lookup { what: what.to_owned(), signed_in: self.account.is_some(), utf8 };
         self.ask(question(lookup), Asked::Lookup { utf8 });
         Ok(())
@@ -196,8 +215,11 @@ impl ServerSession {
     fn mail(&mut self, argument: &str) -> Done {
         let (path, parameters) = command::mail(argument, &self.config)?;
         // RFC 1870 §6.1.
-        if parameters.size.is_some_and(|size| size > self.config.message_size_max) {
+        if parameters.size.is_some_and(|size| size > self.config.content_size_max()) {
             return refused(Misuse::ContentTooLarge, replies::SIZE_ANNOUNCED);
+        }
+        if parameters.size.is_some_and(|size| size > self.session_room()) {
+            return refused(Misuse::SessionTooLarge, replies::SESSION_TOO_LARGE);
         }
         let sender = Sender {
             path,
@@ -205,6 +227,7 @@ impl ServerSession {
             parameters: parameters.message,
             auth: parameters.auth,
             hello: self.hello.clone().expect("MAIL is refused before HELO"),
+            forwarded: self.forwarded.clone(),
         };
         let MessageParameters { body, utf8, .. } = sender.parameters;
         self.ask(Question::Sender(Box::new(sender)), Asked::Sender { body, utf8 });
@@ -280,6 +303,8 @@ impl ServerSession {
     /// Tells the application that the transaction is over, if there is one; then goes on.
     fn end_transaction(&mut self, then: Then) {
         self.clock.content_ends = None;
+        self.counts.content_octets += self.octets_by_chunks();
+        self.forwarded = None;
         match self.transaction.take() {
             Some(_) => self.ask(Question::Abandoned, Asked::Abandoned(then)),
             None => self.then(then),
@@ -353,7 +378,30 @@ impl ServerSession {
         true
     }
 
+    /// What is said of a content with this fault. Too large for what the connection may still bring is not too large for
+    /// another one.
+    pub(super) fn faulty(&self, fault: Fault) -> (Misuse, Canned) {
+        let another_may =
+            self.counts.content_octets > 0 && self.session_room() < self.config.content_size_max();
+        match fault {
+            Fault::TooLarge if another_may => (Misuse::SessionTooLarge, replies::SESSION_TOO_LARGE),
+            _ => replies::faulty(fault),
+        }
+    }
+
+    /// Octets of content that the connection may still bring.
+    pub(super) fn session_room(&self) -> u64 {
+        self.config
+            .bounds
+            .session_size_max
+            .map_or(u64::MAX, |max| max.saturating_sub(self.counts.content_octets))
+    }
+
     pub(super) fn content_over(&mut self) {
+        self.counts.content_octets += match &self.state {
+            State::Content(content) => content.size(),
+            _ => self.octets_by_chunks(),
+        };
         self.overhear_content();
         self.state = State::Commands;
         self.clock.content_ends = None;
@@ -363,10 +411,10 @@ impl ServerSession {
     }
 
     fn content_faulty(&mut self, fault: Fault) {
+        let (misuse, reply) = self.faulty(fault);
         self.content_over();
         let recipients = self.replies_to_content();
         self.transaction = None;
-        let (misuse, reply) = replies::faulty(fault);
         self.misuses.note(misuse);
         self.ask(Question::Refused(reply.reply()), Asked::Refused(reply.reply(), recipients));
     }

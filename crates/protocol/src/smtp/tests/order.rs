@@ -131,7 +131,7 @@ fn recipients_beyond_the_limit_are_deferred_each() {
 fn recipients_without_end_are_mistakes() {
     let mut d = Dialogue::greeted(Config { recipients_max: 0, ..config() });
     d.check("MAIL FROM:<a@example.com>", "250 2.1.0");
-    for _ in 0..limits::SMTP_RECIPIENTS_EXCESS_MAX + limits::SMTP_MISUSES_MAX {
+    for _ in 0..limits::SMTP_RECIPIENTS_EXCESS_MAX + Bounds::USUAL.errors.limit {
         d.send("RCPT TO:<bob@example.org>\r\n");
     }
     assert!(d.closed);
@@ -151,7 +151,7 @@ fn transactions_beyond_the_limit_close() {
 #[test]
 fn mistakes_beyond_the_limit_close() {
     let mut d = Dialogue::greeted(config());
-    for _ in 1..limits::SMTP_MISUSES_MAX {
+    for _ in 1..Bounds::USUAL.errors.limit {
         d.check("FOO", "500 5.5.1");
     }
     d.check("FOO\nNOOP", "500 5.5.1, 421 4.7.0");
@@ -262,7 +262,8 @@ fn hops_are_told_to_those_who_may_ask() {
     let mut d = Dialogue::greeted(config());
     d.check("VERB", "502 5.5.1");
     assert_eq!(d.end().misuses, ["VerbNotOffered"]);
-    let mut d = Dialogue::greeted(Config { verb: true, ..config() });
+    let mut d =
+        Dialogue::greeted(Config { commands: Commands { verb: true, ..Commands::STRANGER }, ..config() });
     d.check("VERB\nVERB off\nVERB maybe\nverb on", "250 2.0.0, 250 2.0.0, 501 5.5.4, 250 2.0.0");
     d.session.tell(d.now, Hop("too early".into()));
     d.check("MAIL FROM:<>\nRCPT TO:<bob@example.org>\nDATA", "250 2.1.0, 250 2.1.0, 354");

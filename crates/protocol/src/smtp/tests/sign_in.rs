@@ -71,7 +71,7 @@ fn what_is_no_response() {
 #[test]
 fn wrong_passwords_are_bounded() {
     let mut d = Dialogue::secure(config());
-    for _ in 1..limits::SMTP_SIGN_IN_FAILURES_MAX {
+    for _ in 1..Bounds::USUAL.sign_in_failures_max {
         d.check(&format!("AUTH LOGIN\n{BOB}\n{WRONG}"), "334, 334, 535 5.7.8");
     }
     d.check(&format!("AUTH LOGIN\n{BOB}\n{WRONG}"), "334, 334, 421 4.7.0");
