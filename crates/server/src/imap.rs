@@ -419,7 +419,7 @@ pub(crate) mod tests {
             peer: "192.0.2.7:4711".parse().unwrap(),
             virtual_server: "reading".into(),
             protocol: "imap",
-            limits: Limits { total_max: 9, per_source_max: None },
+            limits: Limits { total_max: 9, per_source_max: None, ..Limits::NONE },
         };
         let entry = Registry::new(world.clock.clone()).admit(arrival).unwrap();
         let live = entry.live().clone();

@@ -255,7 +255,7 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
         let secured = poll_fn(|cx| self.poll_handshake(cx, &mut handshake, until)).await;
         let (stream, facts) = secured.inspect_err(|_| self.tell(Event::HandshakeFailed))?;
         self.stream = Some(stream);
-        self.context.entry.live().secured(&facts);
+        self.context.entry.secured(self.context.clock.now(), &facts);
         self.tell(Event::Secured(&facts));
         self.session.secured(self.context.clock.now(), facts);
         Ok(())
@@ -358,7 +358,7 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
         let before = self.output.written;
         let progress = self.output.poll_write(cx, stream, &self.context.clock, self.context.write_deadline);
         if self.output.written != before {
-            self.context.entry.live().sent(self.output.written);
+            self.context.entry.sent(self.context.clock.now(), self.output.written);
         }
         progress
     }

@@ -6,6 +6,7 @@ pub mod drive;
 pub mod limits;
 mod output;
 pub mod proxy_protocol;
+pub mod rates;
 pub mod registry;
 pub mod stream;
 pub mod tap;

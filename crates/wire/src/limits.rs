@@ -74,3 +74,11 @@ pub const PROXY_HEADER_DEADLINE: Duration = Duration::from_secs(5);
 /// Connections from proxies whose header has not come yet, for one listener; a proxy sends it at once. More than these are
 /// closed.
 pub const PROXY_HEADERS_MAX: usize = 1024;
+
+/// Sources whose rate is remembered before the older half is forgotten, for one limit: some megabytes. Whoever has as many
+/// addresses at hand is not held by what one of them may.
+pub const RATE_SOURCES_MAX: usize = 32 * 1024;
+
+/// For how long an octet that a peer sends lets its connection count as active. What comes slower than 100 octets a second
+/// is no dialogue: nobody keeps a place by a byte a second.
+pub const OCTET_WORTH: Duration = Duration::from_millis(10);

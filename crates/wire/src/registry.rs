@@ -7,19 +7,20 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mail::Timestamp;
 use protocol::TlsFacts;
 use tokio::sync::Notify;
 use world::Clock;
 
-use crate::limits::{CANDIDATES_MAX, COMPRESSING_MAX, IDLE_MIN, LEAVING_MAX};
+use crate::limits::{CANDIDATES_MAX, COMPRESSING_MAX, IDLE_MIN, LEAVING_MAX, OCTET_WORTH};
+use crate::rates::{Rate, Rates};
 
 /// Names a connection of this process; counts up from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +34,17 @@ pub struct Limits {
     /// From one source: an IPv4 address, or the /64 of an IPv6 address, which one host can have whole. `None` for the
     /// trusted, whom this limit does not bind.
     pub per_source_max: Option<usize>,
+    /// From one network: the /24 of an IPv4 address, the /56 of an IPv6 address, which is what one customer has. `None`
+    /// for the trusted.
+    pub per_network_max: Option<usize>,
+    /// New ones from one source, if they are counted.
+    pub rate: Option<Rate>,
+}
+
+impl Limits {
+    /// None.
+    pub const NONE: Self =
+        Self { total_max: usize::MAX, per_source_max: None, per_network_max: None, rate: None };
 }
 
 /// A connection that asks to be admitted.
@@ -55,8 +67,7 @@ impl Arrival {
     /// A connection that we make, `smtp` or `lmtp`. It is always admitted, and makes room for no other: how many there
     /// are is the queue's affair.
     pub fn outgoing(peer: SocketAddr, protocol: &'static str) -> Self {
-        let limits = Limits { total_max: usize::MAX, per_source_max: None };
-        Self { peer, virtual_server: OUTBOUND.into(), protocol, limits }
+        Self { peer, virtual_server: OUTBOUND.into(), protocol, limits: Limits::NONE }
     }
 }
 
@@ -67,6 +78,10 @@ pub enum Refused {
     Total,
     /// The limit of this source is reached.
     Source,
+    /// The limit of its network is reached.
+    Network,
+    /// This source came too often.
+    Rate,
 }
 
 /// One connection as an administrator sees it. Control characters, which a peer may have put into its name, are
@@ -108,6 +123,10 @@ pub struct Counts {
     pub refused_total: u64,
     /// Refused by the limit of a source.
     pub refused_source: u64,
+    /// Refused by the limit of a network.
+    pub refused_network: u64,
+    /// Refused because their source came too often.
+    pub refused_rate: u64,
     /// Told to make room.
     pub made_room: u64,
     /// Ended by a panic in their own task.
@@ -132,13 +151,16 @@ struct Inner {
     last_id: u64,
     counts: Counts,
     groups: BTreeMap<Arc<str>, Group>,
+    /// How often sources came, by virtual server; of those alone that limit it.
+    rates: BTreeMap<Arc<str>, Rates>,
 }
 
 /// The connections of one virtual server.
 #[derive(Debug, Default)]
 struct Group {
     live: BTreeMap<ConnectionId, Arc<Live>>,
-    sources: BTreeMap<IpAddr, usize>,
+    sources: Counted,
+    networks: Counted,
     /// How many of `live` were told to make room.
     leaving: usize,
     /// Where the last search for one that makes room ended.
@@ -158,8 +180,8 @@ impl Registry {
         })
     }
 
-    /// Takes a connection in, or says which limit it meets. At the limit of all, the connection that has been silent
-    /// longest without having signed in is told to stop (its session says so and closes) and no longer counts.
+    /// Takes a connection in, or says which limit it meets. At the limit of all, the connection that has been silent, or as
+    /// good as silent, longest without having signed in is told to stop (its session says so and closes) and no longer counts.
     ///
     /// # Errors
     /// The limit.
@@ -168,20 +190,12 @@ impl Registry {
         let since = self.clock.wall();
         let mut guard = self.lock();
         let inner = &mut *guard;
+        inner.check_rate(&arrival, now).inspect_err(|refused| inner.counts.refused(*refused))?;
         let group = inner.groups.entry(arrival.virtual_server.clone()).or_default();
-        match group.room_for(&arrival, now) {
-            Ok(None) => {}
-            Ok(Some(leaver)) => {
-                inner.counts.made_room += 1;
-                leaver.order(Order::Stop);
-            }
-            Err(refused) => {
-                match refused {
-                    Refused::Total => inner.counts.refused_total += 1,
-                    Refused::Source => inner.counts.refused_source += 1,
-                }
-                return Err(refused);
-            }
+        let leaver = group.room_for(&arrival, now).inspect_err(|refused| inner.counts.refused(*refused))?;
+        if let Some(leaver) = leaver {
+            inner.counts.made_room += 1;
+            leaver.order(Order::Stop);
         }
         inner.last_id += 1;
         inner.counts.admitted += 1;
@@ -192,7 +206,8 @@ impl Registry {
             self.compressing.clone(),
         ));
         group.live.insert(live.id, live.clone());
-        *group.sources.entry(source(arrival.peer)).or_default() += 1;
+        group.sources.add(source(arrival.peer));
+        group.networks.add(network(arrival.peer));
         drop(guard);
         Ok(Entry { registry: self.clone(), live })
     }
@@ -291,12 +306,35 @@ impl Registry {
     }
 }
 
+impl Counts {
+    fn refused(&mut self, refused: Refused) {
+        *match refused {
+            Refused::Total => &mut self.refused_total,
+            Refused::Source => &mut self.refused_source,
+            Refused::Network => &mut self.refused_network,
+            Refused::Rate => &mut self.refused_rate,
+        } += 1;
+    }
+}
+
+impl Inner {
+    fn check_rate(&mut self, arrival: &Arrival, now: u64) -> Result<(), Refused> {
+        let Some(rate) = arrival.limits.rate else { return Ok(()) };
+        let rates = self.rates.entry(arrival.virtual_server.clone()).or_default();
+        let taken = rates.take(source(arrival.peer), rate, Duration::from_millis(now));
+        if taken { Ok(()) } else { Err(Refused::Rate) }
+    }
+}
+
 impl Group {
     /// Whether the arrival may come in, and who leaves for it.
     fn room_for(&mut self, arrival: &Arrival, now: u64) -> Result<Option<Arc<Live>>, Refused> {
-        let present = self.sources.get(&source(arrival.peer)).copied().unwrap_or_default();
-        if arrival.limits.per_source_max.is_some_and(|most| present >= most) {
+        let Limits { per_source_max, per_network_max, .. } = arrival.limits;
+        if per_source_max.is_some_and(|most| self.sources.of(source(arrival.peer)) >= most) {
             return Err(Refused::Source);
+        }
+        if per_network_max.is_some_and(|most| self.networks.of(network(arrival.peer)) >= most) {
+            return Err(Refused::Network);
         }
         if self.live.len() - self.leaving < arrival.limits.total_max {
             return Ok(None);
@@ -329,11 +367,29 @@ impl Group {
     fn remove(&mut self, live: &Live) {
         self.live.remove(&live.id);
         self.leaving -= usize::from(live.leaving.load(Relaxed));
-        let source = source(live.peer);
-        if let Some(count) = self.sources.get_mut(&source) {
+        self.sources.subtract(source(live.peer));
+        self.networks.subtract(network(live.peer));
+    }
+}
+
+/// How many connections there are, by what they are counted by.
+#[derive(Debug, Default)]
+struct Counted(BTreeMap<IpAddr, usize>);
+
+impl Counted {
+    fn of(&self, key: IpAddr) -> usize {
+        self.0.get(&key).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, key: IpAddr) {
+        *self.0.entry(key).or_default() += 1;
+    }
+
+    fn subtract(&mut self, key: IpAddr) {
+        if let Some(count) = self.0.get_mut(&key) {
             *count -= 1;
             if *count == 0 {
-                self.sources.remove(&source);
+                self.0.remove(&key);
             }
         }
     }
@@ -344,6 +400,14 @@ fn source(peer: SocketAddr) -> IpAddr {
     match peer.ip() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
+/// What the limit for a network counts by.
+fn network(peer: SocketAddr) -> IpAddr {
+    match peer.ip() {
+        IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << 8)).into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 72)).into(),
     }
 }
 
@@ -366,6 +430,20 @@ impl Entry {
 
     pub(crate) fn received(&self, now: Instant, octets: usize) {
         self.live.received.fetch_add(octets as u64, Relaxed);
+        let worth = u64::try_from(OCTET_WORTH.as_millis()).unwrap_or(u64::MAX).saturating_mul(octets as u64);
+        let active = self.live.active.load(Relaxed).saturating_add(worth);
+        self.live.active.store(active.min(self.registry.millis(now)), Relaxed);
+    }
+
+    /// So many octets were sent by now: there was something to say, to a peer that takes it.
+    pub(crate) fn sent(&self, now: Instant, octets_in_all: u64) {
+        self.live.sent.store(octets_in_all, Relaxed);
+        self.live.active.store(self.registry.millis(now), Relaxed);
+    }
+
+    /// The peer did its part of a TLS handshake.
+    pub(crate) fn secured(&self, now: Instant, facts: &TlsFacts) {
+        self.live.told().tls = Some(facts.clone());
         self.live.active.store(self.registry.millis(now), Relaxed);
     }
 }
@@ -394,7 +472,8 @@ pub struct Live {
     virtual_server: Arc<str>,
     protocol: &'static str,
     since: Timestamp,
-    /// When the peer last sent something, in milliseconds since the registry began.
+    /// When the dialogue last went on, in milliseconds since the registry began: the peer took something or was secured, or,
+    /// as far as its octets are worth it ([`OCTET_WORTH`]), sent something.
     active: AtomicU64,
     /// A question is open.
     busy: AtomicBool,
@@ -520,14 +599,6 @@ impl Live {
         }
     }
 
-    pub(crate) fn secured(&self, facts: &TlsFacts) {
-        self.told().tls = Some(facts.clone());
-    }
-
-    pub(crate) fn sent(&self, octets_in_all: u64) {
-        self.sent.store(octets_in_all, Relaxed);
-    }
-
     pub(crate) fn busy(&self, busy: bool) {
         self.busy.store(busy, Relaxed);
     }
@@ -576,4 +647,41 @@ impl Live {
 
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_octet_a_second_keeps_no_place() {
+        let clock = Clock::simulated(Timestamp(0));
+        let registry = Registry::new(clock.clone());
+        let limits = Limits { total_max: 2, ..Limits::NONE };
+        let admit = || {
+            let arrival = Arrival {
+                peer: "192.0.2.1:1".parse().expect("an address"),
+                virtual_server: "default".into(),
+                protocol: "smtp",
+                limits,
+            };
+            registry.admit(arrival)
+        };
+        let (slow, quick) = (admit().expect("room"), admit().expect("room"));
+        for _ in 0..10 {
+            clock.sleep(Duration::from_secs(1)).await;
+            slow.received(clock.now(), 1);
+            quick.received(clock.now(), 100);
+        }
+        let _next = admit().expect("the slow one makes room");
+        assert!(slow.live.is_told_to_stop() && !quick.live.is_told_to_stop());
+        assert_eq!(admit().unwrap_err(), Refused::Total, "the others go on");
+
+        // Who is answered is in a dialogue, however little it says.
+        clock.sleep(Duration::from_secs(10)).await;
+        quick.received(clock.now(), 6);
+        quick.sent(clock.now(), 8);
+        let _last = admit().expect("the silent one makes room");
+        assert!(!quick.live.is_told_to_stop());
+    }
 }

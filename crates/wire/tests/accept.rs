@@ -46,8 +46,8 @@ fn serve_for(total_max: usize, grace: Duration, proxies: bool) -> Server {
         welcome: Box::new(move |peer| match peer.ip() {
             BARRED => Err(Bytes::from_static(b"barred\r\n")),
             // The proxy itself is not limited.
-            _ if peer.ip().is_loopback() => Ok(Limits { total_max, per_source_max: None }),
-            _ => Ok(Limits { total_max, per_source_max: Some(1) }),
+            _ if peer.ip().is_loopback() => Ok(Limits { total_max, per_source_max: None, ..Limits::NONE }),
+            _ => Ok(Limits { total_max, per_source_max: Some(1), ..Limits::NONE }),
         }),
         refusal: Box::new(|refused| Bytes::from(format!("{refused:?}\r\n"))),
     };

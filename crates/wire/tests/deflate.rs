@@ -128,7 +128,7 @@ async fn a_peer_that_ends_its_compressed_stream_has_closed_its_side() {
 fn places_for_compression_are_counted_and_given_back() {
     let registry = Registry::new(Clock::Real);
     let mut arrival = arrival("192.0.2.1:1000");
-    arrival.limits = wire::registry::Limits { total_max: usize::MAX, per_source_max: None };
+    arrival.limits = wire::registry::Limits::NONE;
     let mut entries: Vec<_> =
         (0..=COMPRESSING_MAX).map(|_| registry.admit(arrival.clone()).unwrap()).collect();
     let reserved = entries.iter().filter(|entry| entry.live().reserve_compression()).count();

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mail::Timestamp;
+use wire::rates::Rate;
 use wire::registry::{Arrival, Counts, Entry, Limits, Refused, Registry};
 use world::Clock;
 
-const SMALL: Limits = Limits { total_max: 3, per_source_max: Some(2) };
+const SMALL: Limits = Limits { total_max: 3, per_source_max: Some(2), ..Limits::NONE };
 
 fn arrival(peer: &str, limits: Limits) -> Arrival {
     let peer: SocketAddr = peer.parse().unwrap();
@@ -48,7 +49,7 @@ async fn a_source_is_limited_by_address_or_by_64_bits_of_it() {
     assert_eq!(world.admit("[2001:db8::3]:1").unwrap_err(), Refused::Source);
     let _other_network = world.admit("[2001:db8:0:1::1]:1").unwrap();
     drop(second);
-    let trusted = Limits { total_max: 9, per_source_max: None };
+    let trusted = Limits { total_max: 9, per_source_max: None, ..Limits::NONE };
     let _trusted: Vec<_> = (0..5)
         .map(|_| world.registry.admit(arrival("[2001:db8::1]:2", trusted)).expect("no limit for the trusted"))
         .collect();
@@ -102,4 +103,38 @@ async fn virtual_servers_are_counted_and_listed_apart() {
     let rows = world.registry.list(Some("other"));
     assert_eq!((rows.len(), rows[0].id, rows[0].since), (1, elsewhere.live().id(), Timestamp(1000)));
     assert_eq!(world.registry.terminate_all(Some("default")), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_is_limited_by_24_or_by_56_bits() {
+    let world = World::new();
+    let limits = Limits { per_network_max: Some(2), ..Limits::NONE };
+    let admit = |peer: &str| world.registry.admit(arrival(peer, limits));
+    for (inside, outside) in [
+        (["192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:1"], "192.0.3.1:1"),
+        (["[2001:db8::1]:1", "[2001:db8:0:ff::1]:1", "[2001:db8:0:7::1]:1"], "[2001:db8:0:100::1]:1"),
+    ] {
+        let [first, second, third] = inside;
+        let entries = [admit(first).unwrap(), admit(second).unwrap()];
+        assert_eq!(admit(third).unwrap_err(), Refused::Network);
+        let _outside = admit(outside).unwrap();
+        drop(entries);
+        let _third = admit(third).unwrap();
+    }
+    assert_eq!(world.registry.counts().refused_network, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_comes_too_often_is_refused_until_time_has_passed() {
+    let world = World::new();
+    let rate = Rate { count: 2, per: Duration::from_secs(60) };
+    let limits = Limits { rate: Some(rate), ..Limits::NONE };
+    let admit = |peer: &str| world.registry.admit(arrival(peer, limits));
+    drop((admit("192.0.2.1:1").unwrap(), admit("192.0.2.1:2").unwrap()));
+    assert_eq!(admit("192.0.2.1:3").unwrap_err(), Refused::Rate);
+    drop(admit("192.0.2.2:1").unwrap());
+    world.pass(30).await;
+    drop(admit("192.0.2.1:4").unwrap());
+    assert_eq!(admit("192.0.2.1:5").unwrap_err(), Refused::Rate);
+    assert_eq!(world.registry.counts().refused_rate, 2);
 }

@@ -477,7 +477,7 @@ async fn connections_that_we_make_are_always_admitted_and_none_makes_room() {
     let outgoing: Vec<_> =
         (0..2000).map(|_| registry.admit(Arrival::outgoing(peer, "smtp")).unwrap()).collect();
     clock.sleep(Duration::from_secs(3600)).await;
-    let full = Limits { total_max: 0, per_source_max: None };
+    let full = Limits { total_max: 0, per_source_max: None, ..Limits::NONE };
     let arrival = Arrival { peer, virtual_server: "default".into(), protocol: "smtp", limits: full };
     assert!(registry.admit(arrival).is_err());
     assert_eq!((registry.counts().made_room, registry.list(Some(OUTBOUND)).len()), (0, outgoing.len()));

@@ -42,7 +42,7 @@ async fn a_line_says_when_who_and_what() {
         peer: "192.0.2.1:40123".parse().unwrap(),
         virtual_server: "internet".into(),
         protocol: "smtp",
-        limits: Limits { total_max: 1, per_source_max: None },
+        limits: Limits { total_max: 1, per_source_max: None, ..Limits::NONE },
     };
     let entry = Registry::new(world.clock.clone()).admit(arrival).unwrap();
     let tap = log.tap(entry.live());

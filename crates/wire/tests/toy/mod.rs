@@ -280,7 +280,7 @@ impl Default for Setup {
     }
 }
 
-pub const LIMITS: Limits = Limits { total_max: 1000, per_source_max: Some(50) };
+pub const LIMITS: Limits = Limits { total_max: 1000, per_source_max: Some(50), ..Limits::NONE };
 
 pub fn arrival(peer: &str) -> Arrival {
     let peer = peer.parse().unwrap();
