@@ -3,10 +3,12 @@
 //! What a batch changes again and again (the tallies of a mailbox, the references of a content) is read once, kept in
 //! [`Books`] and written once at the end. Statements therefore never read those columns but through the books.
 
+mod accounts;
 mod books;
 mod destinations;
 mod directory;
 mod emails;
+mod kept;
 mod mailboxes;
 mod queue;
 
@@ -15,7 +17,7 @@ pub(crate) use emails::Happened;
 
 use mail::Timestamp;
 
-use crate::change::{Applied, Change, Commit, ContentRef};
+use crate::change::{AccountRef, Applied, Change, Commit, ContentRef};
 use crate::content::ContentId;
 use crate::sql::Sql;
 use crate::{Error, Receipt};
@@ -49,6 +51,13 @@ impl Scope<'_> {
         match self.results.get(change) {
             Some(Applied::Made(id)) => Ok(*id),
             _ => Err(Error::Conflict(format!("change {change} of this commit made nothing"))),
+        }
+    }
+
+    fn account(&self, account: AccountRef) -> Result<i64, Error> {
+        match account {
+            AccountRef::New(change) => self.made(change),
+            AccountRef::Known(id) => Ok(id),
         }
     }
 
@@ -89,7 +98,30 @@ impl Apply<'_> {
             | Change::AddAlias { .. }
             | Change::RemoveAlias { .. }
             | Change::AddDkimKey { .. }
-            | Change::RemoveDkimKey { .. } => self.directory(change),
+            | Change::RemoveDkimKey { .. }
+            | Change::AddAliasDomain { .. } => self.directory(change),
+            Change::SetCram { account, secret, cram } => {
+                let account = scope.account(*account)?;
+                self.set_cram(account, secret, cram)
+            }
+            Change::AddAppPassword { .. }
+            | Change::RemoveAppPassword { .. }
+            | Change::UseAppPassword { .. }
+            | Change::AddSendAs { .. }
+            | Change::RemoveSendAs { .. }
+            | Change::AddCertificate { .. }
+            | Change::RemoveCertificate { .. } => self.rights(change),
+            Change::CountSending { .. }
+            | Change::Correspond { .. }
+            | Change::HoldAccount { .. }
+            | Change::ReleaseAccount { .. }
+            | Change::NoteHeld { .. }
+            | Change::ForgetHeld { .. } => self.sending(change),
+            Change::Ban { .. }
+            | Change::Unban { .. }
+            | Change::AddRevision { .. }
+            | Change::Keep { .. }
+            | Change::Forget { .. } => self.kept(change),
             Change::AddMailbox { .. }
             | Change::RemoveMailbox { .. }
             | Change::RenameMailbox { .. }

@@ -67,7 +67,17 @@ pub enum Change {
         /// Now.
         at: Timestamp,
     },
-    /// Has accounts or aliases: `Conflict`.
+    /// A domain of ours that stands for another: mail for it goes to the same local part there. `of` must be ours and stand
+    /// for itself; `name` free.
+    AddAliasDomain {
+        /// A-labels in lower case.
+        name: String,
+        /// For which; A-labels in lower case.
+        of: String,
+        /// Now.
+        at: Timestamp,
+    },
+    /// Has accounts or aliases, or another stands for it: `Conflict`.
     RemoveDomain {
         /// A-labels in lower case.
         name: String,
@@ -95,7 +105,17 @@ pub enum Change {
         /// What SCRAM needs of it, as the directory writes it.
         scram: String,
     },
-    /// A new password verifier.
+    /// What CRAM-MD5 needs of a password that an account has (RFC 2195): the password itself can be made from it, so only
+    /// where the administrator wants it. Nothing is done if the account has another password meanwhile.
+    SetCram {
+        /// Whose.
+        account: AccountRef,
+        /// The verifier of the password that it was made from.
+        secret: String,
+        /// What CRAM-MD5 needs, as the directory writes it; empty: CRAM-MD5 is not for this account.
+        cram: String,
+    },
+    /// A new password verifier; what CRAM-MD5 needed of the old one goes.
     SetSecret {
         /// Whose.
         account: i64,
@@ -106,7 +126,7 @@ pub enum Change {
         /// Now.
         at: Timestamp,
     },
-    /// With mailboxes and emails.
+    /// With mailboxes and emails, rights, app passwords and what it sent.
     RemoveAccount {
         /// Which.
         account: i64,
@@ -144,6 +164,156 @@ pub enum Change {
         domain: String,
         /// The selector.
         selector: String,
+    },
+
+    /// A password of an account for one program. Name taken: `Conflict`. [`Applied::Made`] says its number.
+    AddAppPassword {
+        /// Whose.
+        account: i64,
+        /// What the person calls it.
+        name: String,
+        /// Its verifier, as the directory writes it.
+        secret: String,
+        /// What it is for, as the directory writes it.
+        scope: String,
+        /// Now.
+        at: Timestamp,
+        /// From when it is good for nothing; none: never.
+        expires: Option<Timestamp>,
+    },
+    /// Not there: `Conflict`.
+    RemoveAppPassword {
+        /// Whose.
+        account: i64,
+        /// What the person calls it.
+        name: String,
+    },
+    /// It was used. Gone meanwhile: nothing happens.
+    UseAppPassword {
+        /// Which.
+        id: i64,
+        /// When.
+        at: Timestamp,
+    },
+    /// An account may send as this address, too. May already: nothing happens.
+    AddSendAs {
+        /// Who.
+        account: i64,
+        /// `local@domain` or `@domain`, canonical.
+        address: String,
+    },
+    /// May not: `Conflict`.
+    RemoveSendAs {
+        /// Who.
+        account: i64,
+        /// `local@domain` or `@domain`, canonical.
+        address: String,
+    },
+    /// Whoever has a certificate of this name signs in as this account (SASL EXTERNAL). So already: nothing happens.
+    AddCertificate {
+        /// Who.
+        account: i64,
+        /// A fingerprint or a subject, as the directory writes it.
+        name: String,
+    },
+    /// Not there: `Conflict`.
+    RemoveCertificate {
+        /// Who.
+        account: i64,
+        /// A fingerprint or a subject, as the directory writes it.
+        name: String,
+    },
+
+    /// What an account sent is counted. Hours more than [`crate::limits::SENDING_HOURS_KEPT`] before are forgotten.
+    CountSending {
+        /// Who.
+        account: i64,
+        /// Of which hour since 1970.
+        hour: i64,
+        /// Messages more.
+        messages: u32,
+        /// Recipients more.
+        recipients: u32,
+    },
+    /// An account wrote to this address. It did before: nothing happens.
+    Correspond {
+        /// Who.
+        account: i64,
+        /// To whom, canonical.
+        address: String,
+        /// Now.
+        at: Timestamp,
+    },
+    /// From now on what an account sends stays on hold. Does already: nothing happens.
+    HoldAccount {
+        /// Who.
+        account: i64,
+        /// Now.
+        at: Timestamp,
+        /// Why, for the administrator.
+        reason: String,
+    },
+    /// From now on it goes. Not on hold: nothing happens. Its messages are released one by one.
+    ReleaseAccount {
+        /// Who.
+        account: i64,
+    },
+    /// A message is on hold for its account's sake.
+    NoteHeld {
+        /// Whose.
+        account: i64,
+        /// Which.
+        queue_id: QueueId,
+    },
+    /// A message is not on hold for its account's sake any more. It was not: nothing happens.
+    ForgetHeld {
+        /// Whose.
+        account: i64,
+        /// Which.
+        queue_id: QueueId,
+    },
+
+    /// A network is refused, or until another time. Bans that are over are forgotten.
+    Ban {
+        /// Its first address and the length of its prefix.
+        network: String,
+        /// Until when, this moment not included.
+        until: Timestamp,
+        /// Why, for the administrator.
+        reason: String,
+        /// Now.
+        now: Timestamp,
+    },
+    /// Not banned: nothing happens.
+    Unban {
+        /// As it was banned.
+        network: String,
+    },
+
+    /// The settings as they are from now on. `number` must be the next: the first is 1. Else: `Conflict`.
+    AddRevision {
+        /// Which.
+        number: i64,
+        /// When.
+        at: Timestamp,
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
+        /// The settings text.
+        text: String,
+    },
+    /// A small secret of the program under a name, in place of what had it.
+    Keep {
+        /// Its name.
+        name: String,
+        /// The secret.
+        value: Bytes,
+    },
+    /// Not kept: nothing happens.
+    Forget {
+        /// Its name.
+        name: String,
     },
 
     /// A mailbox. Path taken: `Conflict`.

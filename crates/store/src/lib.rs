@@ -69,8 +69,9 @@ pub use disk::{Disk, Faults};
 pub use error::{Error, OpenError};
 pub use maintain::Maintained;
 pub use read::{
-    AccountRecord, AliasRecord, DestinationRow, DestinationSummary, DkimKeyRecord, DomainRecord, Draw,
-    EmailRecord, FlagChanges, FlagRow, JournalRecord, MailboxChanges, MailboxRecord,
+    AccountRecord, AliasRecord, AppPasswordRecord, BanRecord, DestinationRow, DestinationSummary,
+    DkimKeyRecord, DomainRecord, Draw, EmailRecord, FlagChanges, FlagRow, HoldRecord, JournalRecord,
+    MailboxChanges, MailboxRecord, RevisionRecord, SendingRecord,
 };
 pub use stage::Stager;
 pub use store::{Options, Records, Store};

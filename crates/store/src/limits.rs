@@ -49,3 +49,10 @@ pub const ROOM_KEPT_PART: u64 = 20;
 /// How often the disk is asked what is free: MAIL must cost no system call, and in a second a disk does not fill by much more
 /// than is kept.
 pub const ROOM_ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// Hours of what an account sent that are kept: thirty days, to compare an hour with, and one that is not over.
+pub const SENDING_HOURS_KEPT: i64 = 31 * 24;
+
+/// How long it is remembered to whom an account wrote first, in milliseconds: two years. Afterwards a correspondent counts as
+/// new once more, and the table does not grow for ever.
+pub(crate) const CORRESPONDENTS_KEPT: i64 = 2 * 365 * 24 * 3600 * 1000;

@@ -1,11 +1,15 @@
 //! Typed, narrow reads. No read outlives one call or waits for a peer.
 
+mod accounts;
 mod directory;
 mod journal;
+mod kept;
 mod mailboxes;
 mod queue;
 
+pub use accounts::{AppPasswordRecord, BanRecord, HoldRecord, SendingRecord};
 pub(crate) use journal::first_queue_id;
+pub use kept::RevisionRecord;
 
 use std::fmt;
 
@@ -22,6 +26,8 @@ pub struct DomainRecord {
     pub name: String,
     /// Since when.
     pub at: Timestamp,
+    /// The domain that it stands for, if it does: mail for it goes to the same local part there.
+    pub alias_of: Option<String>,
 }
 
 /// An address that stands for others.
@@ -71,13 +77,15 @@ pub struct AccountRecord {
     pub secret: String,
     /// What SCRAM needs of the password, as the directory wrote it; empty: SCRAM is not for this account.
     pub scram: String,
+    /// What CRAM-MD5 needs of the password, as the directory wrote it; empty: CRAM-MD5 is not for this account.
+    pub cram: String,
     /// When the account or its password changed last.
     pub changed: Timestamp,
 }
 
 impl fmt::Debug for AccountRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, address, name, secret: _, scram: _, changed } = self;
+        let Self { id, address, name, secret: _, scram: _, cram: _, changed } = self;
         let mut shown = f.debug_struct("AccountRecord");
         shown.field("id", id).field("address", address).field("name", name).field("changed", changed);
         shown.finish_non_exhaustive()

@@ -6,10 +6,10 @@ use crate::Error;
 use crate::sql::{self, Sql, values};
 
 /// What this program writes.
-pub(crate) const VERSION: i64 = 3;
+pub(crate) const VERSION: i64 = 4;
 
 /// Steps from nothing to [`VERSION`]; the n-th leads to version n + 1. A step that was released is never edited.
-const STEPS: [&str; VERSION as usize] = [FIRST, LEASES, ENVELOPES_KEYS_COUNTS];
+const STEPS: [&str; VERSION as usize] = [FIRST, LEASES, ENVELOPES_KEYS_COUNTS, RIGHTS_AND_LIMITS];
 
 const FIRST: &str = "
 -- Numbers of the store itself: schema, ids given out, marks.
@@ -106,6 +106,43 @@ UPDATE tallies SET deleted =
     (SELECT COUNT(*) FROM emails WHERE emails.mailbox = tallies.mailbox AND (emails.flags & 8) <> 0);
 ";
 
+/// What accounts may do and did, what networks may not, settings as they were, small secrets of the program.
+const RIGHTS_AND_LIMITS: &str = "
+ALTER TABLE accounts ADD COLUMN cram TEXT NOT NULL DEFAULT '';
+ALTER TABLE domains ADD COLUMN alias_of TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE app_passwords (
+    id INTEGER PRIMARY KEY, account INTEGER NOT NULL, name TEXT NOT NULL, secret TEXT NOT NULL, scope TEXT NOT NULL,
+    created INTEGER NOT NULL, expires INTEGER, last_used INTEGER, UNIQUE (account, name)) STRICT;
+-- An address, or @ and a domain.
+CREATE TABLE send_as (
+    account INTEGER NOT NULL, address TEXT NOT NULL, PRIMARY KEY (account, address)) WITHOUT ROWID, STRICT;
+CREATE TABLE certificates_of (
+    name TEXT NOT NULL, account INTEGER NOT NULL, PRIMARY KEY (name, account)) WITHOUT ROWID, STRICT;
+CREATE INDEX certificates_of_account ON certificates_of (account);
+
+-- What accounts sent, by hours since 1970, and whom they wrote to.
+CREATE TABLE sending (
+    account INTEGER NOT NULL, hour INTEGER NOT NULL, messages INTEGER NOT NULL, recipients INTEGER NOT NULL,
+    PRIMARY KEY (account, hour)) WITHOUT ROWID, STRICT;
+CREATE TABLE correspondents (
+    account INTEGER NOT NULL, address TEXT NOT NULL, first INTEGER NOT NULL,
+    PRIMARY KEY (account, address)) WITHOUT ROWID, STRICT;
+CREATE INDEX correspondents_first ON correspondents (account, first);
+-- Accounts whose messages stay on hold, and those messages.
+CREATE TABLE holds (account INTEGER PRIMARY KEY, since INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+CREATE TABLE held_messages (
+    account INTEGER NOT NULL, queue_id INTEGER NOT NULL, PRIMARY KEY (account, queue_id)) WITHOUT ROWID, STRICT;
+
+CREATE TABLE bans (
+    network TEXT NOT NULL PRIMARY KEY, until INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID, STRICT;
+CREATE INDEX bans_until ON bans (until);
+CREATE TABLE revisions (
+    number INTEGER PRIMARY KEY, at INTEGER NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL,
+    text TEXT NOT NULL) STRICT;
+CREATE TABLE kept (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
+";
+
 /// Brings the schema to [`VERSION`].
 ///
 /// # Errors
@@ -194,6 +231,7 @@ mod tests {
         let released = [
             "7f7bafec1ee83939dad45d79ef89a801ff33802ddb185bd2bd98258c83bf2c48",
             "525cf350bee83271f3bb8b414723c359f6b094c59f29b27181f1aaf0ec4f3df8",
+            "1463ebc30c6acb46339174f3c09b7e0bbe9ae5deebcf048f4cac4a04abe50db0",
         ];
         for (step, hash) in STEPS.iter().zip(released) {
             assert_eq!(blake3::hash(step.as_bytes()).to_hex().as_str(), hash, "write another step instead");

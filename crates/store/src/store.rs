@@ -377,6 +377,8 @@ fn commit_octets(commit: &Commit) -> usize {
     let changes = commit.changes.iter().map(|change| match change {
         Change::File { prefix, .. } => FIXED + prefix.len(),
         Change::Explain { story, .. } => FIXED + story.len(),
+        Change::AddRevision { text, .. } => FIXED + text.len(),
+        Change::Keep { value, .. } => FIXED + value.len(),
         Change::Enqueue(entry) => FIXED + entry.prefix.len() + recipients_octets(&entry.recipients),
         Change::Settle { rest: Some(rest), .. } => {
             FIXED + rest.last.len() + recipients_octets(&rest.recipients)

@@ -66,6 +66,8 @@ async fn play(dir: &Path, records: Records) -> Answers {
     queue(&store, &mut answers).await;
     journal(&store, &mut answers).await;
     together(&store, &mut answers).await;
+    rights(&store, &mut answers).await;
+    limits(&store, &mut answers).await;
     answers.note("check", store.check(true, None).await);
     answers.note("maintain", store.maintain().await);
     answers.note("orphans", store.orphans());
@@ -98,7 +100,7 @@ async fn look(store: &Store, answers: &mut Answers) {
         .note("has domain", (store.has_domain("example.org").await, store.has_domain("example.com").await));
     answers.note("accounts", store.accounts().await);
     for account in store.accounts().await.unwrap() {
-        answers.note("verifiers", (account.secret, account.scram));
+        answers.note("verifiers", (account.secret, account.scram, account.cram));
     }
     answers.note("aliases", store.aliases().await);
     answers.note("keys", (store.dkim_keys("example.org").await, store.dkim_keys("example.net").await));
@@ -114,7 +116,30 @@ async fn look(store: &Store, answers: &mut Answers) {
         answers.note("mailboxes", mailboxes);
     }
     answers.note("by path", store.mailbox_by_path(1, &path("Work")).await);
+    for account in [1, 99] {
+        look_at_rights(store, account, answers).await;
+    }
+    answers.note("holds", store.holds().await);
+    answers.note("bans", store.bans().await);
+    answers.note("revisions", store.revisions(None, 9).await);
+    answers.note("revision", (store.revision(1).await, store.revision(9).await));
+    answers.note("older revisions", store.revisions(Some(2), 1).await);
+    answers.note("kept", (store.kept("acme").await, store.kept("nothing").await));
     look_at_queue(store, answers).await;
+}
+
+async fn look_at_rights(store: &Store, account: i64, answers: &mut Answers) {
+    let passwords = store.app_passwords(account).await;
+    answers.note("secrets", passwords.iter().flatten().map(|one| one.secret.clone()).collect::<Vec<_>>());
+    answers.note("app passwords", passwords);
+    answers.note("send as", store.send_as(account).await);
+    answers.note("certificates", store.certificates_of(account).await);
+    answers.note("sent", (store.sending(account, 0).await, store.sending(account, 1000).await));
+    answers.note("new correspondents", store.new_correspondents(account, at(5)).await);
+    let addresses = ["a@example.com", "b@example.com"].map(str::to_owned).to_vec();
+    answers.note("unknown to", store.unknown_to(account, addresses).await);
+    answers.note("hold", store.hold_of(account).await);
+    answers.note("held", (store.held_messages(account, 1).await, store.held_messages(account, 9).await));
 }
 
 async fn look_into(store: &Store, mailbox: i64, answers: &mut Answers) {
@@ -220,6 +245,135 @@ async fn directory(store: &Store, answers: &mut Answers) {
         key("example.net"),
         Change::RemoveDomain { name: "example.net".into() },
         key("example.org"),
+    ];
+    each(store, answers, changes).await;
+    look(store, answers).await;
+}
+
+/// What accounts may do; `example.org` has an alias, and account 1 a password for each program.
+async fn rights(store: &Store, answers: &mut Answers) {
+    let stands_for =
+        |name: &str, of: &str| Change::AddAliasDomain { name: name.into(), of: of.into(), at: at(6) };
+    let password = |account: i64, name: &str, expires: Option<i64>| Change::AddAppPassword {
+        account,
+        name: name.into(),
+        secret: format!("secret of {name}"),
+        scope: "smtp imap".into(),
+        at: at(6),
+        expires: expires.map(at),
+    };
+    let cram = |secret: &str| Change::SetCram {
+        account: AccountRef::Known(1),
+        secret: secret.into(),
+        cram: "keys".into(),
+    };
+    let (account, address, name) = (1, "@example.com".to_owned(), "sha256:ab".to_owned());
+    let changes = vec![
+        stands_for("example.net", "example.org"),
+        stands_for("example.net", "example.org"),
+        stands_for("example.com", "example.net"),
+        stands_for("example.com", "nowhere.example"),
+        Change::RemoveDomain { name: "example.org".into() },
+        Change::AddAlias { address: "a@example.net".into(), targets: vec![], at: at(6) },
+        cram("another"),
+        cram(""),
+        password(1, "phone", Some(99)),
+        password(1, "phone", None),
+        password(1, "desk", None),
+        password(99, "desk", None),
+        Change::RemoveAppPassword { account, name: "desk".into() },
+        Change::RemoveAppPassword { account, name: "desk".into() },
+        Change::UseAppPassword { id: 99, at: at(7) },
+        Change::AddSendAs { account, address: address.clone() },
+        Change::AddSendAs { account, address: address.clone() },
+        Change::AddSendAs { account: 99, address: address.clone() },
+        Change::RemoveSendAs { account, address: "b@example.com".into() },
+        Change::AddCertificate { account, name: name.clone() },
+        Change::AddCertificate { account, name: name.clone() },
+        Change::AddCertificate { account, name: "cn=a".into() },
+        Change::RemoveCertificate { account, name: "cn=a".into() },
+        Change::RemoveCertificate { account, name: "cn=a".into() },
+    ];
+    each(store, answers, changes).await;
+    let id = store.app_passwords(1).await.unwrap()[0].id;
+    each(store, answers, vec![Change::UseAppPassword { id, at: at(7) }]).await;
+    answers.note("opens", store.accounts_of_certificate(&name).await);
+    look(store, answers).await;
+    let changes = vec![
+        Change::RemoveSendAs { account, address },
+        Change::SetSecret { account, secret: String::new(), scram: "keys".into(), at: at(4) },
+        password(1, "last", None),
+    ];
+    each(store, answers, changes).await;
+    look(store, answers).await;
+}
+
+/// What was sent, what is refused, what is kept. Account 1 goes at the end, with all of it.
+async fn limits(store: &Store, answers: &mut Answers) {
+    let count = |hour, messages, recipients| Change::CountSending { account: 1, hour, messages, recipients };
+    let wrote =
+        |address: &str, time| Change::Correspond { account: 1, address: address.into(), at: at(time) };
+    let ban = |network: &str, until, now| Change::Ban {
+        network: network.into(),
+        until: at(until),
+        reason: "wrong passwords".into(),
+        now: at(now),
+    };
+    let revision = |number| Change::AddRevision {
+        number,
+        at: at(8),
+        author: "root".into(),
+        reason: "first".into(),
+        text: format!("host-name = \"h{number}.example\""),
+    };
+    let hold = |reason: &str| Change::HoldAccount { account: 1, at: at(9), reason: reason.into() };
+    let held = |id: u64| Change::NoteHeld { account: 1, queue_id: QueueId(id << 20) };
+    let keep = |value: &'static [u8]| Change::Keep { name: "acme".into(), value: Bytes::from_static(value) };
+    let changes = vec![
+        count(10, 1, 2),
+        count(10, 1, 3),
+        count(754, 1, 1),
+        wrote("a@example.com", 4),
+        wrote("b@example.com", 5),
+        wrote("b@example.com", 6),
+        hold("one"),
+        hold("two"),
+        held(1),
+        held(1),
+        held(2),
+        Change::ForgetHeld { account: 1, queue_id: QueueId(9 << 20) },
+        ban("192.0.2.0/24", 20, 1),
+        ban("192.0.2.0/24", 30, 1),
+        ban("2001:db8::/56", 9, 1),
+        Change::Unban { network: "198.51.100.0/24".into() },
+        revision(2),
+        revision(1),
+        revision(1),
+        revision(2),
+        keep(b"\x00\xff"),
+        keep(b"other"),
+    ];
+    each(store, answers, changes).await;
+    look(store, answers).await;
+    let changes = vec![
+        // What was sent a month before is forgotten, and to whom two years before.
+        count(755, 1, 1),
+        count(3 * 365 * 24, 1, 1),
+        Change::ForgetHeld { account: 1, queue_id: QueueId(1 << 20) },
+        Change::ReleaseAccount { account: 1 },
+        Change::ReleaseAccount { account: 1 },
+        ban("192.0.2.0/24", 40, 10),
+        keep(b"again"),
+    ];
+    each(store, answers, changes).await;
+    look(store, answers).await;
+    let changes = vec![
+        Change::Unban { network: "192.0.2.0/24".into() },
+        Change::Forget { name: "acme".into() },
+        Change::Forget { name: "acme".into() },
+        Change::RemoveDomain { name: "example.net".into() },
+        hold("again"),
+        held(3),
     ];
     each(store, answers, changes).await;
     look(store, answers).await;

@@ -12,7 +12,7 @@ use mail::{Flag, QueueId};
 use store::{Applied, Change, Commit, FlagMode, Options, QueueEntry, Records, Store};
 use support::*;
 
-/// Makes a store of schema 1 of a newer one: its tables as the first release made them, with what was in them then.
+/// Makes a store of schema 1 of one of schema 3: its tables as the first release made them, with what was in them then.
 const BACK_TO_1: &str = "
 CREATE TABLE queue_1 (
     queue_id INTEGER NOT NULL, destination TEXT NOT NULL, reverse_path TEXT NOT NULL, recipients TEXT NOT NULL,
@@ -37,6 +37,23 @@ ALTER TABLE queue DROP COLUMN envelope;
 ALTER TABLE accounts DROP COLUMN scram;
 ALTER TABLE tallies DROP COLUMN deleted;
 UPDATE state SET value = 2 WHERE name = 'schema';
+";
+
+/// The same of schema 3.
+const BACK_TO_3: &str = "
+ALTER TABLE accounts DROP COLUMN cram;
+ALTER TABLE domains DROP COLUMN alias_of;
+DROP TABLE app_passwords;
+DROP TABLE send_as;
+DROP TABLE certificates_of;
+DROP TABLE sending;
+DROP TABLE correspondents;
+DROP TABLE holds;
+DROP TABLE held_messages;
+DROP TABLE bans;
+DROP TABLE revisions;
+DROP TABLE kept;
+UPDATE state SET value = 3 WHERE name = 'schema';
 ";
 
 /// What the first release queued: late local deliveries, and reports to others that waited for mail to go out.
@@ -102,13 +119,14 @@ async fn is_up_to_date(store: &Store, before: &[QueueEntry]) {
 
 #[tokio::test]
 async fn stores_of_earlier_releases_go_on_in_sqlite() {
-    for back in [BACK_TO_1, BACK_TO_2] {
+    for back in [BACK_TO_1, BACK_TO_2, ""] {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
         let before = fill(&store).await;
         let (ann, inbox) = fill_mailbox(&store).await;
         drop(store);
         let database = rusqlite::Connection::open(dir.path().join("waxseal.db")).unwrap();
+        database.execute_batch(BACK_TO_3).unwrap();
         database.execute_batch(back).unwrap();
         drop(database);
         for _ in 0..2 {
@@ -118,6 +136,7 @@ async fn stores_of_earlier_releases_go_on_in_sqlite() {
         is_up_to_date(&store, &before).await;
         can_keep_scram(&store, ann).await;
         is_counted(&store, inbox).await;
+        has_rights_and_limits(&store, ann).await;
     }
 }
 
@@ -128,6 +147,19 @@ async fn can_keep_scram(store: &Store, account: i64) {
     assert_eq!(store.account(account).await.unwrap().unwrap().scram, "keys");
 }
 
+/// Rights of accounts, limits and revisions can be kept, and there are none yet.
+async fn has_rights_and_limits(store: &Store, account: i64) {
+    assert_eq!(store.app_passwords(account).await, Ok(vec![]));
+    assert_eq!(store.bans().await, Ok(vec![]));
+    assert_eq!(store.revisions(None, 9).await, Ok(vec![]));
+    assert_eq!(store.domains().await.unwrap()[0].alias_of, None);
+    assert_eq!(store.account(account).await.unwrap().unwrap().cram, "");
+    let (name, secret, scope) = ("phone".to_owned(), "s".to_owned(), "imap".to_owned());
+    let password = Change::AddAppPassword { account, name, secret, scope, at: at(1), expires: None };
+    change(store, [password]).await.unwrap();
+    assert_eq!(store.app_passwords(account).await.unwrap().len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stores_of_earlier_releases_go_on_in_postgres() {
     let cluster = Cluster::start().await;
@@ -135,14 +167,16 @@ async fn stores_of_earlier_releases_go_on_in_postgres() {
     let mut store = open_postgres(dir.path(), cluster.target()).await;
     let before = fill(&store).await;
     let (ann, inbox) = fill_mailbox(&store).await;
-    for back in [BACK_TO_2, BACK_TO_1] {
+    for back in ["", BACK_TO_2, BACK_TO_1] {
         close(store).await;
+        cluster.run(BACK_TO_3).await;
         let text = back.replace(" WITHOUT ROWID, STRICT", "").replace("INTEGER", "BIGINT");
         cluster.run(&text.replace("BLOB", "BYTEA")).await;
         close(open_postgres(dir.path(), cluster.target()).await).await;
         store = open_postgres(dir.path(), cluster.target()).await;
         can_keep_scram(&store, ann).await;
         is_counted(&store, inbox).await;
+        has_rights_and_limits(&store, ann).await;
     }
     is_up_to_date(&store, &before).await;
     // Here, because SQLite's repairs are tested with its other faults.

@@ -9,11 +9,24 @@ use crate::encode::{domain_of, list_to_text};
 use crate::read::DkimKeyRecord;
 use crate::sql::{self, values};
 
+/// What goes with an account, beside its mailboxes.
+const OF_AN_ACCOUNT: [&str; 8] = [
+    "DELETE FROM subscriptions WHERE account = ?1",
+    "DELETE FROM app_passwords WHERE account = ?1",
+    "DELETE FROM send_as WHERE account = ?1",
+    "DELETE FROM certificates_of WHERE account = ?1",
+    "DELETE FROM sending WHERE account = ?1",
+    "DELETE FROM correspondents WHERE account = ?1",
+    "DELETE FROM holds WHERE account = ?1",
+    "DELETE FROM held_messages WHERE account = ?1",
+];
+
 impl Apply<'_> {
     pub(super) fn directory(&mut self, change: &Change) -> Result<Applied, Error> {
         self.books.touched.directory = true;
         match change {
             Change::AddDomain { name, at } => self.add_domain(name, *at),
+            Change::AddAliasDomain { name, of, at } => self.add_alias_domain(name, of, *at),
             Change::RemoveDomain { name } => self.remove_domain(name),
             Change::AddAccount { address, name, secret, scram, at } => {
                 self.add_account(address, name, (secret, scram), *at)
@@ -58,11 +71,21 @@ impl Apply<'_> {
         Ok(Applied::Done)
     }
 
+    fn add_alias_domain(&mut self, name: &str, of: &str, at: Timestamp) -> Result<Applied, Error> {
+        self.require_domain(of)?;
+        self.add_domain(name, at)?;
+        self.sql.execute("UPDATE domains SET alias_of = ?2 WHERE name = ?1", values![name, of])?;
+        Ok(Applied::Done)
+    }
+
     fn remove_domain(&mut self, name: &str) -> Result<Applied, Error> {
         if self.count("SELECT COUNT(*) FROM accounts WHERE domain = ?1", name)? > 0
             || self.count("SELECT COUNT(*) FROM aliases WHERE domain = ?1", name)? > 0
         {
             return Err(Error::Conflict(format!("the domain {name} has accounts or aliases")));
+        }
+        if self.count("SELECT COUNT(*) FROM domains WHERE alias_of = ?1", name)? > 0 {
+            return Err(Error::Conflict(format!("another domain stands for {name}")));
         }
         self.sql.execute("DELETE FROM dkim_keys WHERE domain = ?1", values![name])?;
         let removed = self.sql.execute("DELETE FROM domains WHERE name = ?1", values![name])?;
@@ -92,10 +115,17 @@ impl Apply<'_> {
         at: Timestamp,
     ) -> Result<Applied, Error> {
         let changed = self.sql.execute(
-            "UPDATE accounts SET secret = ?2, scram = ?3, changed = ?4 WHERE id = ?1",
+            "UPDATE accounts SET secret = ?2, scram = ?3, cram = '', changed = ?4 WHERE id = ?1",
             values![account, secret, scram, at.0],
         )?;
         changed_one(changed, || format!("there is no account {account}"))
+    }
+
+    pub(super) fn set_cram(&mut self, account: i64, secret: &str, cram: &str) -> Result<Applied, Error> {
+        self.books.touched.directory = true;
+        let text = "UPDATE accounts SET cram = ?3 WHERE id = ?1 AND secret = ?2";
+        self.sql.execute(text, values![account, secret, cram])?;
+        Ok(Applied::Done)
     }
 
     fn remove_account(&mut self, account: i64) -> Result<Applied, Error> {
@@ -106,7 +136,9 @@ impl Apply<'_> {
         for mailbox in mailboxes {
             self.remove_mailbox(mailbox)?;
         }
-        self.sql.execute("DELETE FROM subscriptions WHERE account = ?1", values![account])?;
+        for text in OF_AN_ACCOUNT {
+            self.sql.execute(text, values![account])?;
+        }
         let removed = self.sql.execute("DELETE FROM accounts WHERE id = ?1", values![account])?;
         changed_one(removed, || format!("there is no account {account}"))
     }
@@ -135,14 +167,22 @@ impl Apply<'_> {
 
     /// A new address must be of a domain of ours, and nobody's.
     fn require_free(&mut self, address: &str) -> Result<(), Error> {
-        let domain = domain_of(address);
-        if self.count("SELECT COUNT(*) FROM domains WHERE name = ?1", domain)? == 0 {
-            return Err(Error::Conflict(format!("there is no domain {domain}")));
-        }
+        self.require_domain(domain_of(address))?;
         if self.count("SELECT COUNT(*) FROM accounts WHERE address = ?1", address)? > 0
             || self.count("SELECT COUNT(*) FROM aliases WHERE address = ?1", address)? > 0
         {
             return Err(Error::Conflict(format!("the address {address} is taken")));
+        }
+        Ok(())
+    }
+
+    /// A domain of ours that stands for itself.
+    fn require_domain(&mut self, name: &str) -> Result<(), Error> {
+        if self.count("SELECT COUNT(*) FROM domains WHERE name = ?1", name)? == 0 {
+            return Err(Error::Conflict(format!("there is no domain {name}")));
+        }
+        if self.count("SELECT COUNT(*) FROM domains WHERE name = ?1 AND alias_of <> ''", name)? > 0 {
+            return Err(Error::Conflict(format!("the domain {name} stands for another")));
         }
         Ok(())
     }

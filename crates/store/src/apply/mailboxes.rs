@@ -5,7 +5,7 @@ use mail::{MailboxPath, ModSeq};
 use super::directory::changed_one;
 use super::{Apply, Scope};
 use crate::Error;
-use crate::change::{AccountRef, Applied, Change};
+use crate::change::{Applied, Change};
 use crate::content::ContentId;
 use crate::sql::{self, narrow, values};
 
@@ -13,10 +13,7 @@ impl Apply<'_> {
     pub(super) fn mailbox(&mut self, scope: &Scope<'_>, change: &Change) -> Result<Applied, Error> {
         match change {
             Change::AddMailbox { account, path, uid_validity, special_use, subscribed } => {
-                let account = match account {
-                    AccountRef::New(change) => scope.made(*change)?,
-                    AccountRef::Known(id) => *id,
-                };
+                let account = scope.account(*account)?;
                 self.add_mailbox(account, path, *uid_validity, special_use.as_deref(), *subscribed)
             }
             Change::RemoveMailbox { mailbox } => self.remove_mailbox(*mailbox),

@@ -14,9 +14,11 @@ impl Store {
     /// # Errors
     /// When the records cannot be read. The same holds for every read below.
     pub async fn domains(&self) -> Result<Vec<DomainRecord>, Error> {
-        let text = "SELECT name, at FROM domains";
-        let read =
-            |row: &dyn Row| Ok(DomainRecord { name: row.text(0)?.to_owned(), at: Timestamp(row.int(1)?) });
+        let text = "SELECT name, at, alias_of FROM domains";
+        let read = |row: &dyn Row| {
+            let alias_of = Some(row.text(2)?).filter(|of| !of.is_empty()).map(str::to_owned);
+            Ok(DomainRecord { name: row.text(0)?.to_owned(), at: Timestamp(row.int(1)?), alias_of })
+        };
         let mut all = self.ask(move |sql| sql::rows(sql, text, &[], read)).await?;
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
@@ -31,20 +33,20 @@ impl Store {
 
     /// An account by its number.
     pub async fn account(&self, id: i64) -> Result<Option<AccountRecord>, Error> {
-        let text = "SELECT id, address, name, secret, scram, changed FROM accounts WHERE id = ?1";
+        let text = "SELECT id, address, name, secret, scram, cram, changed FROM accounts WHERE id = ?1";
         self.ask(move |sql| sql::first(sql, text, values![id], account)).await
     }
 
     /// An account by its canonical address.
     pub async fn account_by_address(&self, address: &str) -> Result<Option<AccountRecord>, Error> {
         let address = address.to_owned();
-        let text = "SELECT id, address, name, secret, scram, changed FROM accounts WHERE address = ?1";
+        let text = "SELECT id, address, name, secret, scram, cram, changed FROM accounts WHERE address = ?1";
         self.ask(move |sql| sql::first(sql, text, values![&address], account)).await
     }
 
     /// Every account, by address.
     pub async fn accounts(&self) -> Result<Vec<AccountRecord>, Error> {
-        let text = "SELECT id, address, name, secret, scram, changed FROM accounts";
+        let text = "SELECT id, address, name, secret, scram, cram, changed FROM accounts";
         let mut all = self.ask(move |sql| sql::rows(sql, text, &[], account)).await?;
         all.sort_by(|a, b| a.address.cmp(&b.address));
         Ok(all)
@@ -92,7 +94,8 @@ fn account(row: &dyn Row) -> Result<AccountRecord, Error> {
         name: row.text(2)?.to_owned(),
         secret: row.text(3)?.to_owned(),
         scram: row.text(4)?.to_owned(),
-        changed: Timestamp(row.int(5)?),
+        cram: row.text(5)?.to_owned(),
+        changed: Timestamp(row.int(6)?),
     })
 }
 
