@@ -11,7 +11,8 @@ use mail::{Domain, Host};
 use protocol::sasl::Password;
 use protocol::smtp::Dialect;
 use settings::{
-    Delivery, DomainPattern, NextHop, NextProtocol, OutboundSignIn, OutboundTls, RemoteDomain, Settings,
+    Delivery, DomainPattern, Networks, NextHop, NextProtocol, OutboundSignIn, OutboundTls, RemoteDomain,
+    Settings,
 };
 
 use crate::accept::LOCAL;
@@ -23,7 +24,7 @@ use crate::route::SmartHost;
 pub struct Destinations {
     local: HashMap<Domain, Fixed>,
     /// Most specific first.
-    remote: Vec<(DomainPattern, Onward)>,
+    remote: Vec<(DomainPattern, Remote)>,
     otherwise: Onward,
 }
 
@@ -60,6 +61,16 @@ pub struct SignIn {
     pub login: String,
     /// None where its file could not be read: mail waits.
     pub password: Option<Password>,
+}
+
+/// What a `[[remote-domain]]` says.
+#[derive(Debug, Clone)]
+struct Remote {
+    onward: Onward,
+    /// Whether anyone may send there.
+    relay: bool,
+    /// Whose ETRN sends what waits; nobody's where it does not wait.
+    collectors: Networks,
 }
 
 #[derive(Debug, Clone)]
@@ -125,9 +136,31 @@ impl Destinations {
         if let Some(Fixed { hosts, terms }) = self.local.get(domain) {
             return Some(Way::Lmtp(hosts.clone(), terms.clone()));
         }
-        let named = self.remote.iter().find(|(pattern, _)| pattern.matches(domain));
-        let onward = named.map_or(&self.otherwise, |(_, onward)| onward);
+        let onward = self.remote(domain).map_or(&self.otherwise, |remote| &remote.onward);
         Some(onward.way(host.clone()))
+    }
+
+    /// Whether anyone may send to this domain through us.
+    pub fn relays_to(&self, domain: &Domain) -> bool {
+        self.remote(domain).is_some_and(|remote| remote.relay)
+    }
+
+    /// Whose ETRN sends what waits for this domain; none where nothing waits for ETRN (RFC 1985).
+    pub fn collectors(&self, domain: &Domain) -> Option<&Networks> {
+        let remote = self.remote(domain).filter(|_| !self.local.contains_key(domain))?;
+        Some(&remote.collectors).filter(|networks| !networks.0.is_empty())
+    }
+
+    /// Whether the mail of a destination waits for ETRN.
+    pub fn is_collected(&self, destination: &str) -> bool {
+        let name = without_turn(destination);
+        let host = Host::parse(name.strip_suffix('.').unwrap_or(name)).ok();
+        let domain = host.as_ref().and_then(Host::domain).filter(|_| !is_local(destination));
+        domain.is_some_and(|domain| self.collectors(domain).is_some())
+    }
+
+    fn remote(&self, domain: &Domain) -> Option<&Remote> {
+        self.remote.iter().find(|(pattern, _)| pattern.matches(domain)).map(|(_, remote)| remote)
     }
 }
 
@@ -179,14 +212,15 @@ impl<P: Fn(&Path) -> Option<Password>> Reading<P> {
         Arc::new(Terms { number: number(), dialect, tls, sign_in })
     }
 
-    fn remote(&mut self, domain: &RemoteDomain) -> Vec<(DomainPattern, Onward)> {
+    fn remote(&mut self, domain: &RemoteDomain) -> Vec<(DomainPattern, Remote)> {
         let dialect = match domain.protocol {
             NextProtocol::Smtp => Dialect::Smtp,
             NextProtocol::Lmtp => Dialect::Lmtp,
         };
         let terms = self.terms(dialect, domain.tls, domain.sign_in.as_ref());
         let onward = Onward::new(&domain.smart_hosts, terms);
-        domain.domains.iter().map(|pattern| (pattern.clone(), onward.clone())).collect()
+        let remote = Remote { onward, relay: domain.relay, collectors: domain.hold_until_etrn.clone() };
+        domain.domains.iter().map(|pattern| (pattern.clone(), remote.clone())).collect()
     }
 }
 

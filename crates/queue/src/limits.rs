@@ -66,6 +66,9 @@ pub const HOPS_MAX: usize = 30;
 /// again.
 pub const NEWS_MAX: usize = 1_000;
 
+/// Messages that one commit of ETRN makes due: bounds what it holds up.
+pub const ETRN_CHANGES_MAX: usize = 1_000;
+
 /// How long a lease is kept that the schedule has let go: the next message to the same destination comes often soon, and costs
 /// no commit then.
 pub const LEASE_KEPT: Duration = Duration::from_secs(10);

@@ -13,8 +13,8 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mail::Address;
-use settings::{Delivery, Settings, TimeSpan};
+use mail::{Address, Domain};
+use settings::{Delivery, Reports, Settings, TimeSpan, VirtualServer};
 use wire::Trust;
 use world::{Clock, Dice, Resolver, Workers, World};
 
@@ -44,6 +44,8 @@ pub struct Profile {
     pub outbound: Rules,
     /// The same for mailboxes here.
     pub local: Rules,
+    /// The same for what waits for ETRN.
+    pub collected: Rules,
     /// Who gets a copy of each failure report.
     pub copy_reports_to: Option<Address>,
     /// Which way mail goes.
@@ -95,8 +97,16 @@ impl Properties {
         settings: &Settings,
         mut given: impl FnMut(&Delivery) -> Result<Given, E>,
     ) -> Result<Self, E> {
-        let otherwise = Arc::new(Profile::new(settings, &settings.delivery, given(&settings.delivery)?));
-        let by_server = HashMap::new();
+        let otherwise = Arc::new(Profile::new(&Whose::of_all(settings), given(&settings.delivery)?));
+        let mut by_server = HashMap::new();
+        for server in &settings.virtual_servers {
+            let whose = Whose::of(server);
+            // Those that differ in nothing share what is known of routes, and connections.
+            if whose != Whose::of_all(settings) {
+                by_server
+                    .insert(server.name.clone(), Arc::new(Profile::new(&whose, given(&server.delivery)?)));
+            }
+        }
         let host_name = settings.host_name.as_str().to_owned();
         Ok(Self { host_name, limits: bounds(&settings.delivery), otherwise, by_server })
     }
@@ -128,19 +138,41 @@ impl Properties {
     }
 }
 
+/// What a profile is made of.
+#[derive(PartialEq, Eq)]
+struct Whose<'a> {
+    host_name: &'a Domain,
+    delivery: &'a Delivery,
+    reports: &'a Reports,
+}
+
+impl<'a> Whose<'a> {
+    fn of_all(settings: &'a Settings) -> Self {
+        let Settings { host_name, delivery, reports, .. } = settings;
+        Self { host_name, delivery, reports }
+    }
+
+    fn of(server: &'a VirtualServer) -> Self {
+        let VirtualServer { host_name, delivery, reports, .. } = server;
+        Self { host_name, delivery, reports }
+    }
+}
+
 impl Profile {
-    fn new(settings: &Settings, delivery: &Delivery, given: Given) -> Self {
+    fn new(whose: &Whose<'_>, given: Given) -> Self {
+        let Whose { host_name, delivery, reports } = *whose;
         let Given { destinations, rules, resolver, trust } = given;
         Self {
             number: number(),
             outbound: outbound(delivery),
             local: local(delivery),
-            copy_reports_to: settings.reports.copy_to.clone(),
+            collected: Rules { retry: Vec::new(), then: None, ..outbound(delivery) },
+            copy_reports_to: reports.copy_to.clone(),
             destinations: Arc::new(destinations),
             route: rules,
             resolver,
             trust,
-            habits: Habits::new(settings, delivery),
+            habits: Habits::new(host_name, delivery),
         }
     }
 
@@ -151,7 +183,11 @@ impl Profile {
 
     /// The rules of a destination.
     pub fn rules(&self, destination: &str) -> &Rules {
-        if is_local(destination) { &self.local } else { &self.outbound }
+        match () {
+            () if is_local(destination) => &self.local,
+            () if self.destinations.is_collected(destination) => &self.collected,
+            () => &self.outbound,
+        }
     }
 }
 

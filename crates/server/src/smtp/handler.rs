@@ -234,8 +234,8 @@ fn judge_recipient(
     match &mut *lock(open) {
         Some(transaction) => {
             let properties = shared.queue.properties();
-            let destinations = &properties.of(&transaction.virtual_server()).destinations;
-            let verdict = transaction.recipient(named, resolved, magic, destinations, now);
+            let profile = properties.of(&transaction.virtual_server());
+            let verdict = transaction.recipient(named, resolved, magic, profile, now);
             reply(verdict, Reply::new(250, (2, 1, 5), "recipient noted"))
         }
         None => crate::replies::unavailable(),

@@ -12,8 +12,8 @@ use policy::{
     Verdict, What, gather, judge,
 };
 use protocol::smtp::{Dialect, Hello, Sender};
-use queue::Destinations;
 use queue::accept::{Handover, Recipient};
+use queue::properties::Profile;
 use queue::trace_header::Received;
 
 use super::header::{HeaderFacts, Origin, Submitted};
@@ -137,7 +137,7 @@ impl Transaction {
         named: protocol::smtp::Recipient,
         resolved: Result<Resolution, store::Error>,
         magic: Option<Magic>,
-        destinations: &Destinations,
+        profile: &Profile,
         now: Timestamp,
     ) -> Verdict {
         let facts = gather::recipient(&named.path, &resolved, magic);
@@ -146,7 +146,7 @@ impl Transaction {
         let judgement = judge(Stage::Recipient, &self.facts);
         let verdict = self.note(judgement, Stage::Recipient, subject, now);
         if let (Verdict::Accept, Ok(resolution)) = (&verdict, resolved) {
-            self.accepted.extend(accepted(named, resolution, magic, destinations, now));
+            self.accepted.extend(accepted(named, resolution, magic, profile, now));
         }
         verdict
     }
@@ -372,7 +372,7 @@ fn accepted(
     recipient: protocol::smtp::Recipient,
     resolution: Resolution,
     magic: Option<Magic>,
-    destinations: &Destinations,
+    profile: &Profile,
     now: Timestamp,
 ) -> Option<Accepted> {
     let protocol::smtp::Recipient { path, parameters } = recipient;
@@ -384,8 +384,9 @@ fn accepted(
         }
         Resolution::NotLocal | Resolution::HandedOn => {
             let named = named?;
-            let destination = destinations.of(&named.host);
-            (named, Way::Queue { destination, due: now })
+            let destination = profile.destinations.of(&named.host);
+            let due = profile.rules(&destination).first_due(now);
+            (named, Way::Queue { destination, due })
         }
         // Accepted on purpose although nobody has this address: the report will say so.
         Resolution::UnknownHere | Resolution::Unattended => (named?, local_way(None, magic, now)),

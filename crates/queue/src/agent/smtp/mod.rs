@@ -16,10 +16,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail::Host;
+use mail::{Domain, Host};
 use protocol::smtp::Dialect;
 use protocol::smtp::client::{ClientSession, Policy, SignInAs, Tls};
-use settings::{Delivery, OutboundTls, Settings};
+use settings::{Delivery, OutboundTls};
 use store::Store;
 use wire::registry::{Arrival, ConnectionId};
 use wire::{Registry, Stream, Towards, Trust, Verification};
@@ -374,10 +374,10 @@ impl Heard {
 
 impl Habits {
     /// Those of what is delivered so.
-    pub(crate) fn new(settings: &Settings, delivery: &Delivery) -> Self {
+    pub(crate) fn new(host_name: &Domain, delivery: &Delivery) -> Self {
         let most = |count: u32| usize::try_from(count).unwrap_or(usize::MAX).max(1);
         Self {
-            hello: Host::Domain(settings.host_name.clone()),
+            hello: Host::Domain(host_name.clone()),
             messages_max: most(delivery.connections.messages),
             connections_max: most(delivery.connections.per_destination),
             time_out: delivery.connections.time_out.duration(),

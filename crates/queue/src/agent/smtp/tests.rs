@@ -17,6 +17,8 @@ use world::dialer::{Harbour, Mood};
 use world::resolver::{Simulated, Zone};
 use world::{Dialer, Resolver};
 
+use settings::Settings;
+
 use super::*;
 use crate::agent::local::Magic;
 use crate::agent::{Agents, Outcome, Word};
