@@ -118,6 +118,8 @@ pub struct RecipientFacts {
 pub enum Standing {
     /// Its domain is not ours.
     NotLocal,
+    /// Its domain is not ours, and anyone may send to it through us (`[[remote-domain]]`, `relay`).
+    RelayedTo,
     /// Its domain is ours, and its mail is handed on to the server that has its mailboxes.
     HandedOn,
     /// Its domain is ours, the recipient is not known in it.

@@ -326,6 +326,18 @@ mod tests {
     }
 
     #[test]
+    fn anyone_may_send_to_a_domain_that_the_settings_relay_to() {
+        let mut facts = facts();
+        let recipient = "joe@partner.example".to_owned();
+        facts.recipient = Some(RecipientFacts { recipient, standing: Standing::RelayedTo, magic: None });
+        for (service, taken) in [(Service::Smtp, true), (Service::Lmtp, false)] {
+            facts.connection.service = service;
+            let verdict = judge(Stage::Recipient, &facts).verdict;
+            assert_eq!(verdict == Verdict::Accept, taken, "{service:?}: {verdict:?}");
+        }
+    }
+
+    #[test]
     fn lmtp_is_for_neighbours_and_for_mailboxes_here() {
         let network = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: true };
         let sender =

@@ -22,7 +22,7 @@ impl Check for Recipient {
         let recipient = facts.recipient.as_ref()?;
         match recipient.standing {
             // Another check's matter.
-            Standing::NotLocal => None,
+            Standing::NotLocal | Standing::RelayedTo => None,
             Standing::HandedOn if facts.connection.service == Service::Lmtp => Some(Finding::Refuse(
                 Reply::new(550, (5, 7, 1), "another server has the mailboxes of this domain"),
                 Reason::new(self.name(), "what comes by LMTP is filed here or not taken"),

@@ -1,4 +1,5 @@
-//! Mail for other domains: sent for those that `relay` names, refused to everybody else.
+//! Mail for other domains: sent for those that `relay` names, and to those domains whose `[[remote-domain]]` says so;
+//! refused to everybody else.
 //!
 //! What counts is the domain behind the last `@` of the recipient, after a source route was dropped: `%` and `!` in a local
 //! part mean nothing here (RFC 5321 §2.3.11: only the host of the domain may interpret it). Neither the sender nor the name
@@ -24,12 +25,18 @@ impl Check for Relay {
 
     fn find(&self, facts: &Facts) -> Option<Finding> {
         let recipient = facts.recipient.as_ref()?;
-        if recipient.standing != Standing::NotLocal {
-            return None;
-        }
+        let is_open = match recipient.standing {
+            Standing::NotLocal => false,
+            Standing::RelayedTo => true,
+            _ => return None,
+        };
         let account = facts.hello.as_ref().and_then(|hello| hello.account.as_deref());
         // LMTP has no queue (RFC 2033 §3), so that nothing could be sent on from there.
         let relays = facts.connection.service != Service::Lmtp;
+        if relays && is_open {
+            let because = "anyone may send to this domain through this server";
+            return Some(Finding::Accept(Reason::new(self.name(), because)));
+        }
         let permitted = relays.then(|| self.permission(&facts.connection.relay, account)).flatten();
         Some(permitted.map_or_else(|| self.refusal(account), Finding::Accept))
     }

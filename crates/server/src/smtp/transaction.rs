@@ -8,7 +8,8 @@ use mail::{
     Address, ForwardPath, MessageParameters, QueueId, RecipientParameters, Reply, ReversePath, Timestamp,
 };
 use policy::{
-    ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, SenderFacts, Service, Stage, Story,
+    ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, SenderFacts, Service, Stage,
+    Standing, Story,
     Verdict, What, gather, judge,
 };
 use protocol::smtp::{Dialect, Hello, Sender};
@@ -140,7 +141,11 @@ impl Transaction {
         profile: &Profile,
         now: Timestamp,
     ) -> Verdict {
-        let facts = gather::recipient(&named.path, &resolved, magic);
+        let mut facts = gather::recipient(&named.path, &resolved, magic);
+        let domain = named.path.address().and_then(Address::domain);
+        if facts.standing == Standing::NotLocal && domain.is_some_and(|to| profile.destinations.relays_to(to)) {
+            facts.standing = Standing::RelayedTo;
+        }
         let subject = facts.recipient.clone();
         self.facts.recipient = Some(facts);
         let judgement = judge(Stage::Recipient, &self.facts);
