@@ -24,10 +24,9 @@ use crate::diagnostic::Diagnostic;
 use crate::limits::{EXCHANGERS_MAX, HOPS_MAX, HOST_ADDRESSES_MAX};
 
 mod find;
-mod reach;
 
 pub use find::find;
-pub use reach::Reach;
+pub use world::reach::Reach;
 
 /// What holds for all mail of a server.
 #[derive(Debug, Clone)]

@@ -1,19 +1,23 @@
-//! The only door outside: clock, dice, sockets, names and workers. Each handle is an enum of real and simulated, cheap to clone.
+//! The only door outside: clock, dice, sockets, names, HTTP and workers. Each handle is an enum of real and simulated, cheap to clone.
 
 pub mod clock;
 pub mod dialer;
 pub mod dice;
+pub mod fetch;
 pub mod interfaces;
 pub mod net;
+pub mod reach;
 pub mod resolver;
 pub mod workers;
 
 use dialer::Harbour;
+use fetch::{Client, Web};
 use resolver::{Name, Simulated, Weather, Zone};
 
 pub use clock::{Clock, Timer};
 pub use dialer::Dialer;
 pub use dice::Dice;
+pub use fetch::Fetch;
 pub use resolver::Resolver;
 pub use workers::Workers;
 
@@ -28,6 +32,8 @@ pub struct World {
     pub resolver: Resolver,
     /// Connections that we make.
     pub dialer: Dialer,
+    /// What we fetch by HTTP.
+    pub fetch: Fetch,
     /// Threads.
     pub workers: Workers,
 }
@@ -35,8 +41,9 @@ pub struct World {
 impl World {
     /// The machine's world, with at most this many slow pieces of work (password hashes) at a time.
     pub fn real(slow_max: usize, resolver: Resolver) -> Self {
-        let (clock, workers) = (Clock::Real, Workers::threads(slow_max));
-        Self { clock, dice: Dice::Real, resolver, dialer: Dialer::Real, workers }
+        let (clock, dialer, workers) = (Clock::Real, Dialer::Real, Workers::threads(slow_max));
+        let fetch = Fetch::Real(Client::new(clock.clone(), resolver.clone(), dialer.clone()));
+        Self { clock, dice: Dice::Real, resolver, dialer, fetch, workers }
     }
 
     /// A world that goes the same way each time. Nobody listens in it and every lookup is trouble, until its resolver and
@@ -51,7 +58,8 @@ impl World {
         let names = Simulated::new(clock.clone(), Zone::new());
         names.set_weather(&Name::root(), Weather::ServFail);
         let (resolver, dialer) = (Resolver::Simulated(names), Dialer::Simulated(Harbour::new()));
-        Self { clock, dice, resolver, dialer, workers }
+        let fetch = Fetch::Simulated(Web::new());
+        Self { clock, dice, resolver, dialer, fetch, workers }
     }
 }
 

@@ -1,8 +1,8 @@
-//! How far inside a stranger's DNS may lead a connection of ours.
+//! How far inside a stranger's DNS may lead a connection of ours: mail that a domain asks for, and what we fetch.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Addresses that mail may be taken to when a domain names them. What the settings name is not asked about.
+/// Addresses that may be connected to when somebody else's DNS names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
     /// Those of the Internet.
