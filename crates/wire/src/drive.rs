@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::task::{self, Poll, ready};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use protocol::{End, Session, Step, TlsFacts, Upgrade};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use world::{Clock, Timer};
@@ -55,8 +56,25 @@ pub trait Handler<S: Session>: Send {
         Poll::Pending
     }
 
+    /// A TLS handshake is done, and the session is about to be told: the name that the peer asked for may mean other terms.
+    fn secured(&mut self, _session: &mut S, _facts: &TlsFacts) {}
+
+    /// Asked once, before the session's first step and after implicit TLS: whether its first words are held back.
+    fn holds_back(&self) -> Option<HoldBack> {
+        None
+    }
+
     /// The connection is over. The transport may still be closing.
     fn ended(&mut self, _outcome: S::Outcome, _end: End) {}
+}
+
+/// How a session's first words are held back: a peer that must wait for them, and does not, is none that we talk with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldBack {
+    /// For so long.
+    pub time: Duration,
+    /// What a peer that talks meanwhile is told before the connection is closed.
+    pub refusal: Bytes,
 }
 
 /// When TLS begins, and on which side we are.
@@ -235,6 +253,11 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
         {
             return end;
         }
+        if let Some(held) = self.handler.holds_back()
+            && let Err(end) = self.hold_back(held).await
+        {
+            return end;
+        }
         self.advance();
         loop {
             match poll_fn(|cx| self.poll(cx)).await {
@@ -257,8 +280,45 @@ impl<S: Session + Send, H: Handler<S>> Connection<'_, S, H> {
         self.stream = Some(stream);
         self.context.entry.secured(self.context.clock.now(), &facts);
         self.tell(Event::Secured(&facts));
+        self.handler.secured(&mut self.session, &facts);
         self.session.secured(self.context.clock.now(), facts);
         Ok(())
+    }
+
+    /// Waits before the session's first words. An order ends the wait; the session then hears it as ever.
+    async fn hold_back(&mut self, HoldBack { time, refusal }: HoldBack) -> Result<(), End> {
+        let until = self.context.clock.now() + time;
+        let (context, stream, timer) = (self.context, &mut self.stream, &mut self.timer);
+        let stream = stream.as_mut().expect("no handshake has begun or failed");
+        let talked = poll_fn(|cx| {
+            context.entry.live().watch(cx);
+            if context.entry.live().ordered() != Order::GoOn {
+                return Poll::Ready(None);
+            }
+            match poll_read_with(cx, stream, context.read_chunk, |_| {}) {
+                Poll::Ready(read) => Poll::Ready(Some(read)),
+                Poll::Pending => timer.poll_until(cx, until).map(|()| None),
+            }
+        })
+        .await;
+        match talked {
+            None => Ok(()),
+            Some(Ok(0)) if !stream.is_tls() => Err(End::HalfClosed),
+            Some(Ok(0) | Err(_)) => Err(End::Cut),
+            Some(Ok(_)) => {
+                self.output.push(refusal);
+                let _ = poll_fn(|cx| {
+                    let written = self.poll_write(cx).map(|_| ());
+                    if written.is_ready() { written } else { self.poll_write_due(cx) }
+                })
+                .await;
+                Err(End::Closed)
+            }
+        }
+    }
+
+    fn poll_write_due(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.output.due().map_or(Poll::Pending, |due| self.timer.poll_until(cx, due))
     }
 
     fn poll_handshake(

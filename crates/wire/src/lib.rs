@@ -13,7 +13,7 @@ pub mod tap;
 pub mod tls;
 
 pub use deflate::Deflated;
-pub use drive::{Context, Decision, Handler, Tls, contained, drive};
+pub use drive::{Context, Decision, Handler, HoldBack, Tls, contained, drive};
 pub use registry::{Entry, Registry};
 pub use stream::Stream;
 pub use tap::Tap;

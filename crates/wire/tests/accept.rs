@@ -54,8 +54,13 @@ fn serve_for(total_max: usize, grace: Duration, proxies: bool) -> Server {
     let (stop, stopped) = watch::channel(false);
     let connect = |stream: TcpStream, entry| async move {
         let (_sender, news) = tokio::sync::mpsc::unbounded_channel();
-        let handler =
-            ToyHandler { clock: Clock::Real, news, endings: Endings::default(), open: Default::default() };
+        let handler = ToyHandler {
+            clock: Clock::Real,
+            news,
+            endings: Endings::default(),
+            open: Default::default(),
+            held: None,
+        };
         let context = Context::new(Clock::Real, Tls::Off, entry);
         wire::drive(Toy::new(Clock::Real.now()), handler, stream.into(), &context).await;
     };

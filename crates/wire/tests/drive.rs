@@ -5,10 +5,11 @@ mod toy;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use protocol::End;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use toy::{PATIENCE, Pair, Setup, Toy, ToyHandler, arrival};
-use wire::{Context, Registry, Stream, Tls};
+use wire::{Context, HoldBack, Registry, Stream, Tls};
 use world::Clock;
 
 fn pair() -> Pair {
@@ -264,10 +265,52 @@ async fn an_idle_connection_is_small() {
     let registry = Registry::new(clock.clone());
     let context = Context::new(clock.clone(), Tls::Off, registry.admit(arrival("192.0.2.1:1")).unwrap());
     let (_sender, news) = tokio::sync::mpsc::unbounded_channel();
-    let handler =
-        ToyHandler { clock: clock.clone(), news, endings: Default::default(), open: Default::default() };
+    let handler = ToyHandler {
+        clock: clock.clone(),
+        news,
+        endings: Default::default(),
+        open: Default::default(),
+        held: None,
+    };
     let (_client, server) = world::net::pair(10);
     let drive = wire::drive(Toy::new(clock.now()), handler, Stream::Memory(server), &context);
     let size = std::mem::size_of_val(&drive);
     assert!(size < 1500, "{size} octets");
+}
+
+fn held_back() -> Pair {
+    let held = HoldBack { time: Duration::from_secs(5), refusal: Bytes::from_static(b"too early\r\n") };
+    Pair::new(Setup { held: Some(held), ..Setup::default() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_words_are_held_back_and_a_peer_that_waits_hears_them() {
+    let mut pair = held_back();
+    let began = pair.clock.now();
+    pair.expect(&["hi"]).await;
+    assert_eq!(pair.clock.now() - began, Duration::from_secs(5));
+    pair.send("NOW on time\r\n").await;
+    pair.expect(&["on time"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_talks_before_it_is_greeted_is_refused() {
+    let mut pair = held_back();
+    pair.send("NOW too soon\r\n").await;
+    pair.expect(&["too early"]).await;
+    assert_eq!(pair.client().read(&mut [0]).await.unwrap(), 0);
+    let (end, log) = pair.ended().await;
+    assert_eq!((end, log), (End::Closed, Vec::new()), "the session has heard nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_leaves_or_an_order_ends_the_wait() {
+    let mut left = held_back();
+    left.client = None;
+    assert_eq!(left.ended().await.0, End::HalfClosed);
+
+    let mut stopped = held_back();
+    stopped.rest().await;
+    stopped.registry.stop_all(None);
+    stopped.expect(&["hi", "stopping"]).await;
 }

@@ -238,8 +238,13 @@ async fn the_same_over_tcp() {
         let context = Context::new(Clock::Real, Tls::Offered(certificates), entry);
         let (_news, news) = tokio::sync::mpsc::unbounded_channel();
         let endings = Endings::default();
-        let handler =
-            ToyHandler { clock: Clock::Real, news, endings: endings.clone(), open: Default::default() };
+        let handler = ToyHandler {
+            clock: Clock::Real,
+            news,
+            endings: endings.clone(),
+            open: Default::default(),
+            held: None,
+        };
         wire::drive(Toy::new(Clock::Real.now()), handler, stream.into(), &context).await;
         endings
     };

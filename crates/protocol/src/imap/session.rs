@@ -257,6 +257,12 @@ impl ServerSession {
         }
     }
 
+    /// Other terms hold from now on, because of the name that the client asked for in TLS. To be called before
+    /// [`secured`](Session::secured) tells of that handshake, at which all that was said before is forgotten.
+    pub fn adopt(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
     /// Does the next thing that needs no answer. False: nothing can be done now.
     fn proceed(&mut self) -> bool {
         if self.life == Life::Fresh {

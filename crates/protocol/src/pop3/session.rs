@@ -164,10 +164,26 @@ impl ServerSession {
             notes: None,
             config,
         };
-        // No timestamp in angle brackets: it would offer APOP (RFC 1939 §7), which needs passwords in clear text here.
-        let greeting = format!("{} POP3 server ready", session.config.host_name);
-        session.ok(&greeting);
+        session.greet();
         session
+    }
+
+    /// Other terms hold from now on, because of the name that the client asked for in TLS. To be called before
+    /// [`secured`](Session::secured) tells of that handshake, at which all that was said before is forgotten.
+    pub fn adopt(&mut self, config: Arc<Config>) {
+        self.config = config;
+        if !matches!(self.doing, Doing::Handshake) {
+            // Under implicit TLS nothing has been sent yet.
+            self.out.clear();
+            self.greet();
+            self.renew_deadline();
+        }
+    }
+
+    fn greet(&mut self) {
+        // No timestamp in angle brackets: it would offer APOP (RFC 1939 §7), which needs passwords in clear text here.
+        let greeting = format!("{} POP3 server ready", self.config.host_name);
+        self.ok(&greeting);
     }
 
     /// A command, or a line that is none.

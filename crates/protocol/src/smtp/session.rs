@@ -252,6 +252,12 @@ impl ServerSession {
         }
     }
 
+    /// Other terms hold from now on, because of the name that the client asked for in TLS. To be called before
+    /// [`secured`](Session::secured) tells of that handshake, at which all that was said before is forgotten.
+    pub fn adopt(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
     /// Goes on as far as the input allows.
     fn proceed(&mut self) {
         while self.asked.is_none() && self.held().is_none() && self.out.len() < limits::SMTP_REPLIES_MAX {

@@ -29,7 +29,7 @@ use protocol::{End, Overheard, Session, Speaker, Step, TlsFacts, Upgrade};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use wire::registry::{Arrival, Limits, Live};
-use wire::{Context, Decision, Handler, Registry, Stream, Tap, Tls};
+use wire::{Context, Decision, Handler, HoldBack, Registry, Stream, Tap, Tls};
 use world::Clock;
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -224,6 +224,7 @@ pub struct ToyHandler {
     pub endings: Endings,
     /// Counts later decisions that are alive.
     pub open: Arc<()>,
+    pub held: Option<HoldBack>,
 }
 
 impl Handler<Toy> for ToyHandler {
@@ -250,6 +251,14 @@ impl Handler<Toy> for ToyHandler {
         }
     }
 
+    fn secured(&mut self, session: &mut Toy, facts: &TlsFacts) {
+        session.log.push(format!("for {}", facts.server_name.as_deref().unwrap_or("nobody")));
+    }
+
+    fn holds_back(&self) -> Option<HoldBack> {
+        self.held.clone()
+    }
+
     fn ended(&mut self, outcome: Vec<String>, end: End) {
         self.endings.lock().unwrap().push((outcome, end));
     }
@@ -272,11 +281,12 @@ pub struct Setup {
     pub buffer: usize,
     pub read_chunk: usize,
     pub tap: Option<Tap>,
+    pub held: Option<HoldBack>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { tls: Tls::Off, buffer: 1024, read_chunk: wire::limits::READ_CHUNK, tap: None }
+        Self { tls: Tls::Off, buffer: 1024, read_chunk: wire::limits::READ_CHUNK, tap: None, held: None }
     }
 }
 
@@ -296,8 +306,13 @@ impl Pair {
         let (client, server) = world::net::pair(setup.buffer);
         let (news, receiver) = mpsc::unbounded_channel();
         let (endings, open) = (Endings::default(), Arc::new(()));
-        let handler =
-            ToyHandler { clock: clock.clone(), news: receiver, endings: endings.clone(), open: open.clone() };
+        let handler = ToyHandler {
+            clock: clock.clone(),
+            news: receiver,
+            endings: endings.clone(),
+            open: open.clone(),
+            held: setup.held,
+        };
         let mut context = Context::new(clock.clone(), setup.tls, entry);
         context.read_chunk = setup.read_chunk;
         context.tap = setup.tap;
