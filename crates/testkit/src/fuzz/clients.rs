@@ -9,7 +9,7 @@ use mail::{ForwardPath, Host, MessageParameters, RecipientParameters, ReversePat
 use protocol::sasl::Password;
 use protocol::smtp::Dialect;
 use protocol::smtp::client::{
-    Answer, ClientSession, ContentFacts, Outcome, Policy, Question, Recipient, Report, SignInAs, Tls,
+    Answer, ClientSession, ContentFacts, Greeting, Outcome, Policy, Question, Recipient, Report, SignInAs, Tls,
     Transaction,
 };
 use protocol::{End, Session as _, Step, TlsFacts, Upgrade};
@@ -60,6 +60,8 @@ fn policy(dialect: Dialect, choice: u8) -> Policy {
         sign_in: (choice & 4 != 0).then_some(sign_in),
         sign_in_without_tls: choice & 8 != 0,
         messages_max: 2,
+        greeting: Greeting::Extended,
+        silence_max: Duration::MAX,
         idle: Duration::from_secs(30),
     }
 }

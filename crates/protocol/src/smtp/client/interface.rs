@@ -17,8 +17,10 @@ use crate::smtp::Dialect;
 pub struct Policy {
     /// SMTP or LMTP.
     pub dialect: Dialect,
-    /// What we call ourselves in EHLO.
+    /// What we call ourselves.
     pub hello: Host,
+    /// How we say it.
+    pub greeting: Greeting,
     /// Whether STARTTLS is used.
     pub tls: Tls,
     /// With what to sign in, if at all.
@@ -29,6 +31,17 @@ pub struct Policy {
     pub messages_max: usize,
     /// How long the connection is kept while [`Question::Next`] is open.
     pub idle: Duration,
+    /// How long the peer may be silent while we wait for it, where RFC 5321 §4.5.3.2 allows more.
+    pub silence_max: Duration,
+}
+
+/// How we greet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Greeting {
+    /// With EHLO, and HELO if the peer does not know it.
+    Extended,
+    /// With HELO (RFC 5321 §4.1.1.1): no extension is used, TLS and sign-in among them. For LMTP as `Extended`.
+    Plain,
 }
 
 /// Whether STARTTLS is used (RFC 3207).

@@ -41,6 +41,7 @@ use crate::session::{End, Session, Step, TlsFacts, Upgrade};
 /// # let policy = Arc::new(client::Policy {
 /// #     dialect: Dialect::Smtp, hello: mail::Host::parse("out.example.org").unwrap(), tls: client::Tls::Opportunistic,
 /// #     sign_in: None, sign_in_without_tls: false, messages_max: 100, idle: Duration::from_secs(5),
+/// #     greeting: client::Greeting::Extended, silence_max: Duration::MAX,
 /// # });
 /// # let now = Instant::now();
 /// let mut session = client::ClientSession::new(policy, now);
@@ -186,6 +187,7 @@ impl ClientSession {
     /// A session on a connection just made. Where TLS comes first, [`secured`](Session::secured) must be called before
     /// [`next`](Session::next).
     pub fn new(policy: Arc<Policy>, now: Instant) -> Self {
+        let deadline = now + Waiting::Banner.time().min(policy.silence_max);
         Self {
             policy,
             state: State::Talking,
@@ -194,7 +196,7 @@ impl ClientSession {
             waiting: VecDeque::from([Waiting::Banner]),
             question: None,
             asked: None,
-            clock: Clock { now, deadline: now + Waiting::Banner.time(), stops: None },
+            clock: Clock { now, deadline, stops: None },
             tls: None,
             tls_refused: false,
             offers: Offers::default(),
@@ -206,6 +208,11 @@ impl ClientSession {
             dialogue: Dialogue::new(now),
             failure: None,
         }
+    }
+
+    /// How long the peer has for this reply.
+    fn time(&self, waiting: Waiting) -> Duration {
+        waiting.time().min(self.policy.silence_max)
     }
 
     /// What the peer offers; nothing before its answer to EHLO.
@@ -252,7 +259,7 @@ impl ClientSession {
         let Some(waiting) = self.waiting.pop_front() else { return };
         if let Some(next) = self.waiting.front() {
             // Each command has its own time, from when its reply is the next to come.
-            self.clock.deadline = self.clock.now + next.time();
+            self.clock.deadline = self.clock.now + self.time(*next);
         }
         self.dialogue.peer(self.clock.now, &reply);
         // RFC 5321 §3.8: 421 may answer any command, and ends the connection.
@@ -320,7 +327,7 @@ impl ClientSession {
 
     fn expect(&mut self, waiting: Waiting) {
         if self.waiting.is_empty() {
-            self.clock.deadline = self.clock.now + waiting.time();
+            self.clock.deadline = self.clock.now + self.time(waiting);
         }
         self.waiting.push_back(waiting);
     }
@@ -461,7 +468,7 @@ impl Session for ClientSession {
         self.tls = Some(facts);
         if let Some(first) = self.waiting.front() {
             // TLS came first; the peer's time begins now.
-            self.clock.deadline = now + first.time();
+            self.clock.deadline = now + self.time(*first);
         }
         if matches!(self.state, State::Handshake) {
             self.state = State::Talking;

@@ -28,6 +28,8 @@ fn policy() -> Policy {
         sign_in: None,
         sign_in_without_tls: false,
         messages_max: 10,
+        greeting: Greeting::Extended,
+        silence_max: Duration::MAX,
         idle: Duration::from_secs(30),
     }
 }

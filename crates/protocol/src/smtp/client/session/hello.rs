@@ -6,7 +6,7 @@ use super::{Asked, ClientSession, State, Waiting};
 use crate::sasl::{self, Password};
 use crate::smtp::Dialect;
 use crate::smtp::client::diagnostic::{Cause, Diagnostic, Stage};
-use crate::smtp::client::interface::{Question, SignInAs, Tls};
+use crate::smtp::client::interface::{Greeting, Question, SignInAs, Tls};
 use crate::smtp::client::limits;
 use crate::smtp::client::offers::Offers;
 
@@ -45,11 +45,12 @@ impl ClientSession {
     }
 
     pub(super) fn say_hello(&mut self) {
-        let verb = match self.policy.dialect {
-            Dialect::Smtp => "EHLO",
-            Dialect::Lmtp => "LHLO",
+        let (verb, waiting) = match (self.policy.dialect, self.policy.greeting) {
+            (Dialect::Smtp, Greeting::Extended) => ("EHLO", Waiting::Ehlo),
+            (Dialect::Smtp, Greeting::Plain) => ("HELO", Waiting::Helo),
+            (Dialect::Lmtp, _) => ("LHLO", Waiting::Ehlo),
         };
-        self.command(Waiting::Ehlo, &format!("{verb} {}", self.policy.hello));
+        self.command(waiting, &format!("{verb} {}", self.policy.hello));
     }
 
     pub(super) fn hello_answered(&mut self, to: Waiting, reply: Reply) {

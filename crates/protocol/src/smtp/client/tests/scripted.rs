@@ -403,6 +403,13 @@ fn helo_where_ehlo_is_not_known() {
 }
 
 #[test]
+fn helo_where_the_policy_says_so_and_nothing_that_is_offered() {
+    let plain = Policy { greeting: Greeting::Plain, tls: Tls::Opportunistic, ..policy() };
+    let lines = format!("HELO out.example.org, MAIL FROM:<ann@example.com>, {TO_BOB}, DATA, QUIT");
+    check(plain, &[letter(&["bob"], "a\r\nb")], &[], &lines, "delivered");
+}
+
+#[test]
 fn tls_as_policy_says() {
     let offering = ("EHLO", "250-mx\r\n250 STARTTLS");
     let letters = [letter(&["bob"], "a\r\n")];
