@@ -18,6 +18,7 @@ pub use clock::{Clock, Timer};
 pub use dialer::Dialer;
 pub use dice::Dice;
 pub use fetch::Fetch;
+pub use net::Sockets;
 pub use resolver::Resolver;
 pub use workers::Workers;
 
@@ -36,6 +37,8 @@ pub struct World {
     pub fetch: Fetch,
     /// Threads.
     pub workers: Workers,
+    /// Where connections come in.
+    pub sockets: Sockets,
 }
 
 impl World {
@@ -43,7 +46,8 @@ impl World {
     pub fn real(slow_max: usize, resolver: Resolver) -> Self {
         let (clock, dialer, workers) = (Clock::Real, Dialer::Real, Workers::threads(slow_max));
         let fetch = Fetch::Real(Client::new(clock.clone(), resolver.clone(), dialer.clone()));
-        Self { clock, dice: Dice::Real, resolver, dialer, fetch, workers }
+        let sockets = Sockets::default();
+        Self { clock, dice: Dice::Real, resolver, dialer, fetch, workers, sockets }
     }
 
     /// A world that goes the same way each time. Nobody listens in it and every lookup is trouble, until its resolver and
@@ -58,8 +62,8 @@ impl World {
         let names = Simulated::new(clock.clone(), Zone::new());
         names.set_weather(&Name::root(), Weather::ServFail);
         let (resolver, dialer) = (Resolver::Simulated(names), Dialer::Simulated(Harbour::new()));
-        let fetch = Fetch::Simulated(Web::new());
-        Self { clock, dice, resolver, dialer, fetch, workers }
+        let (fetch, sockets) = (Fetch::Simulated(Web::new()), Sockets::default());
+        Self { clock, dice, resolver, dialer, fetch, workers, sockets }
     }
 }
 

@@ -2,9 +2,48 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
+
+/// Where connections come in: ports of the system, and those that the process was started with (systemd's socket units).
+#[derive(Debug, Clone, Default)]
+pub struct Sockets {
+    given: Arc<Mutex<Vec<std::net::TcpListener>>>,
+}
+
+impl Sockets {
+    /// With these listeners, which somebody else has bound for us.
+    pub fn given(listeners: Vec<std::net::TcpListener>) -> Self {
+        Self { given: Arc::new(Mutex::new(listeners)) }
+    }
+
+    /// A listener on this address: the given one, if there is one, else a new one. A given one is given out once: who
+    /// closes it has closed it. Call it inside a runtime.
+    ///
+    /// # Errors
+    /// As [`Listener::bind`].
+    pub fn bind(&self, address: SocketAddr) -> io::Result<Listener> {
+        match self.take(address) {
+            Some(listener) => Listener::adopt(listener),
+            None => Listener::bind(address),
+        }
+    }
+
+    /// The addresses of those that nobody has asked for yet.
+    pub fn left(&self) -> Vec<SocketAddr> {
+        let given = self.given.lock().expect("no holder panics");
+        given.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    fn take(&self, address: SocketAddr) -> Option<std::net::TcpListener> {
+        let mut given = self.given.lock().expect("no holder panics");
+        let place =
+            given.iter().position(|listener| listener.local_addr().is_ok_and(|its| its == address))?;
+        Some(given.swap_remove(place))
+    }
+}
 
 /// A TCP listener. `[::]` is dual-stack whatever the system's default.
 #[derive(Debug)]
@@ -27,6 +66,12 @@ impl Listener {
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(Self(TcpListener::from_std(socket.into())?))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    fn adopt(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self(TcpListener::from_std(listener)?))
     }
 
     /// Where it listens.
@@ -98,6 +143,19 @@ mod tests {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let again = Listener::bind(listener.address().unwrap()).unwrap_err();
         assert_eq!(again.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn a_given_listener_is_used_for_its_address_and_once() {
+        let given = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = given.local_addr().unwrap();
+        let sockets = Sockets::given(vec![given]);
+        assert_ne!(sockets.bind("127.0.0.1:0".parse().unwrap()).unwrap().address().unwrap(), address);
+        assert_eq!(sockets.left(), [address]);
+        let listener = sockets.bind(address).unwrap();
+        let client = std::net::TcpStream::connect(address).unwrap();
+        assert_eq!(listener.accept().await.unwrap().1, client.local_addr().unwrap());
+        assert_eq!(sockets.bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]
