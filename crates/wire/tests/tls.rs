@@ -58,8 +58,8 @@ async fn the_session_is_told_what_tls_it_has() {
         assert_eq!(line_of(&mut stream).await, "bye");
         assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "close_notify");
         let (end, log) = pair.ended().await;
-        assert_eq!((end, log.len()), (End::Closed, 4));
-        assert_eq!(log[1], format!("secured {tls:?}"));
+        assert_eq!((end, log.len()), (End::Closed, 5));
+        assert_eq!(log[2], format!("secured {tls:?}"));
     }
 }
 
@@ -74,8 +74,9 @@ async fn implicit_tls_comes_before_the_first_step() {
     assert_eq!(line_of(&mut stream).await, "hi");
     drop(stream);
     let (end, log) = pair.ended().await;
-    assert_eq!((end, log.len()), (End::Cut, 1));
-    assert!(log[0].starts_with("secured"));
+    assert_eq!((end, log.len()), (End::Cut, 2));
+    assert_eq!(log[0], "for mx.example.org", "the handler is told first, so that it can choose other terms");
+    assert!(log[1].starts_with("secured"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,7 +94,7 @@ async fn when_tls_ends_the_connection_ends() {
     transport.write_all(&notify).await.unwrap();
     let _ = transport.write_all(b"ECHO clear\r\n").await;
     let (end, log) = pair.ended().await;
-    assert_eq!((end, log.len()), (End::Cut, 3), "{log:?}");
+    assert_eq!((end, log.len()), (End::Cut, 4), "{log:?}");
 }
 
 #[tokio::test(start_paused = true)]
