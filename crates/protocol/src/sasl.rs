@@ -500,6 +500,20 @@ mod tests {
     }
 
     #[test]
+    fn usual_mechanisms_and_what_each_needs() {
+        let names = |offer: Offer| offer.mechanisms().map(Mechanism::name).collect::<Vec<_>>().join(" ");
+        let usual = "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN";
+        assert_eq!(names(Offer::USUAL), usual);
+        assert_eq!(names(Offer::ALL.over(None)), "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN");
+        let tls = TlsFacts {
+            exporter: Some([0; 32]),
+            certificate: Some(Default::default()),
+            ..TlsFacts::default()
+        };
+        assert_eq!(Offer::ALL.over(Some(&tls)), Offer::ALL);
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         let (mut exchange, _) = Exchange::begin(b"LOGIN", None, Offer::ALL, Binding::default()).unwrap();
         exchange.take(base64("swordfish").as_bytes()).unwrap();

@@ -195,3 +195,6 @@ fn token(pairs: &[(&str, &str)]) -> Result<Bearer, Misuse> {
     }
     Ok(Bearer(token.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

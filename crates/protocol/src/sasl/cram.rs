@@ -85,3 +85,62 @@ fn hexadecimal(digits: &[u8]) -> Option<[u8; 16]> {
     }
     Some(octets)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Binding, Exchange, Offer, Stop, encode};
+    use super::*;
+
+    const CHALLENGE: &str = "<1896.697170952@postoffice.reston.mci.net>";
+
+    fn answered(response: &[u8]) -> Result<Progress, Stop> {
+        let binding = Binding { message_id: CHALLENGE.into(), ..Binding::default() };
+        let (mut exchange, progress) = Exchange::begin(b"CRAM-MD5", None, Offer::ALL, binding)?;
+        assert_eq!(progress, Progress::Challenge(CHALLENGE.into()));
+        exchange.take(encode(response).as_bytes())
+    }
+
+    /// RFC 2195 §2.
+    #[test]
+    fn the_example() {
+        let Ok(Progress::Ask(Ask::Challenged(asked))) = answered(b"tim b913a602c7eda7a495b4e6e7334d3890")
+        else {
+            panic!("nothing was asked")
+        };
+        assert_eq!((asked.login.as_str(), asked.challenge.as_slice()), ("tim", CHALLENGE.as_bytes()));
+        assert_eq!(asked.digest[..4], [0xb9, 0x13, 0xa6, 0x02]);
+        assert!(!format!("{asked:?}").contains("185"), "{asked:?}");
+    }
+
+    #[test]
+    fn responses() {
+        let digits = "0123456789abcdef0123456789ABCDEF";
+        for (response, login) in [
+            (format!("tim {digits}"), Some("tim")),
+            (format!("t i m {digits}"), Some("t i m")),
+            (format!(" {digits}"), None),
+            (digits.to_owned(), None),
+            (format!("tim {}", &digits[1..]), None),
+            (format!("tim {digits}0"), None),
+            (format!("tim {}g", &digits[1..]), None),
+            (format!("t\0m {digits}"), None),
+            (String::new(), None),
+        ] {
+            let found = match answered(response.as_bytes()) {
+                Ok(Progress::Ask(Ask::Challenged(asked))) => Some(asked.login),
+                other => {
+                    assert_eq!(other, Err(Stop::Misuse(Misuse::SaslMalformed)), "{response}");
+                    None
+                }
+            };
+            assert_eq!(found.as_deref(), login, "{response}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_answered_before_the_challenge() {
+        let initial = encode("tim b913a602c7eda7a495b4e6e7334d3890");
+        let begun = Exchange::begin(b"CRAM-MD5", Some(initial.as_bytes()), Offer::ALL, Binding::default());
+        assert_eq!(begun.unwrap_err(), Stop::Misuse(Misuse::SaslMalformed));
+    }
+}

@@ -53,3 +53,52 @@ impl Dialogue for Run {
         })))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Binding, Channel, Exchange, Offer, Seed, Stop};
+    use super::*;
+    use crate::session::TlsFacts;
+
+    fn facts(verified: bool) -> TlsFacts {
+        let certificate = ClientCertificate { der_sha256: [7; 32], ..ClientCertificate::default() };
+        TlsFacts { certificate: Some(Arc::new(certificate)), verified, ..TlsFacts::default() }
+    }
+
+    #[test]
+    fn the_certificate_is_the_one_of_the_handshake() {
+        for (initial, verified, authorization) in [("=", true, ""), ("Ym9i", false, "bob")] {
+            let mut channel = Channel::new(Seed([1; 32]));
+            channel.secured(&facts(verified));
+            let offer = Offer::ALL.over(Some(&facts(verified)));
+            let binding = channel.binding("mx.example");
+            let (_, progress) =
+                Exchange::begin(b"external", Some(initial.as_bytes()), offer, binding).unwrap();
+            let Progress::Ask(Ask::Certificate(asked)) = progress else { panic!("{progress:?}") };
+            assert_eq!((asked.authorization.as_str(), asked.verified), (authorization, verified));
+            assert_eq!(asked.certificate.der_sha256, [7; 32]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_name() {
+        let begin = |initial: &[u8]| {
+            let mut channel = Channel::new(Seed([1; 32]));
+            channel.secured(&facts(true));
+            Exchange::begin(b"EXTERNAL", Some(initial), Offer::ALL, channel.binding("mx.example"))
+                .unwrap_err()
+        };
+        // "b\0b", and an octet that is no UTF-8.
+        assert_eq!(begin(b"YgBi"), Stop::Misuse(Misuse::SaslMalformed));
+        assert_eq!(begin(b"/w=="), Stop::Misuse(Misuse::SaslMalformed));
+    }
+
+    #[test]
+    fn without_a_certificate_it_is_not_there() {
+        for tls in [None, Some(&TlsFacts::default())] {
+            assert!(Offer::ALL.over(tls).mechanisms().all(|mechanism| mechanism.name() != "EXTERNAL"));
+        }
+        let begun = Exchange::begin(b"EXTERNAL", Some(b"="), Offer::ALL, Binding::default());
+        assert_eq!(begun.unwrap_err(), Stop::Misuse(Misuse::UnknownMechanism));
+    }
+}
