@@ -12,6 +12,7 @@ pub mod pop3;
 pub mod sasl;
 pub mod session;
 pub mod smtp;
+pub mod turned_away;
 
 pub use overheard::{Overheard, Speaker};
 pub use session::{ClientCertificate, End, Session, Step, TlsFacts, Upgrade};

@@ -55,3 +55,9 @@ pub const SMTP_REPLIES_MAX: usize = 16 * 1024;
 /// Input that waits while a question is open, before `read: false`: some windows of pipelined commands.
 pub const SMTP_INPUT_WAITING_MAX: usize = 64 * 1024;
 // End of SMTP.
+
+/// Commands that a client says that may not come in, before it is closed: QUIT, and what was pipelined before it.
+pub const TURNED_AWAY_COMMANDS_MAX: usize = 10;
+
+/// How long such a client is waited for.
+pub const TURNED_AWAY_TIME_MAX: Duration = Duration::from_secs(10);
