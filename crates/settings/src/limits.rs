@@ -18,6 +18,10 @@ pub const LMTP_PORT: u16 = 24;
 pub const SMTP_PORT: u16 = 25;
 /// RFC 8314 §7.3: submission that is TLS from the first byte.
 pub const SUBMISSIONS_PORT: u16 = 465;
+/// RFC 8555 §8.3: where HTTP-01 is answered.
+pub const HTTP_PORT: u16 = 80;
+/// RFC 8737 §3: where TLS-ALPN-01 is answered.
+pub const HTTPS_PORT: u16 = 443;
 /// RFC 1035 §4.2.
 pub const DNS_PORT: u16 = 53;
 /// Relaying is for networks of an organisation; the widest that one has is a /8 in IPv4 (RFC 1918 among them)...
@@ -28,6 +32,8 @@ pub const WIDE_V6_PREFIX: u8 = 16;
 pub const RETRY_MIN: Duration = Duration::from_secs(1);
 /// A shorter time finds nobody at home.
 pub const CONNECT_TIME_OUT_MIN: Duration = Duration::from_secs(1);
+/// Honest clients wait for a banner up to 5 minutes (RFC 5321 §4.5.3.2.1), and people who send wait with them.
+pub const GREETING_DELAY_MAX: Duration = Duration::from_secs(60);
 /// A protocol log turns to a new file no oftener than every few lines.
 pub const PROTOCOL_LOG_MIN: u64 = 4 * 1024;
 /// A file that the settings name is no longer than this: a chain, a bundle of authorities, a password.
@@ -38,3 +44,8 @@ pub const TEXT_OCTETS_MAX: usize = 1024 * 1024;
 pub const MISTAKES_MAX: usize = 100;
 /// How much of a bad value a mistake quotes, characters.
 pub const QUOTED_CHARS_MAX: usize = 60;
+
+/// What one customer of a provider has of IPv4, as far as limits go: neighbours share a fate.
+pub const CUSTOMER_V4_PREFIX: u8 = 24;
+/// The same of IPv6 (RFC 6177: a /56 or a /48).
+pub const CUSTOMER_V6_PREFIX: u8 = 56;

@@ -1,12 +1,20 @@
 //! The settings as written: what is not there is none, and each value knows its line.
 
 mod delivery;
+mod inherit;
+mod properties;
 mod server;
+mod system;
 
 use mail::Domain;
 
-pub(crate) use delivery::{RawDelivery, RawLocalDomain, RawNext, RawRemoteDomain, RawRetry};
-pub(crate) use server::{RawBinding, RawProperties, RawProtocolLog, RawServer, virtual_servers};
+pub(crate) use delivery::{
+    RawDelivery, RawLocalDomain, RawNext, RawOutboundConnections, RawRemoteDomain, RawRetry,
+};
+pub(crate) use inherit::Inherit;
+pub(crate) use properties::{RawConnectionControl, RawKeywords, RawProperties, RawProtocolLog};
+pub(crate) use server::{RawBinding, RawServer, RawWhen, virtual_servers};
+pub(crate) use system::{RawAcme, RawBackPressure, RawFetch, RawOAuth, RawPickup, RawSignIn, RawSystem};
 
 use crate::keys::Section;
 use crate::named_file::FileKind;
@@ -19,6 +27,7 @@ use crate::values::{LogFormat, LogLevel, Network, Size, TimeSpan, Wrong};
 pub(crate) struct Raw {
     pub(crate) host_name: Option<Found<Domain>>,
     pub(crate) certificates: Vec<CertificateFiles>,
+    pub(crate) system: RawSystem,
     pub(crate) trusted_networks: Option<Found<Vec<Network>>>,
     pub(crate) authentication_without_tls: Option<Found<Vec<Network>>>,
     pub(crate) defaults: RawProperties,
@@ -38,9 +47,11 @@ pub(crate) fn settings(reader: &mut Reader<'_>, top: &Scope<'_>) -> Raw {
     reader.check_keys(top, &[Section::Top]);
     let (journal_keep, journal_size_limit) = journal(reader, top);
     let (log_level, log_format) = log(reader, top);
+    let tls = reader.subtable(top, "tls", Section::Tls);
     Raw {
         host_name: reader.value(top, "host-name", host_name),
-        certificates: certificates(reader, top),
+        certificates: tls.as_ref().map(|tls| certificates(reader, tls)).unwrap_or_default(),
+        system: system::system(reader, top, tls.as_ref()),
         trusted_networks: reader.list(top, "trusted-networks", parsed),
         authentication_without_tls: reader.list(top, "authentication-without-tls", parsed),
         defaults: server::defaults(reader, top),
@@ -56,10 +67,8 @@ pub(crate) fn settings(reader: &mut Reader<'_>, top: &Scope<'_>) -> Raw {
     }
 }
 
-fn certificates(reader: &mut Reader<'_>, top: &Scope<'_>) -> Vec<CertificateFiles> {
-    let Some(tls) = reader.table(top, "tls", "[tls]".into()) else { return Vec::new() };
-    reader.check_keys(&tls, &[Section::Tls]);
-    let entries = reader.tables(&tls, "certificates", "[tls] certificates").unwrap_or_default();
+fn certificates(reader: &mut Reader<'_>, tls: &Scope<'_>) -> Vec<CertificateFiles> {
+    let entries = reader.tables(tls, "certificates", "[tls] certificates").unwrap_or_default();
     entries.iter().filter_map(|entry| certificate(reader, entry)).collect()
 }
 
@@ -77,13 +86,11 @@ fn certificate(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Certificate
 }
 
 fn journal(reader: &mut Reader<'_>, top: &Scope<'_>) -> (Option<Found<TimeSpan>>, Option<Found<Size>>) {
-    let Some(scope) = reader.table(top, "journal", "[journal]".into()) else { return (None, None) };
-    reader.check_keys(&scope, &[Section::Journal]);
+    let Some(scope) = reader.subtable(top, "journal", Section::Journal) else { return (None, None) };
     (reader.value(&scope, "keep", parsed), reader.value(&scope, "size-limit", parsed))
 }
 
 fn log(reader: &mut Reader<'_>, top: &Scope<'_>) -> (Option<Found<LogLevel>>, Option<Found<LogFormat>>) {
-    let Some(scope) = reader.table(top, "log", "[log]".into()) else { return (None, None) };
-    reader.check_keys(&scope, &[Section::Log]);
+    let Some(scope) = reader.subtable(top, "log", Section::Log) else { return (None, None) };
     (reader.value(&scope, "level", word), reader.value(&scope, "format", word))
 }

@@ -1,12 +1,12 @@
 //! Reading TOML with the lines in mind: each value that does not fit becomes a mistake, and reading goes on.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use mail::{Domain, printable};
+use mail::{Address, Domain, printable};
 use toml_edit::{Item, TableLike, Value};
 
 use crate::keys::{KEYS, Section};
@@ -204,6 +204,19 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// The table under a key of this table, all of whose keys are of one section.
+    pub(crate) fn subtable<'d>(
+        &mut self,
+        scope: &Scope<'d>,
+        key: &'static str,
+        section: Section,
+    ) -> Option<Scope<'d>> {
+        let place = if scope.place.is_empty() { format!("[{key}]") } else { scope.place.clone() };
+        let table = self.table(scope, key, place)?;
+        self.check_keys(&table, &[section]);
+        Some(table)
+    }
+
     /// The tables under a key: `[[key]]`, or a list of tables. None if the key is not there.
     pub(crate) fn tables<'d>(
         &mut self,
@@ -310,6 +323,11 @@ impl<'d> Scope<'d> {
         }
     }
 
+    /// The keys that are there.
+    pub(crate) fn keys(&self) -> Vec<&'d str> {
+        self.table.iter().map(|(key, _)| key).collect()
+    }
+
     /// Whether tables stand under the key, each with a header of its own: `[[key]]`.
     pub(crate) fn has_tables(&self, key: &str) -> bool {
         self.table.get(key).is_some_and(Item::is_array_of_tables)
@@ -341,18 +359,71 @@ pub(crate) fn count(value: &Value) -> Result<u32, Wrong> {
     number.filter(|&number| number > 0).ok_or_else(|| Wrong::new("is no whole number from 1 on"))
 }
 
+/// Reads a number from 1 on, or `none`.
+pub(crate) fn count_or_none(value: &Value) -> Result<Option<u32>, Wrong> {
+    unless(value, "none", count)
+}
+
+/// Reads a number from 1 on, or `off`.
+pub(crate) fn count_or_off(value: &Value) -> Result<Option<u32>, Wrong> {
+    unless(value, "off", count)
+}
+
+/// Reads a type that parses its text, or `none`.
+pub(crate) fn parsed_or_none<T: FromStr<Err = Wrong>>(value: &Value) -> Result<Option<T>, Wrong> {
+    unless(value, "none", parsed)
+}
+
+/// Reads a type that parses its text, or `off`.
+pub(crate) fn parsed_or_off<T: FromStr<Err = Wrong>>(value: &Value) -> Result<Option<T>, Wrong> {
+    unless(value, "off", parsed)
+}
+
+/// Reads a value, or the word that stands for none. TOML's false is `off`.
+fn unless<T>(value: &Value, word: &str, read: Read<T>) -> Result<Option<T>, Wrong> {
+    if value.as_str() == Some(word) || value.as_bool() == Some(false) && word == "off" {
+        return Ok(None);
+    }
+    read(value).map(Some).map_err(|Wrong { problem, suggestion }| {
+        let near = value.as_str().and_then(|text| nearest(text, [word]));
+        let suggestion = near.map_or(suggestion, str::to_owned);
+        Wrong { problem: format!("{problem}, nor {word}"), suggestion }
+    })
+}
+
 /// Reads a port.
 pub(crate) fn port(value: &Value) -> Result<u16, Wrong> {
     let number = value.as_integer().and_then(|number| u16::try_from(number).ok());
     number.filter(|&number| number > 0).ok_or_else(|| Wrong::new("is no port from 1 to 65535"))
 }
 
-/// Reads the path of a file.
-fn path(value: &Value) -> Result<PathBuf, Wrong> {
+/// Reads the path of a file or directory.
+pub(crate) fn path(value: &Value) -> Result<PathBuf, Wrong> {
     match value.as_str() {
         Some(text) if !text.is_empty() && !text.contains(char::is_control) => Ok(text.into()),
         _ => Err(Wrong::new("is no path of a file")),
     }
+}
+
+/// Reads an address and port; an IPv4-mapped address is the IPv4 address it means. The port, if there is one, is what a
+/// lone address probably lacks.
+pub(crate) fn socket_address(value: &Value, port: Option<u16>) -> Result<SocketAddr, Wrong> {
+    let text = value.as_str().unwrap_or_default();
+    match text.parse::<SocketAddr>() {
+        Ok(address) => Ok(SocketAddr::new(address.ip().to_canonical(), address.port())),
+        Err(_) => {
+            let problem = "is no address and port such as \"[::]:25\" or \"192.0.2.10:25\"";
+            let bare = text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+            let likely = bare.zip(port).map(|(ip, port)| SocketAddr::new(ip, port).to_string());
+            Err(Wrong::near(problem, likely.unwrap_or_default()))
+        }
+    }
+}
+
+/// Reads an address of a mailbox.
+pub(crate) fn address(value: &Value) -> Result<Address, Wrong> {
+    let text = value.as_str().unwrap_or_default();
+    Address::parse(text).map_err(|_| Wrong::new("is no address such as \"postmaster@example.org\""))
 }
 
 /// Reads a domain name. An address has the form of one, and is none (RFC 1123 §2.1).

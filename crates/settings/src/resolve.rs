@@ -3,6 +3,8 @@
 mod delivery;
 mod domains;
 mod next;
+mod properties;
+mod rules;
 mod servers;
 mod system;
 
@@ -14,7 +16,7 @@ use crate::mistake::Mistake;
 use crate::named_file::NamedFile;
 use crate::raw::{self, Raw};
 use crate::read::{Found, Reader, Scope};
-use crate::resolved::{Journal, Log, Settings};
+use crate::resolved::{Journal, Log, Settings, VirtualServer};
 use crate::values::{LogFormat, LogLevel, Networks, Size, TimeSpan, Wrong};
 
 /// Reads the settings text.
@@ -74,26 +76,34 @@ fn read(text: &str) -> (Option<Settings>, Reader<'_>) {
 fn all(reader: &mut Reader<'_>, raw: Raw) -> Settings {
     let host_name = or(raw.host_name, Domain::parse("localhost").expect("it is a domain name"));
     let servers = raw.virtual_servers.unwrap_or_else(servers::by_default);
-    let servers = servers::inherited(reader, servers, &raw.defaults);
+    let has = rules::Has {
+        oauth: raw.system.oauth.is_some(),
+        client_certificate_authorities: !raw.system.client_certificate_authorities.is_empty(),
+    };
+    let servers = servers::inherited(reader, servers, &raw.defaults, has);
     domains::each_once(reader, &raw.remote_domains, &raw.local_domains);
     let ourselves = next::Ourselves::new(&host_name, &servers);
-    let delivery = delivery::resolve(reader, raw.delivery, &ourselves);
+    let delivery = delivery::resolve(reader, raw.delivery.clone(), &ourselves);
     let remote = |raw| domains::remote(reader, raw, &delivery, &ourselves);
     let remote_domains = raw.remote_domains.into_iter().map(remote).collect();
     let local = |raw| domains::local(reader, raw, &ourselves);
     let local_domains = raw.local_domains.into_iter().map(local).collect();
-    let top = servers::Top { host_name: &host_name, delivery: &delivery.resolved, reports: &raw.reports };
-    let virtual_servers = servers.into_iter().map(|server| servers::virtual_server(server, &top)).collect();
+    let of_servers =
+        delivery::OfServers { written: &raw.delivery, resolved: &delivery.resolved, ourselves: &ourselves };
+    let top = properties::Top { host_name: &host_name, delivery: &of_servers, reports: &raw.reports };
+    let server = |server| properties::virtual_server(reader, server, &top);
+    let virtual_servers: Vec<VirtualServer> = servers.into_iter().map(server).collect();
+    let system = system::resolve(reader, raw.system, &host_name, &virtual_servers);
     Settings {
-        user: None,
-        confinement: true,
-        acme: None,
-        client_certificate_authorities: Vec::new(),
-        sign_in: system::sign_in(),
-        oauth: None,
-        fetch: crate::resolved::Fetch::default(),
-        back_pressure: system::back_pressure(),
-        pickup: crate::resolved::Pickup { on: true, directory: None },
+        user: system.user,
+        confinement: system.confinement,
+        acme: system.acme,
+        client_certificate_authorities: system.client_certificate_authorities,
+        sign_in: system.sign_in,
+        oauth: system.oauth,
+        fetch: system.fetch,
+        back_pressure: system.back_pressure,
+        pickup: system.pickup,
         certificates: raw.certificates,
         trusted_networks: Networks(or(raw.trusted_networks, Vec::new())),
         authentication_without_tls: Networks(or(raw.authentication_without_tls, Vec::new())),

@@ -390,7 +390,7 @@ lmtp = "/run/lists.sock"
             settings.toml:30: local-domain "lists.example.org": domain = "clear.example" is named by remote-domain "clear.example" already (line 15)
             settings.toml:31: local-domain "lists.example.org": lmtp = "127.0.0.1:25" is port 25, on which LMTP must not be used (RFC 2033 §5)
             settings.toml:31: local-domain "lists.example.org": lmtp = "127.0.0.1:25" is this server itself: mail would go in a circle
-            settings.toml:33: local-domain: needs the key `lmtp`, such as lmtp = "127.0.0.1:2424"
+            settings.toml:33: local-domain: needs the key `lmtp`, such as lmtp = "127.0.0.1:2424" (or drop, a directory)
             settings.toml:34: local-domain: domain = [] names none; such as domain = "lists.example.org"
             settings.toml:37: local-domain "lists.example.org": domain = "lists.example.org" is named by local-domain "lists.example.org" already (line 30)
             settings.toml:38: local-domain "lists.example.org": lmtp = "/run/lists.sock" is no host and port such as "relay.example.net:587" or "[192.0.2.1]:25"

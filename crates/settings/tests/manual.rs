@@ -43,9 +43,22 @@ fn around(section: Section) -> (&'static str, &'static [(&'static str, &'static 
         Section::Top => ("", &[]),
         Section::Tls => ("[tls]", &[]),
         Section::Certificate => ("[[tls.certificates]]", &[("certificate", "'a'"), ("key", "'b'")]),
+        Section::Acme => ("[tls.acme]", &[("names", "'mail.example.org'")]),
+        Section::SignIn => ("[sign-in]", &[]),
+        Section::OAuth => ("[oauth]", &[("issuer", "'a'"), ("audience", "'b'")]),
+        Section::Fetch => ("[fetch]", &[]),
+        Section::BackPressure => ("[back-pressure]", &[]),
+        Section::Pickup => ("[pickup]", &[]),
         Section::VirtualServer | Section::Property => {
             ("[[virtual-server]]", &[("name", "'a'"), ("protocol", "'smtp'")])
         }
+        Section::When => ("[[virtual-server.when]]", &[]),
+        Section::ConnectionControl => ("[virtual-server.connection-control]", &[]),
+        Section::Sending => ("[virtual-server.sending]", &[]),
+        Section::Errors => ("[virtual-server.errors]", &[]),
+        Section::Keywords => ("[virtual-server.keywords]", &[]),
+        Section::ReportsOfServer => ("[virtual-server.reports]", &[]),
+        Section::Masquerade => ("[delivery.masquerade]", &[("domain", "'a.example'")]),
         Section::Binding => ("[[virtual-server]]", &[("name", "'a'"), ("protocol", "'smtp'")]),
         Section::Connections => ("[virtual-server.connections]", &[]),
         Section::Commands => ("[virtual-server.commands]", &[]),
@@ -58,10 +71,24 @@ fn around(section: Section) -> (&'static str, &'static [(&'static str, &'static 
             ("[delivery.authentication]", &[("user", "'a'"), ("password-file", "'b'")])
         }
         Section::RemoteDomain => ("[[remote-domain]]", &[("domain", "'a'"), ("smart-host", "'b'")]),
-        Section::LocalDomain => ("[[local-domain]]", &[("domain", "'a'"), ("lmtp", "'b'")]),
+        Section::LocalDomain => ("[[local-domain]]", &[("domain", "'a'")]),
         Section::Reports => ("[reports]", &[]),
         Section::Journal => ("[journal]", &[]),
         Section::Log => ("[log]", &[]),
+    }
+}
+
+/// What must stand beside this key of all of its section.
+fn beside(key: &Key) -> &'static [(&'static str, &'static str)] {
+    match (key.section, key.name) {
+        (Section::OAuth, "introspection" | "client" | "client-secret-file") => {
+            &[("introspection", "'https://a.example'"), ("client", "'a'"), ("client-secret-file", "'b'")]
+        }
+        (Section::OAuth, _) => &[("keys", "'https://a.example'")],
+        (Section::Relay, "except") => &[("open", "'on'")],
+        (Section::LocalDomain, "drop") => &[],
+        (Section::LocalDomain, _) => &[("lmtp", "'b'")],
+        _ => &[],
     }
 }
 
@@ -69,7 +96,13 @@ fn around(section: Section) -> (&'static str, &'static [(&'static str, &'static 
 fn text_with(key: &Key) -> String {
     let (header, needs) = around(key.section);
     let mut text = String::new();
-    if header.starts_with("[virtual-server.") {
+    if key.section != Section::Top {
+        text.push_str("host-name = 'mail.example.org'\n");
+    }
+    if key.name == "client-certificates" {
+        text.push_str("tls = { client-certificate-authorities = 'a' }\n");
+    }
+    if header.trim_start_matches('[').starts_with("virtual-server.") {
         text.push_str("[[virtual-server]]\nname = 'a'\nprotocol = 'smtp'\n");
     }
     if header == "[delivery.authentication]" {
@@ -83,7 +116,7 @@ fn text_with(key: &Key) -> String {
         }
         (_, name) => writeln!(text, "{header}\n{name} = {}", key.example),
     };
-    for (name, value) in needs.iter().filter(|(name, _)| *name != key.name) {
+    for (name, value) in needs.iter().chain(beside(key)).filter(|(name, _)| *name != key.name) {
         let _ = writeln!(text, "{name} = {value}");
     }
     text

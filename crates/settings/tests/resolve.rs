@@ -347,7 +347,6 @@ format = "yaml"
             settings.toml:9: [defaults]: unknown key `name`
             settings.toml:10: [defaults]: message-size-limit = "50 MB" is no size such as "50 MiB"; did you mean `50 MiB`?
             settings.toml:11: [defaults]: recipients-per-message = "many" is no whole number from 1 on
-            settings.toml:12: [defaults]: unknown key `help`
             settings.toml:12: [defaults]: vrfy = "yes" is none of on, off
             settings.toml:18: virtual-server "internet": unknown key `conections`; did you mean `connections`?
             settings.toml:19: virtual-server "internet": tls = "requird" is none of off, offered, required, implicit; did you mean `required`?

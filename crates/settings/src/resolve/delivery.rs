@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::next::{self, Next, Ourselves};
 use super::or;
 use crate::limits::{CONNECT_TIME_OUT_MIN, RETRY_MIN};
-use crate::raw::{RawDelivery, RawRetry};
+use crate::raw::{Inherit, RawDelivery, RawOutboundConnections, RawRetry};
 use crate::read::{Found, Reader};
 use crate::resolved::{Delivery, LocalDelivery, OutboundConnections, Resolvers};
 use crate::values::{
@@ -22,8 +22,9 @@ pub(super) struct Resolved {
 pub(super) fn resolve(reader: &mut Reader<'_>, raw: RawDelivery, ourselves: &Ourselves) -> Resolved {
     let port = or(raw.port, 25);
     let tls = raw.next.tls.clone();
-    let Next { smart_hosts, sign_in, tls: secured } =
-        next::resolve(reader, raw.next, NextProtocol::Smtp, port, None, ourselves);
+    let inherited_tls = raw.next.inherited_tls.clone();
+    let Next { smart_hosts, direct_first, sign_in, tls: secured } =
+        next::resolve(reader, raw.next, NextProtocol::Smtp, port, inherited_tls.as_ref(), ourselves);
     let Retry { pauses: retry, then, delay_notification, expiration } =
         retry(reader, raw.retry, Retry::of_others());
     let local = retry_of_local(reader, raw.local);
@@ -36,22 +37,16 @@ pub(super) fn resolve(reader: &mut Reader<'_>, raw: RawDelivery, ourselves: &Our
         delay_notification,
         expiration,
         local,
-        connections: OutboundConnections {
-            limit: or(raw.connections_limit, 1000),
-            per_destination: or(raw.connections_per_destination, 100),
-            messages: or(raw.connection_messages, 100),
-            time_out: time_out(reader, raw.connection_time_out),
-            idle_time_out: minutes(10),
-        },
+        connections: connections(reader, raw.connections),
         source_addresses: source_addresses(reader, raw.source_addresses.unwrap_or_default()),
         resolvers: resolvers(reader, raw.resolvers.unwrap_or_default()),
         dns_validation: is_on(raw.dns_validation.as_ref()),
         dns_trust_anchors: raw.dns_trust_anchors.map(|found| found.value),
         port,
         smart_hosts,
-        direct_first: false,
-        masquerade: None,
-        recipients_per_message: 100,
+        direct_first,
+        masquerade: raw.masquerade,
+        recipients_per_message: or(raw.recipients_per_message, 100),
         sign_in,
         tls: secured,
         certificate_authorities: raw
@@ -64,6 +59,23 @@ pub(super) fn resolve(reader: &mut Reader<'_>, raw: RawDelivery, ourselves: &Our
         dkim: or(raw.dkim, Switch(true)).0,
     };
     Resolved { resolved, tls }
+}
+
+/// What virtual servers inherit, key by key.
+pub(super) struct OfServers<'a> {
+    pub(super) written: &'a RawDelivery,
+    pub(super) resolved: &'a Delivery,
+    pub(super) ourselves: &'a Ourselves,
+}
+
+impl OfServers<'_> {
+    /// The delivery properties of a virtual server that names these.
+    pub(super) fn of(&self, reader: &mut Reader<'_>, own: Option<&RawDelivery>) -> Delivery {
+        match own {
+            Some(own) => resolve(reader, own.clone().or_of(self.written), self.ourselves).resolved,
+            None => self.resolved.clone(),
+        }
+    }
 }
 
 fn is_on(switch: Option<&Found<Switch>>) -> bool {
@@ -166,11 +178,19 @@ fn delay_notification(
     written.value.0
 }
 
-fn time_out(reader: &mut Reader<'_>, written: Option<Found<TimeSpan>>) -> TimeSpan {
-    if let Some(short) = written.as_ref().filter(|written| written.value.duration() < CONNECT_TIME_OUT_MIN) {
-        reader.mistaken(short, "is below the 1 s that a connection may take at least");
+fn connections(reader: &mut Reader<'_>, raw: RawOutboundConnections) -> OutboundConnections {
+    for short in [&raw.time_out, &raw.idle_time_out].into_iter().flatten() {
+        if short.value.duration() < CONNECT_TIME_OUT_MIN {
+            reader.mistaken(short, "is below the 1 s that a connection may take at least");
+        }
     }
-    or(written, TimeSpan::from_secs(30))
+    OutboundConnections {
+        limit: or(raw.limit, 1000),
+        per_destination: or(raw.per_destination, 100),
+        messages: or(raw.messages, 100),
+        time_out: or(raw.time_out, TimeSpan::from_secs(30)),
+        idle_time_out: or(raw.idle_time_out, minutes(10)),
+    }
 }
 
 /// One of a family: with two, nothing would say which is meant.

@@ -8,7 +8,7 @@ use crate::limits::LMTP_PORT;
 use crate::raw::{RawLocalDomain, RawRemoteDomain};
 use crate::read::{Found, Reader};
 use crate::resolved::{LocalDomain, RemoteDomain};
-use crate::values::{DomainPattern, NextProtocol};
+use crate::values::{DomainPattern, Hello, Networks, NextProtocol, OutboundTls};
 
 /// Notes each domain that stands in two places.
 pub(super) fn each_once(reader: &mut Reader<'_>, remote: &[RawRemoteDomain], local: &[RawLocalDomain]) {
@@ -44,21 +44,55 @@ pub(super) fn remote(
     {
         reader.mistaken(&written, "needs a smart-host: exchangers in the DNS speak SMTP");
     }
-    let Next { smart_hosts, sign_in, tls } =
+    let hello = raw.hello.as_ref().map_or(Hello::Ehlo, |hello| hello.value);
+    let written_tls = raw.next.tls.clone();
+    let is_relayed = raw.relay.as_ref().is_some_and(|relay| relay.value.0);
+    if let Some(relay) =
+        raw.relay.filter(|_| is_relayed && raw.domains.iter().any(|d| d.value == DomainPattern::Any))
+    {
+        reader.mistaken(
+            &relay,
+            "with domain = \"*\" would make this an open relay, for strangers to send through",
+        );
+    }
+    let Next { smart_hosts, direct_first, sign_in, tls } =
         next::resolve(reader, raw.next, protocol, port, delivery.tls.as_ref(), ourselves);
-    let domains = raw.domains.into_iter().map(|domain| domain.value).collect();
+    let helo = raw.hello.filter(|_| hello == Hello::Helo);
+    let tls = helo
+        .map_or(tls, |helo| without_extensions(reader, &helo, sign_in.is_some(), written_tls.as_ref(), tls));
     RemoteDomain {
-        domains,
+        domains: raw.domains.into_iter().map(|domain| domain.value).collect(),
         smart_hosts,
         protocol,
-        direct_first: false,
-        hello: crate::values::Hello::Ehlo,
-        relay: false,
-        hold_until_etrn: crate::values::Networks::default(),
-        masquerade: None,
-        recipients_per_message: None,
+        direct_first,
+        hello,
+        relay: is_relayed,
+        hold_until_etrn: Networks(raw.hold_until_etrn.into_iter().map(|found| found.value).collect()),
+        masquerade: raw.masquerade,
+        recipients_per_message: raw.recipients_per_message.map(|found| found.value),
         sign_in,
         tls,
+    }
+}
+
+/// HELO offers nothing: neither STARTTLS (RFC 3207) nor AUTH (RFC 4954).
+fn without_extensions(
+    reader: &mut Reader<'_>,
+    helo: &Found<Hello>,
+    signs_in: bool,
+    written: Option<&Found<OutboundTls>>,
+    tls: OutboundTls,
+) -> OutboundTls {
+    if signs_in {
+        reader.mistaken(helo, "leaves no way to sign in: AUTH is an extension, which EHLO asks for");
+    }
+    match (tls, written) {
+        (OutboundTls::Required | OutboundTls::Verified, _) if !signs_in => {
+            reader.mistaken(helo, "leaves no way to TLS, which is asked for: STARTTLS is an extension");
+            tls
+        }
+        (OutboundTls::Implicit, _) | (_, Some(_)) => tls,
+        (_, None) => OutboundTls::Off,
     }
 }
 
@@ -67,6 +101,6 @@ pub(super) fn local(reader: &mut Reader<'_>, raw: RawLocalDomain, ourselves: &Ou
     LocalDomain {
         domains: raw.domains.into_iter().map(|domain| domain.value).collect(),
         lmtp: hops.into_iter().map(|hop| hop.value).collect(),
-        drop: None,
+        drop: raw.drop,
     }
 }

@@ -14,6 +14,7 @@ use crate::values::{Hop, NextHop, NextProtocol, OutboundTls, Protocol};
 /// Where mail goes and how.
 pub(super) struct Next {
     pub(super) smart_hosts: Vec<NextHop>,
+    pub(super) direct_first: bool,
     pub(super) sign_in: Option<OutboundSignIn>,
     pub(super) tls: OutboundTls,
 }
@@ -27,12 +28,14 @@ pub(super) struct Ourselves {
 
 impl Ourselves {
     pub(super) fn new(host_name: &Domain, servers: &[RawServer]) -> Self {
+        let of_servers = servers.iter().filter_map(|server| server.properties.host_name.as_ref());
+        let host_names = [host_name.clone()].into_iter().chain(of_servers.map(|name| name.value.clone()));
         let takes_mail = |server: &&RawServer| {
             matches!(server.service.protocol, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp)
         };
         let bindings = servers.iter().filter(takes_mail).flat_map(|server| server.bindings.iter().flatten());
         Self {
-            host_names: vec![host_name.clone()],
+            host_names: host_names.collect(),
             listeners: bindings.map(|binding| binding.address).collect(),
         }
     }
@@ -69,7 +72,8 @@ pub(super) fn resolve(
         password_in_clear_text(reader, sign_in, raw.tls.as_ref().or(inherited), tls, &hops);
     }
     let smart_hosts = hops.into_iter().map(|hop| hop.value).collect();
-    Next { smart_hosts, sign_in: raw.sign_in.map(|found| found.value), tls }
+    let direct_first = raw.direct_first.is_some_and(|switch| switch.value.0);
+    Next { smart_hosts, direct_first, sign_in: raw.sign_in.map(|found| found.value), tls }
 }
 
 /// Next hops with their ports; each once, none of them ourselves.
@@ -120,6 +124,9 @@ fn secured(
 fn without_smart_host(reader: &mut Reader<'_>, raw: &RawNext) {
     if let Some(tls) = raw.tls.as_ref().filter(|tls| tls.value == OutboundTls::Implicit) {
         reader.mistaken(tls, "needs a smart-host: other servers speak no TLS from the first byte on port 25");
+    }
+    if let Some(direct) = raw.direct_first.as_ref().filter(|switch| switch.value.0) {
+        reader.mistaken(direct, "needs a smart-host: without one, mail goes to the exchangers anyway");
     }
     if let Some(sign_in) = &raw.sign_in {
         let problem =

@@ -1,28 +1,18 @@
 //! Virtual servers: inheritance, defaults by protocol, and who may not stand beside whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use mail::Domain;
 use toml_edit::Document;
 
-use super::{mistaken_at, or};
+use super::rules::below;
+use super::{mistaken_at, rules};
 use crate::DEFAULT_TEXT;
-use crate::limits::{
-    IMAP_TIME_OUT_MIN, MESSAGE_SIZE_MIN, POP3_TIME_OUT_MIN, PROTOCOL_LOG_MIN, RECIPIENTS_MIN, SMTP_PORT,
-    SMTP_TIME_OUT_MIN,
-};
-use crate::raw::{self, RawBinding, RawProperties, RawProtocolLog, RawServer};
-use crate::read::{Found, Reader, Scope};
-use crate::resolved::{
-    Binding, Commands, ConnectionControl, ConnectionLimits, Delivery, Errors, Keywords, ProtocolLog, Relay,
-    Reports, SendingLimits, VirtualServer,
-};
-use crate::values::{
-    ClientCertificates, MaySendAs, Mechanism, Networks, Protocol, ServerState, Size, Switch, TimeSpan, Tls,
-    TlsVersion, Wrong, word_of,
-};
+use crate::limits::{PROTOCOL_LOG_MIN, SMTP_PORT};
+use crate::raw::{self, Inherit, RawBinding, RawProperties, RawProtocolLog, RawServer};
+use crate::read::{Reader, Scope};
+use crate::values::{Protocol, Size, Tls, Wrong, word_of};
 
 /// The virtual servers of [`DEFAULT_TEXT`].
 pub(super) fn by_default() -> Vec<RawServer> {
@@ -36,6 +26,7 @@ pub(super) fn inherited(
     reader: &mut Reader<'_>,
     servers: Vec<RawServer>,
     defaults: &RawProperties,
+    has: rules::Has,
 ) -> Vec<RawServer> {
     let (mut names, mut identities, mut files) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     servers
@@ -46,12 +37,14 @@ pub(super) fn inherited(
                 reader.mistake(server.line, &server.place, "name", Wrong::new(problem));
             }
             let mut server = with_bindings(reader, server, &mut identities);
-            server.properties = server.properties.or(defaults);
+            server.properties = server.properties.or_of(defaults);
             contradiction(reader, &server);
-            floors(reader, &server.place, server.service.protocol, &server.properties);
             lmtp(reader, &server);
-            open_relay(reader, &server);
             own_file(reader, &server, &mut files);
+            for when in &mut server.whens {
+                when.properties = std::mem::take(&mut when.properties).or_of(&server.properties);
+            }
+            rules::of_properties(reader, &server, has);
             server
         })
         .collect()
@@ -91,82 +84,6 @@ fn identity(address: SocketAddr) -> Option<(IpAddr, u16)> {
     (address.port() != 0).then_some((ip, address.port()))
 }
 
-/// What all virtual servers inherit of what is not a property.
-pub(super) struct Top<'a> {
-    pub(super) host_name: &'a Domain,
-    pub(super) delivery: &'a Delivery,
-    pub(super) reports: &'a Reports,
-}
-
-pub(super) fn virtual_server(server: RawServer, top: &Top<'_>) -> VirtualServer {
-    let RawServer { name, service, bindings, properties, .. } = server;
-    let protocol = service.protocol;
-    let tls = if service.implicit { Tls::Implicit } else { or(properties.tls, tls_default(protocol)) };
-    let bindings = bindings.unwrap_or_default().into_iter();
-    VirtualServer {
-        name,
-        protocol,
-        bindings: bindings.map(|b| Binding { address: b.address, tls: or(b.tls, tls) }).collect(),
-        relay: Relay {
-            allow: Networks(properties.relay.allow.into_iter().flatten().map(|found| found.value).collect()),
-            except: None,
-            authenticated: or(properties.relay.authenticated, Switch(protocol == Protocol::Submission)).0,
-        },
-        authentication: mechanisms(or(properties.authentication, mechanisms_default(protocol))),
-        message_size_limit: or(properties.message_size_limit, Size(50 << 20)),
-        recipients_per_message: or(properties.recipients_per_message, 1000),
-        messages_per_connection: or(properties.messages_per_connection, 100),
-        connections: ConnectionLimits {
-            limit: or(properties.connections_limit, 1000),
-            per_source: or(properties.connections_per_source, 50),
-            per_network: 200,
-            rate: None,
-        },
-        connection_time_out: or(properties.connection_time_out, time_out_default(protocol)),
-        sign_in_interval: or(properties.sign_in_interval, TimeSpan::from_secs(0)),
-        sign_in_time_out: or(properties.sign_in_time_out, TimeSpan::from_secs(60)),
-        banner: or(properties.banner, String::new()),
-        commands: Commands {
-            vrfy: or(properties.vrfy, Switch(true)).0,
-            expn: or(properties.expn, Switch(true)).0,
-            ..Commands::default()
-        },
-        host_name: top.host_name.clone(),
-        state: ServerState::Running,
-        operators: Vec::new(),
-        sign_in_failures: 5,
-        tls_minimum_version: TlsVersion::V1_2,
-        client_certificates: ClientCertificates::Off,
-        connection_control: ConnectionControl::All,
-        reverse_lookup: true,
-        may_send_as: MaySendAs::Own,
-        sending: SendingLimits {
-            recipients_per_hour: Some(1000),
-            recipients_per_day: Some(10_000),
-            new_recipients_per_day: Some(1000),
-            hold_factor: Some(10),
-            hold_recipients: Some(100),
-        },
-        session_size_limit: None,
-        message_rate: None,
-        greeting_delay: TimeSpan::from_secs(0),
-        errors: Errors { slow: 10, limit: 20, tarpit: TimeSpan::from_secs(1) },
-        keywords: Keywords::default(),
-        proxy_protocol: Networks::default(),
-        xclient: Networks::default(),
-        xforward: Networks::default(),
-        delivery: top.delivery.clone(),
-        reports: top.reports.clone(),
-        when: Vec::new(),
-        magic_recipients: or(properties.magic_recipients, Switch(false)).0,
-        protocol_log: properties.protocol_log.file.map(|file| ProtocolLog {
-            file: file.value,
-            size_limit: or(properties.protocol_log.size_limit, Size(100 << 20)),
-            keep: or(properties.protocol_log.keep, 7),
-        }),
-    }
-}
-
 /// `imaps` and the like leave no choice of TLS.
 fn contradiction(reader: &mut Reader<'_>, server: &RawServer) {
     let own = server.properties.tls.iter().filter(|tls| tls.place == server.place);
@@ -180,45 +97,6 @@ fn contradiction(reader: &mut Reader<'_>, server: &RawServer) {
             );
         }
     }
-}
-
-/// Values below what the protocols' standards ask for.
-fn floors(reader: &mut Reader<'_>, place: &str, protocol: Protocol, properties: &RawProperties) {
-    let (title, floor, clause) = match protocol {
-        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
-            ("SMTP", SMTP_TIME_OUT_MIN, "RFC 5321 §4.5.3.2.7")
-        }
-        Protocol::Pop3 => ("POP3", POP3_TIME_OUT_MIN, "RFC 1939 §3"),
-        Protocol::Imap => ("IMAP", IMAP_TIME_OUT_MIN, "RFC 9051 §5.4"),
-    };
-    if let Some(found) =
-        properties.connection_time_out.as_ref().filter(|found| found.value.duration() < floor)
-    {
-        let span = TimeSpan::from_secs(floor.as_secs());
-        below(reader, place, found, &format!("{span} that {title} asks for ({clause})"));
-    }
-    if matches!(protocol, Protocol::Pop3 | Protocol::Imap) {
-        return;
-    }
-    if let Some(found) =
-        properties.message_size_limit.as_ref().filter(|found| found.value.0 < MESSAGE_SIZE_MIN)
-    {
-        below(
-            reader,
-            place,
-            found,
-            &format!("{} that SMTP asks for (RFC 5321 §4.5.3.1.7)", Size(MESSAGE_SIZE_MIN)),
-        );
-    }
-    if let Some(found) =
-        properties.recipients_per_message.as_ref().filter(|found| found.value < RECIPIENTS_MIN)
-    {
-        below(reader, place, found, &format!("{RECIPIENTS_MIN} that SMTP asks for (RFC 5321 §4.5.3.1.8)"));
-    }
-}
-
-fn below<T>(reader: &mut Reader<'_>, place: &str, found: &Found<T>, floor: &str) {
-    mistaken_at(reader, place, found, &format!("is below the {floor}"));
 }
 
 /// LMTP is for this machine and for peers that are named: it is not for port 25 and should not go over wide area networks
@@ -241,29 +119,6 @@ fn lmtp(reader: &mut Reader<'_>, server: &RawServer) {
             continue;
         };
         reader.mistake(*line, &server.place, "bind", Wrong::new(problem));
-    }
-}
-
-/// Relaying for networks of strangers, or taking mail from them by LMTP, has to be meant.
-fn open_relay(reader: &mut Reader<'_>, server: &RawServer) {
-    let relay = &server.properties.relay;
-    let is_meant = relay.open.as_ref().is_some_and(|open| open.value.0);
-    if is_meant || matches!(server.service.protocol, Protocol::Pop3 | Protocol::Imap) {
-        return;
-    }
-    let what = match server.service.protocol {
-        Protocol::Lmtp => "would let strangers deliver to every mailbox unjudged",
-        _ => "would make this an open relay, for strangers to send through",
-    };
-    let problem = format!("{what}; if that is meant, say so: relay = {{ allow = [...], open = \"on\" }}");
-    let allow = relay.allow.as_deref().unwrap_or_default();
-    let mut wide = allow.iter().filter(|network| network.value.is_wide()).peekable();
-    if wide.peek().is_none() && Networks(allow.iter().map(|network| network.value).collect()).are_wide() {
-        let problem = format!("and the other networks of this list together {problem}");
-        mistaken_at(reader, &server.place, &allow[0], &problem);
-    }
-    for network in wide {
-        mistaken_at(reader, &server.place, network, &problem);
     }
 }
 
@@ -295,36 +150,4 @@ fn log_without_file(reader: &mut Reader<'_>, log: &RawProtocolLog, place: &str) 
         let problem = "protocol-log needs a file, such as file = \"/var/log/waxseal/internet.log\"";
         reader.mistake(line, place, "protocol-log", Wrong::new(problem));
     }
-}
-
-fn tls_default(protocol: Protocol) -> Tls {
-    match protocol {
-        Protocol::Submission => Tls::Required,
-        Protocol::Smtp | Protocol::Lmtp | Protocol::Pop3 | Protocol::Imap => Tls::Offered,
-    }
-}
-
-fn mechanisms_default(protocol: Protocol) -> Vec<Mechanism> {
-    match protocol {
-        Protocol::Smtp | Protocol::Lmtp => Vec::new(),
-        // Programs built with GNU SASL take a bound form because it is the strongest, find that they cannot bind, and lose
-        // step with the server; IMAP's tags save them there (decision 13).
-        Protocol::Submission | Protocol::Pop3 => Mechanism::UNBOUND.to_vec(),
-        Protocol::Imap => Mechanism::BY_PASSWORD.to_vec(),
-    }
-}
-
-/// Each once, in order of preference as written.
-fn mechanisms(written: Vec<Mechanism>) -> Vec<Mechanism> {
-    let mut seen = BTreeSet::new();
-    written.into_iter().filter(|mechanism| seen.insert(*mechanism)).collect()
-}
-
-fn time_out_default(protocol: Protocol) -> TimeSpan {
-    let floor = match protocol {
-        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => SMTP_TIME_OUT_MIN,
-        Protocol::Pop3 => POP3_TIME_OUT_MIN,
-        Protocol::Imap => IMAP_TIME_OUT_MIN,
-    };
-    TimeSpan::from_secs(floor.as_secs())
 }

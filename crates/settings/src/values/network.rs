@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::Wrong;
-use crate::limits::{WIDE_V4_PREFIX, WIDE_V6_PREFIX};
+use crate::limits::{CUSTOMER_V4_PREFIX, CUSTOMER_V6_PREFIX, WIDE_V4_PREFIX, WIDE_V6_PREFIX};
 
 /// An IP prefix: `192.0.2.0/24`, `2001:db8::/32`, or one address. An IPv4-mapped one is the IPv4 network it means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     base: IpAddr,
     prefix: u8,
@@ -24,6 +24,19 @@ impl Network {
     /// Whether the address lies in it. An IPv4-mapped address is the IPv4 address it means.
     pub fn contains(&self, address: IpAddr) -> bool {
         masked(address.to_canonical(), self.prefix) == Some(self.base)
+    }
+
+    /// What one customer has whose address this is: the /24 of IPv4, the /56 of IPv6.
+    pub fn of_customer(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let prefix = if address.is_ipv4() { CUSTOMER_V4_PREFIX } else { CUSTOMER_V6_PREFIX };
+        let base = masked(address, prefix).expect("the prefix is shorter than the address");
+        Self { base, prefix }
+    }
+
+    /// Whether it is what one customer has, no more and no less.
+    pub fn is_of_customer(&self) -> bool {
+        self.prefix == if self.base.is_ipv4() { CUSTOMER_V4_PREFIX } else { CUSTOMER_V6_PREFIX }
     }
 
     /// How many bits its addresses have in common: at most 32 for IPv4, 128 for IPv6.
@@ -141,6 +154,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_customer_has_a_network() {
+        for (address, expected) in [
+            ("192.0.2.77", "192.0.2.0/24"),
+            ("::ffff:192.0.2.77", "192.0.2.0/24"),
+            ("2001:db8:1:2ff::1", "2001:db8:1:200::/56"),
+        ] {
+            assert_eq!(Network::of_customer(address.parse().unwrap()).to_string(), expected);
+        }
+    }
 
     #[test]
     fn networks_hold_their_addresses() {
