@@ -10,19 +10,21 @@ use std::sync::Arc;
 use mail::{Domain, Host};
 use protocol::sasl::Password;
 use protocol::smtp::Dialect;
+use protocol::smtp::client::Greeting;
 use settings::{
-    Delivery, DomainPattern, Networks, NextHop, NextProtocol, OutboundSignIn, OutboundTls, RemoteDomain,
-    Settings,
+    Delivery, DomainPattern, Hello, Masquerade, Networks, NextHop, NextProtocol, OutboundSignIn, OutboundTls,
+    RemoteDomain, Settings,
 };
 
 use crate::accept::LOCAL;
+use crate::agent::limits::LMTP_RECIPIENTS_MAX as RECIPIENTS;
 use crate::properties::number;
 use crate::route::SmartHost;
 
 /// What the settings say about where mail goes.
 #[derive(Debug, Clone)]
 pub struct Destinations {
-    local: HashMap<Domain, Fixed>,
+    local: HashMap<Domain, Kept>,
     /// Most specific first.
     remote: Vec<(DomainPattern, Remote)>,
     otherwise: Onward,
@@ -39,6 +41,10 @@ pub enum Way {
     SmartHosts(Arc<[SmartHost]>, Arc<Terms>),
     /// By SMTP to whom the DNS names.
     Exchangers(Host, Arc<Terms>),
+    /// By SMTP to whom the DNS names; where none of them can be reached, to one of these, in order.
+    ExchangersFirst((Host, Arc<Terms>), (Arc<[SmartHost]>, Arc<Terms>)),
+    /// Into this directory, as files.
+    Drop(Arc<Path>),
 }
 
 /// How the next hop is spoken to.
@@ -52,6 +58,12 @@ pub struct Terms {
     pub tls: OutboundTls,
     /// With what to sign in, if at all.
     pub sign_in: Option<SignIn>,
+    /// How we greet.
+    pub greeting: Greeting,
+    /// Recipients of one transaction.
+    pub recipients_max: usize,
+    /// What they see instead of our domains.
+    pub masquerade: Option<Masquerade>,
 }
 
 /// User name and password.
@@ -61,6 +73,13 @@ pub struct SignIn {
     pub login: String,
     /// None where its file could not be read: mail waits.
     pub password: Option<Password>,
+}
+
+/// What a `[[local-domain]]` says.
+#[derive(Debug, Clone)]
+enum Kept {
+    Lmtp(Fixed),
+    Drop(Arc<Path>),
 }
 
 /// What a `[[remote-domain]]` says.
@@ -83,6 +102,7 @@ struct Fixed {
 enum Onward {
     Fixed(Fixed),
     Exchangers(Arc<Terms>),
+    ExchangersFirst(Arc<Terms>, Fixed),
 }
 
 impl Destinations {
@@ -99,16 +119,21 @@ impl Destinations {
         password: impl Fn(&Path) -> Option<Password>,
     ) -> Self {
         let mut reading = Reading { password };
-        let terms = reading.terms(Dialect::Smtp, delivery.tls, delivery.sign_in.as_ref());
-        let otherwise = Onward::new(&delivery.smart_hosts, terms);
+        let ways = Ways::of(delivery);
+        let otherwise = reading.onward(&ways);
         let mut remote: Vec<_> =
-            settings.remote_domains.iter().flat_map(|domain| reading.remote(domain)).collect();
+            settings.remote_domains.iter().flat_map(|domain| reading.remote(&ways, domain)).collect();
         remote.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.specificity()));
         let mut local = HashMap::new();
         for domain in &settings.local_domains {
-            let terms = reading.terms(Dialect::Lmtp, OutboundTls::Offered, None);
-            let fixed = Fixed { hosts: smart_hosts(&domain.lmtp), terms };
-            local.extend(domain.domains.iter().map(|name| (name.clone(), fixed.clone())));
+            let kept = match &domain.drop {
+                Some(path) => Kept::Drop(path.as_path().into()),
+                None => Kept::Lmtp(Fixed {
+                    hosts: smart_hosts(&domain.lmtp),
+                    terms: reading.terms(&Ways::local(), None),
+                }),
+            };
+            local.extend(domain.domains.iter().map(|name| (name.clone(), kept.clone())));
         }
         Self { local, remote, otherwise }
     }
@@ -120,9 +145,14 @@ impl Destinations {
         if name == LOCAL { format!("{name}.") } else { name }
     }
 
-    /// Whether mail for this domain is handed on by LMTP although the domain is ours.
+    /// Whether mail for this domain is handed on by LMTP, or written as files, although the domain is ours.
     pub fn hands_on(&self, domain: &Domain) -> bool {
         self.local.contains_key(domain)
+    }
+
+    /// Domains of ours whose mail is handed on.
+    pub(crate) fn handed_on(&self) -> impl Iterator<Item = &Domain> {
+        self.local.keys()
     }
 
     /// Which way a destination's mail goes; none if its name cannot be read.
@@ -133,8 +163,10 @@ impl Destinations {
         let name = without_turn(destination);
         let host = Host::parse(name.strip_suffix('.').unwrap_or(name)).ok()?;
         let Some(domain) = host.domain() else { return Some(self.otherwise.way(host)) };
-        if let Some(Fixed { hosts, terms }) = self.local.get(domain) {
-            return Some(Way::Lmtp(hosts.clone(), terms.clone()));
+        match self.local.get(domain) {
+            Some(Kept::Lmtp(Fixed { hosts, terms })) => return Some(Way::Lmtp(hosts.clone(), terms.clone())),
+            Some(Kept::Drop(path)) => return Some(Way::Drop(path.clone())),
+            None => {}
         }
         let onward = self.remote(domain).map_or(&self.otherwise, |remote| &remote.onward);
         Some(onward.way(host.clone()))
@@ -179,17 +211,12 @@ fn without_turn(destination: &str) -> &str {
 }
 
 impl Onward {
-    fn new(hosts: &[NextHop], terms: Arc<Terms>) -> Self {
-        if hosts.is_empty() {
-            Self::Exchangers(terms)
-        } else {
-            Self::Fixed(Fixed { hosts: smart_hosts(hosts), terms })
-        }
-    }
-
     fn way(&self, host: Host) -> Way {
         match self {
             Self::Exchangers(terms) => Way::Exchangers(host, terms.clone()),
+            Self::ExchangersFirst(first, Fixed { hosts, terms }) => {
+                Way::ExchangersFirst((host, first.clone()), (hosts.clone(), terms.clone()))
+            }
             Self::Fixed(Fixed { hosts, terms }) if terms.dialect == Dialect::Lmtp => {
                 Way::Lmtp(hosts.clone(), terms.clone())
             }
@@ -204,23 +231,97 @@ struct Reading<P> {
 }
 
 impl<P: Fn(&Path) -> Option<Password>> Reading<P> {
-    fn terms(&mut self, dialect: Dialect, tls: OutboundTls, sign_in: Option<&OutboundSignIn>) -> Arc<Terms> {
+    fn terms(&mut self, ways: &Ways<'_>, sign_in: Option<&OutboundSignIn>) -> Arc<Terms> {
         let sign_in = sign_in.map(|OutboundSignIn { user, password_file }| SignIn {
             login: user.clone(),
             password: (self.password)(password_file),
         });
-        Arc::new(Terms { number: number(), dialect, tls, sign_in })
+        let greeting = match ways.hello {
+            Hello::Ehlo => Greeting::Extended,
+            Hello::Helo => Greeting::Plain,
+        };
+        Arc::new(Terms {
+            number: number(),
+            dialect: ways.dialect,
+            tls: ways.tls,
+            sign_in,
+            greeting,
+            recipients_max: usize::try_from(ways.recipients).unwrap_or(usize::MAX).max(1),
+            masquerade: ways.masquerade.cloned(),
+        })
     }
 
-    fn remote(&mut self, domain: &RemoteDomain) -> Vec<(DomainPattern, Remote)> {
-        let dialect = match domain.protocol {
-            NextProtocol::Smtp => Dialect::Smtp,
-            NextProtocol::Lmtp => Dialect::Lmtp,
+    fn onward(&mut self, ways: &Ways<'_>) -> Onward {
+        // Whom the DNS names is a stranger: our password is for the smart hosts alone.
+        if ways.hosts.is_empty() {
+            return Onward::Exchangers(self.terms(ways, ways.sign_in));
+        }
+        let fixed = Fixed { hosts: smart_hosts(ways.hosts), terms: self.terms(ways, ways.sign_in) };
+        if ways.direct_first && ways.dialect == Dialect::Smtp {
+            Onward::ExchangersFirst(self.terms(ways, None), fixed)
+        } else {
+            Onward::Fixed(fixed)
+        }
+    }
+
+    fn remote(&mut self, otherwise: &Ways<'_>, domain: &RemoteDomain) -> Vec<(DomainPattern, Remote)> {
+        let ways = Ways {
+            dialect: match domain.protocol {
+                NextProtocol::Smtp => Dialect::Smtp,
+                NextProtocol::Lmtp => Dialect::Lmtp,
+            },
+            hosts: &domain.smart_hosts,
+            direct_first: domain.direct_first,
+            sign_in: domain.sign_in.as_ref(),
+            tls: domain.tls,
+            hello: domain.hello,
+            recipients: domain.recipients_per_message.unwrap_or(otherwise.recipients),
+            masquerade: domain.masquerade.as_ref().or(otherwise.masquerade),
         };
-        let terms = self.terms(dialect, domain.tls, domain.sign_in.as_ref());
-        let onward = Onward::new(&domain.smart_hosts, terms);
+        let onward = self.onward(&ways);
         let remote = Remote { onward, relay: domain.relay, collectors: domain.hold_until_etrn.clone() };
         domain.domains.iter().map(|pattern| (pattern.clone(), remote.clone())).collect()
+    }
+}
+
+/// What `[delivery]` and `[[remote-domain]]` both say.
+struct Ways<'a> {
+    dialect: Dialect,
+    hosts: &'a [NextHop],
+    direct_first: bool,
+    sign_in: Option<&'a OutboundSignIn>,
+    tls: OutboundTls,
+    hello: Hello,
+    recipients: u32,
+    masquerade: Option<&'a Masquerade>,
+}
+
+impl<'a> Ways<'a> {
+    fn of(delivery: &'a Delivery) -> Self {
+        Self {
+            dialect: Dialect::Smtp,
+            hosts: &delivery.smart_hosts,
+            direct_first: delivery.direct_first,
+            sign_in: delivery.sign_in.as_ref(),
+            tls: delivery.tls,
+            hello: Hello::Ehlo,
+            recipients: delivery.recipients_per_message,
+            masquerade: delivery.masquerade.as_ref(),
+        }
+    }
+
+    /// To a server of ours, which knows us by all names.
+    fn local() -> Self {
+        Self {
+            dialect: Dialect::Lmtp,
+            hosts: &[],
+            direct_first: false,
+            sign_in: None,
+            tls: OutboundTls::Offered,
+            hello: Hello::Ehlo,
+            recipients: RECIPIENTS,
+            masquerade: None,
+        }
     }
 }
 
@@ -280,6 +381,10 @@ mod tests {
             Way::Lmtp(hosts, with) => format!("lmtp{}{}", names(&hosts), terms(&with)),
             Way::SmartHosts(hosts, with) => format!("smtp{}{}", names(&hosts), terms(&with)),
             Way::Exchangers(host, with) => format!("exchangers of {host}{}", terms(&with)),
+            Way::ExchangersFirst((host, first), (hosts, with)) => {
+                format!("exchangers of {host}{}; then{}{}", terms(&first), names(&hosts), terms(&with))
+            }
+            Way::Drop(path) => format!("files in {}", path.display()),
         }
     }
 
@@ -309,6 +414,15 @@ mod tests {
         ] {
             assert_eq!(shown(destinations.way(destination)), expected, "{destination}");
         }
+        let mut settings = settings::resolve(TEXT).unwrap();
+        settings.delivery.direct_first = true;
+        settings.local_domains[0].drop = Some("/srv/drop".into());
+        let first = Destinations::new(&settings, &settings.delivery);
+        assert_eq!(shown(first.way("ours.example")), "files in /srv/drop");
+        assert_eq!(
+            shown(first.way("example.net")),
+            "exchangers of example.net, tls verified; then relay.example.org:587 [192.0.2.1]:25, tls verified, me false"
+        );
         let settings = settings::resolve("host-name = \"out.example.org\"").unwrap();
         let plain = Destinations::new(&settings, &settings.delivery);
         assert_eq!(shown(plain.way("example.net")), "exchangers of example.net, tls offered");
@@ -319,7 +433,7 @@ mod tests {
     fn only_those_with_the_same_terms_share_connections() {
         let destinations = destinations();
         let number = |destination| match destinations.way(destination).unwrap() {
-            Way::Local => 0,
+            Way::Local | Way::Drop(_) | Way::ExchangersFirst(..) => 0,
             Way::Lmtp(_, terms) | Way::SmartHosts(_, terms) | Way::Exchangers(_, terms) => terms.number,
         };
         assert_eq!(number("example.net"), number("example.com"));

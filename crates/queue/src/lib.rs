@@ -19,6 +19,7 @@ pub mod diagnostic;
 pub mod etrn;
 pub mod handle;
 pub mod limits;
+mod masquerade;
 pub mod properties;
 pub mod queue_ids;
 pub mod report;

@@ -12,6 +12,8 @@ use store::read::DkimKeyRecord;
 use store::{Error, Store};
 use world::Clock;
 
+use crate::Destinations;
+
 use super::limits::{KEYS_DOMAINS_MAX, KEYS_KEPT};
 
 /// Who signs for which of our domains.
@@ -39,6 +41,15 @@ impl std::fmt::Debug for Known {
 impl Keys {
     pub(super) fn new(store: Store, directory: Arc<Directory>, clock: Clock) -> Self {
         Self { store, directory, clock, known: Mutex::default() }
+    }
+
+    /// Our domains, those whose mail is handed on among them.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn domains(&self, destinations: &Destinations) -> Result<Vec<Domain>, Error> {
+        let ours = self.directory.domains().await?;
+        Ok(ours.iter().chain(destinations.handed_on()).cloned().collect())
     }
 
     /// The identities that sign a message with this beginning: those of its author's domain, if it is one of ours and has

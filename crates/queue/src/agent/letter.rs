@@ -3,6 +3,7 @@
 //! Small content is read once and kept for survey and sending. Larger content is read twice: the survey must be over
 //! before the transaction begins, because the envelope depends on it (SIZE, 8BITMIME) and the signature comes first.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use world::Workers;
 
 use super::keys::Keys;
 use super::limits::PIECE_OCTETS;
+use crate::masquerade::Mask;
 
 /// A message that can be sent.
 #[derive(Debug)]
@@ -31,7 +33,13 @@ pub(super) struct Letter {
 #[derive(Debug)]
 enum Body {
     Whole(Bytes),
-    Stored(ContentId),
+    Stored {
+        /// What stands instead of the first octets.
+        first: Bytes,
+        id: ContentId,
+        /// How many of them.
+        instead_of: u64,
+    },
 }
 
 /// A piece of a letter.
@@ -53,27 +61,33 @@ pub(super) struct Signing<'a> {
 }
 
 impl Letter {
-    /// Reads what is needed, and signs it if `signing` is there and the author's domain has keys.
+    /// Reads what is needed, hides what the mask hides, and signs it if `signing` is there and the author's domain has keys.
     pub(super) async fn read(
         store: &Store,
         entry: &QueueEntry,
+        mask: Option<Mask<'_>>,
         signing: Option<Signing<'_>>,
     ) -> Result<Self, Error> {
         let ContentRef::Known(id) = entry.content else {
             return Err(Error::Corrupt(format!("the content of {}", entry.queue_id)));
         };
-        let first = store.read_content(id, 0, PIECE_OCTETS).await?;
+        let stored = store.read_content(id, 0, PIECE_OCTETS).await?;
+        let first = masked(mask, &stored);
         let identities = match &signing {
             Some(signing) => signing.keys.of_author(&first).await?,
             None => None,
         };
         let mut reading = Reading::new(entry, identities.is_some());
-        reading.take(&first);
-        let body = if first.len() < PIECE_OCTETS {
+        reading.octets = stored.len() as u64;
+        reading.look(&first);
+        let body = if stored.len() < PIECE_OCTETS {
             Body::Whole(first)
         } else {
             reading.rest(store, id).await?;
-            Body::Stored(id)
+            // What was not changed need not be kept.
+            let changed = first != stored;
+            let instead_of = if changed { stored.len() as u64 } else { 0 };
+            Body::Stored { first: if changed { first } else { Bytes::new() }, id, instead_of }
         };
         let (signature, told) = match (reading.signer.take(), identities, signing) {
             (Some(signer), Some(identities), Some(signing)) => {
@@ -109,7 +123,13 @@ impl Letter {
                 let from = usize::try_from(offset - head).unwrap_or(usize::MAX).min(body.len());
                 Piece::Now(body.slice(from..), true)
             }
-            Body::Stored(id) => Piece::At(*id, offset - head),
+            Body::Stored { first, id, instead_of } => {
+                let from = offset - head;
+                match usize::try_from(from).ok().filter(|from| *from < first.len()) {
+                    Some(from) => Piece::Now(first.slice(from..), false),
+                    None => Piece::At(*id, from - first.len() as u64 + instead_of),
+                }
+            }
         }
     }
 
@@ -169,6 +189,14 @@ impl Reading {
             signature.into()
         };
         Letter { head, body, facts, signing: None }
+    }
+}
+
+/// The beginning as others see it.
+fn masked(mask: Option<Mask<'_>>, stored: &Bytes) -> Bytes {
+    match mask.map(|mask| mask.beginning(stored)) {
+        Some(Cow::Owned(seen)) => seen.into(),
+        Some(Cow::Borrowed(_)) | None => stored.clone(),
     }
 }
 

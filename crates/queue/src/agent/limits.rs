@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Recipients of one transaction: every server must take so many (RFC 5321 §4.5.3.1.8).
-pub const RECIPIENTS_MAX: usize = 100;
+/// Recipients of one transaction by LMTP: every server must take so many (RFC 5321 §4.5.3.1.8).
+pub const LMTP_RECIPIENTS_MAX: u32 = 100;
 
 /// So many connections to one set of hosts are made without asking whether those that are there would do. Most hosts take
 /// as many; beyond, a message must have waited, because a busy connection costs less than another.

@@ -15,7 +15,7 @@ use wire::{Decision, Handler};
 use super::job::{Done, Job, Peer, Spoken, Told};
 use super::lane::{Free, Idle, Seat};
 use crate::agent::letter::Piece;
-use crate::agent::limits::{PIECE_OCTETS, RECIPIENTS_MAX};
+use crate::agent::limits::PIECE_OCTETS;
 
 /// The application's side of a connection that we made.
 pub(super) struct Caller {
@@ -176,7 +176,7 @@ impl Desk {
     fn transaction(&self) -> Option<Answer> {
         let mut state = self.state();
         let work = state.work.as_mut()?;
-        work.sent = work.open.drain(..work.open.len().min(RECIPIENTS_MAX)).collect();
+        work.sent = work.open.drain(..work.open.len().min(work.job.errand.recipients_max)).collect();
         let transaction = work.job.errand.transaction(&work.sent);
         Some(Answer::Transaction(Box::new(transaction)))
     }

@@ -22,6 +22,8 @@ pub(super) struct Errand {
     /// Those of the entry, read.
     pub(super) recipients: Vec<Address>,
     pub(super) letter: Letter,
+    /// In one transaction.
+    pub(super) recipients_max: usize,
 }
 
 /// An errand, for some of its recipients.
@@ -106,9 +108,9 @@ pub(super) struct Spoken {
 }
 
 impl Errand {
-    pub(super) fn new(attempt: Attempt, letter: Letter) -> Arc<Self> {
+    pub(super) fn new(attempt: Attempt, letter: Letter, recipients_max: usize) -> Arc<Self> {
         let Attempt { entry, reverse_path, recipients, .. } = attempt;
-        Arc::new(Self { entry, reverse_path, recipients, letter })
+        Arc::new(Self { entry, reverse_path, recipients, letter, recipients_max })
     }
 
     /// The transaction for some of its recipients.

@@ -31,6 +31,15 @@ pub(super) struct Line {
     until: Instant,
 }
 
+/// Which of the ways to a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Leg {
+    /// The only one, or the one that is tried first.
+    First,
+    /// Where there are two: the smart hosts, for what the exchangers were not reached with.
+    Second,
+}
+
 /// There is no line.
 #[derive(Debug)]
 pub(super) struct NoLine {
@@ -46,7 +55,7 @@ pub(super) struct Lines {
     world: World,
     lanes: Lanes,
     /// By number of the profile, because what one finds another does not.
-    known: Mutex<HashMap<(usize, String), Arc<Line>>>,
+    known: Mutex<HashMap<(usize, Leg, String), Arc<Line>>>,
 }
 
 impl Lines {
@@ -58,13 +67,18 @@ impl Lines {
     ///
     /// # Errors
     /// Why there is none, now or for good.
-    pub(super) async fn line(&self, profile: &Profile, destination: &str) -> Result<Arc<Line>, NoLine> {
+    pub(super) async fn line(
+        &self,
+        profile: &Profile,
+        destination: &str,
+        leg: Leg,
+    ) -> Result<Arc<Line>, NoLine> {
         let now = self.world.clock.now();
-        let key = (profile.number, destination.to_owned());
+        let key = (profile.number, leg, destination.to_owned());
         if let Some(line) = self.known().get(&key).filter(|line| line.until > now) {
             return Ok(line.clone());
         }
-        let line = Arc::new(self.find(profile, destination).await?);
+        let line = Arc::new(self.find(profile, destination, leg).await?);
         let mut known = self.known();
         if known.len() >= ROUTES_MAX {
             known.retain(|_, line| line.until > now);
@@ -76,17 +90,22 @@ impl Lines {
     }
 
     /// Forgets a line that led nowhere: the DNS may know better now.
-    pub(super) fn forget(&self, profile: &Profile, destination: &str) {
-        self.known().remove(&(profile.number, destination.to_owned()));
+    pub(super) fn forget(&self, profile: &Profile, destination: &str, leg: Leg) {
+        self.known().remove(&(profile.number, leg, destination.to_owned()));
     }
 
-    async fn find(&self, profile: &Profile, destination: &str) -> Result<Line, NoLine> {
+    async fn find(&self, profile: &Profile, destination: &str, leg: Leg) -> Result<Line, NoLine> {
         let (route, terms, fixed) = match profile.destinations.way(destination) {
             Some(Way::Exchangers(host, terms)) => (self.by_name(profile, &host).await, terms, false),
-            Some(Way::SmartHosts(hosts, terms) | Way::Lmtp(hosts, terms)) => {
-                (self.by_settings(profile, &hosts).await, terms, true)
+            Some(Way::ExchangersFirst((host, terms), _)) if leg == Leg::First => {
+                (self.by_name(profile, &host).await, terms, false)
             }
-            Some(Way::Local) | None => return Err(NoLine::unreadable()),
+            Some(
+                Way::SmartHosts(hosts, terms)
+                | Way::Lmtp(hosts, terms)
+                | Way::ExchangersFirst(_, (hosts, terms)),
+            ) => (self.by_settings(profile, &hosts).await, terms, true),
+            Some(Way::Local | Way::Drop(_)) | None => return Err(NoLine::unreadable()),
         };
         let Route { end, reasons } = route;
         let hops = match end {
@@ -114,7 +133,7 @@ impl Lines {
         route::smart_hosts(hosts).found(&profile.route, &profile.resolver).await
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<(usize, String), Arc<Line>>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<(usize, Leg, String), Arc<Line>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

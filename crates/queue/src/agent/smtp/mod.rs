@@ -30,7 +30,8 @@ use super::keys::Keys;
 use super::letter::{Letter, Signing};
 use super::limits::{IDLE, STALE_MAX};
 use super::{Attempt, Attempted, Cut, Ended, Outcome, Parts};
-use crate::destinations::Terms;
+use crate::destinations::{Terms, Way};
+use crate::masquerade::Mask;
 use crate::properties::{InForce, Profile};
 use crate::runner::gate::Gate;
 use crate::schedule::Routed;
@@ -38,7 +39,7 @@ use connection::Caller;
 use job::{Done, Errand, Job, Peer, Revoked, Ticket, Told};
 use judge::Then;
 use lane::{Given, Seat};
-use line::{Line, Lines, NoLine};
+use line::{Leg, Line, Lines, NoLine};
 use quiet::Quiet;
 use trip::{Onward, Trip};
 
@@ -72,6 +73,8 @@ pub(crate) struct Habits {
     /// At a time, to one site.
     connections_max: usize,
     time_out: Duration,
+    /// While we wait for a reply.
+    silence_max: Duration,
     sources: Vec<IpAddr>,
     dkim: bool,
 }
@@ -79,7 +82,8 @@ pub(crate) struct Habits {
 /// One attempt, with what it holds on its way.
 struct Journey<'a> {
     profile: &'a Profile,
-    line: &'a Line,
+    leg: Leg,
+    line: Arc<Line>,
     errand: Arc<Errand>,
     trip: Trip<'a>,
     cut: Cut,
@@ -114,35 +118,93 @@ impl Courier {
         let entry = attempt.entry.clone();
         let destination = entry.destination.as_str();
         let profile = self.in_force.now().of(&entry.virtual_server).clone();
-        let line = match self.line(&profile, destination, &mut cut).await {
-            Some(Ok(line)) => line,
-            Some(Err(none)) => return Ended::Attempted(self.no_line(&attempt, none)),
+        let (leg, line) = match self.first_line(&profile, destination, &mut cut).await {
+            Some((leg, Ok(line))) => (leg, line),
+            Some((_, Err(none))) => return Ended::Attempted(self.no_line(&attempt, none)),
             None => return Ended::SteppedBack,
         };
         if gate.pass(line.site.clone()).await == Routed::StepBack {
             return Ended::SteppedBack;
         }
         let now = self.world.clock.wall();
-        let signs = profile.habits.dkim && line.terms.dialect == Dialect::Smtp;
-        let signing = signs.then_some(Signing { keys: &self.keys, workers: &self.world.workers, now });
         let count = attempt.recipients.len();
         let (peers, reasons) = self.order(&line);
         let mut trip = Trip::new((destination, attempt.number), count, peers, reasons, now);
-        let mut letter = match Letter::read(&self.store, &attempt.entry, signing).await {
-            Ok(letter) => letter,
+        let errand = match self.errand(attempt, &profile, &line.terms).await {
+            Ok((errand, signing)) => {
+                trip.signed(signing, now);
+                errand
+            }
             Err(error) => {
-                let queue_id = attempt.entry.queue_id;
-                tracing::error!(%queue_id, %error, "a message cannot be read");
+                tracing::error!(queue_id = %entry.queue_id, %error, "a message cannot be read");
                 return Ended::Attempted(trip.unread());
             }
         };
-        trip.signed(letter.take_signing(), now);
-        let errand = Errand::new(attempt, letter);
-        let mut journey = Journey { profile: &profile, line: &line, errand, trip, cut };
-        if let Some(seat) = self.by_lane(&mut journey).await {
-            self.by_dialling(&mut journey, destination, seat).await;
+        let mut journey = Journey { profile: &profile, leg, line, errand, trip, cut };
+        self.travel(&mut journey, destination).await;
+        if leg == Leg::First && journey.is_unreached() {
+            self.by_second_line(&mut journey, destination).await;
         }
         journey.end()
+    }
+
+    /// The way that is tried first: where nothing is known of the exchangers now, that is the second.
+    async fn first_line(
+        &self,
+        profile: &Profile,
+        destination: &str,
+        cut: &mut Cut,
+    ) -> Option<(Leg, Result<Arc<Line>, NoLine>)> {
+        let first = self.line(profile, destination, Leg::First, cut).await?;
+        let second = matches!(&first, Err(none) if !none.forever) && has_second(profile, destination);
+        if !second {
+            return Some((Leg::First, first));
+        }
+        Some((Leg::Second, self.line(profile, destination, Leg::Second, cut).await?))
+    }
+
+    /// Whom the exchangers were not reached with, the smart hosts get.
+    async fn by_second_line(&self, journey: &mut Journey<'_>, destination: &str) {
+        if !has_second(journey.profile, destination) {
+            return;
+        }
+        let mut cut = journey.cut.clone();
+        let line = self.line(journey.profile, destination, Leg::Second, &mut cut).await;
+        let Some(Ok(line)) = line else { return };
+        let (peers, mut reasons) = self.order(&line);
+        reasons.insert(0, "the exchangers could not be reached, so the smart hosts are tried".to_owned());
+        journey.trip.go_on(peers, reasons, self.world.clock.wall());
+        (journey.leg, journey.line) = (Leg::Second, line);
+        self.travel(journey, destination).await;
+    }
+
+    async fn travel(&self, journey: &mut Journey<'_>, destination: &str) {
+        if let Some(seat) = self.by_lane(journey).await {
+            self.by_dialling(journey, destination, seat).await;
+        }
+    }
+
+    /// The message as these terms want it, and what the story is told of its signatures.
+    async fn errand(
+        &self,
+        mut attempt: Attempt,
+        profile: &Profile,
+        terms: &Terms,
+    ) -> Result<(Arc<Errand>, Option<policy::What>), store::Error> {
+        let now = self.world.clock.wall();
+        let signs = profile.habits.dkim && terms.dialect == Dialect::Smtp;
+        let signing = signs.then_some(Signing { keys: &self.keys, workers: &self.world.workers, now });
+        let ours = match terms.masquerade {
+            Some(_) => self.keys.domains(&profile.destinations).await?,
+            None => Vec::new(),
+        };
+        let mask = terms.masquerade.as_ref().map(|masquerade| Mask { masquerade, ours: &ours });
+        if let Some(mask) = &mask {
+            attempt.reverse_path = mask.reverse_path(attempt.reverse_path);
+        }
+        let mut letter = Letter::read(&self.store, &attempt.entry, mask, signing).await?;
+        let told = letter.take_signing();
+        Ok((Errand::new(attempt, letter, terms.recipients_max), told))
     }
 
     /// The way; none if the server stops before it is found.
@@ -150,9 +212,10 @@ impl Courier {
         &self,
         profile: &Profile,
         destination: &str,
+        leg: Leg,
         cut: &mut Cut,
     ) -> Option<Result<Arc<Line>, NoLine>> {
-        let mut line = pin!(self.lines.line(profile, destination));
+        let mut line = pin!(self.lines.line(profile, destination, leg));
         tokio::select! {
             biased;
             line = &mut line => return Some(line),
@@ -222,7 +285,7 @@ impl Courier {
             self.one_host(journey, &peer, &mut seat).await;
         }
         if !journey.trip.open.is_empty() && !journey.trip.over {
-            self.lines.forget(journey.profile, destination);
+            self.lines.forget(journey.profile, destination, journey.leg);
         }
     }
 
@@ -347,7 +410,17 @@ impl Courier {
     }
 }
 
+/// Whether the smart hosts take what the exchangers are not reached with.
+fn has_second(profile: &Profile, destination: &str) -> bool {
+    matches!(profile.destinations.way(destination), Some(Way::ExchangersFirst(..)))
+}
+
 impl Journey<'_> {
+    /// Whether somebody is left of whom no host has said anything.
+    fn is_unreached(&self) -> bool {
+        !self.trip.over && !self.trip.open.is_empty() && self.trip.open_are_untold()
+    }
+
     /// A job for those who are open.
     fn job(&self) -> (Job, Ticket) {
         Job::new(self.errand.clone(), self.trip.open.clone())
@@ -381,6 +454,7 @@ impl Habits {
             messages_max: most(delivery.connections.messages),
             connections_max: most(delivery.connections.per_destination),
             time_out: delivery.connections.time_out.duration(),
+            silence_max: delivery.connections.idle_time_out.duration(),
             sources: delivery.source_addresses.clone(),
             dkim: delivery.dkim,
         }
@@ -409,7 +483,9 @@ impl Habits {
             // The password stays on this machine, or the settings say that TLS is not wanted there.
             sign_in_without_tls: terms.tls == OutboundTls::Off || peer.address.ip().is_loopback(),
             messages_max: self.messages_max,
+            greeting: terms.greeting,
             idle: IDLE,
+            silence_max: self.silence_max,
         }
     }
 }

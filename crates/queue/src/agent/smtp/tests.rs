@@ -887,8 +887,8 @@ async fn connections_leave_from_the_address_that_the_settings_name() {
 
 async fn job(scene: &Scene) -> (Job, Ticket) {
     let attempt = scene.message("example.net", &["bob@example.net"]).await;
-    let letter = Letter::read(&scene.store, &attempt.entry, None).await.unwrap();
-    Job::new(Errand::new(attempt, letter), vec![0])
+    let letter = Letter::read(&scene.store, &attempt.entry, None, None).await.unwrap();
+    Job::new(Errand::new(attempt, letter, 100), vec![0])
 }
 
 #[tokio::test(start_paused = true)]

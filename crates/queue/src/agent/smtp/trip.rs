@@ -130,6 +130,20 @@ impl<'a> Trip<'a> {
         }
     }
 
+    /// Whether no host has said anything of those who are open.
+    pub(super) fn open_are_untold(&self) -> bool {
+        self.open.iter().all(|place| self.outcomes[*place].is_none())
+    }
+
+    /// Other hosts are tried for those who are open.
+    pub(super) fn go_on(&mut self, peers: Vec<Arc<Peer>>, reasons: Vec<String>, at: Timestamp) {
+        let hops = peers.iter().map(|peer| peer.shown()).collect();
+        let what = What::Route { destination: self.destination.to_owned(), hops, reasons };
+        self.hops.push(Hop { at, what, because: Vec::new() });
+        self.peers = peers.into();
+        self.trouble = None;
+    }
+
     /// Whether nobody has an outcome yet.
     pub(super) fn has_told_nothing(&self) -> bool {
         self.outcomes.iter().all(Option::is_none)
