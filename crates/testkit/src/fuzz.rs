@@ -65,6 +65,7 @@ pub const TARGETS: &[Target] = &[
     Target::new("dkim-signature", parsers::dkim_signature, seeds::signed_mail),
     Target::new("dkim-key", parsers::dkim_key, seeds::dkim_keys),
     Target::new("settings", parsers::settings, seeds::settings),
+    Target::new("proxy-protocol", parsers::proxy_protocol, seeds::proxy_headers),
     Target::new("smtp", servers::smtp, seeds::smtp),
     Target::new("smtp-transaction", servers::smtp_transaction, seeds::smtp),
     Target::new("smtp-content", servers::smtp_content, seeds::mail),

@@ -290,3 +290,26 @@ pub fn settings(data: &[u8]) {
     }
     settings::files(text);
 }
+
+/// PROXY headers: what is read does not depend on what follows, and no octet after the header is taken.
+pub fn proxy_protocol(data: &[u8]) {
+    use wire::proxy_protocol::{Progress, parse};
+    let mut have = 0;
+    loop {
+        match parse(&data[..have]) {
+            Ok(Progress::Done(_)) => {
+                let cut = have.checked_sub(1).map(|cut| parse(&data[..cut]));
+                assert!(matches!(cut, Some(Ok(Progress::More(1)))), "{cut:?}");
+                return;
+            }
+            Ok(Progress::More(missing)) => {
+                assert!(missing > 0);
+                have += missing;
+                if have > data.len() {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}

@@ -23,7 +23,7 @@ fn dialogues(protocol: Protocol) -> Vec<Vec<u8>> {
             match &step.act {
                 Act::Send(pattern) => dialogue.extend(pattern.fill(&Bindings::new())),
                 Act::SendMany(count, text) => dialogue.extend(text.repeat((*count).min(10))),
-                Act::Tls => dialogue.extend([super::servers::EVENT, 0]),
+                Act::Tls(_) => dialogue.extend([super::servers::EVENT, 0]),
                 Act::Wait(_) => dialogue.extend([super::servers::EVENT, 2]),
                 _ => {}
             }
@@ -181,4 +181,18 @@ pub fn dkim_keys() -> Vec<Vec<u8>> {
 /// Settings texts.
 pub fn settings() -> Vec<Vec<u8>> {
     vec![settings::DEFAULT_TEXT.into()]
+}
+
+/// PROXY headers of both versions.
+pub fn proxy_headers() -> Vec<Vec<u8>> {
+    let binary = |rest: &[u8]| [&b"\r\n\r\n\0\r\nQUIT\n"[..], rest].concat();
+    vec![
+        b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 25\r\nEHLO".to_vec(),
+        b"PROXY TCP6 2001:db8::7 2001:db8::1 1 65535\r\n".to_vec(),
+        b"PROXY UNKNOWN whatever\r\n".to_vec(),
+        binary(b"\x20\x00\x00\x00"),
+        binary(b"\x21\x11\x00\x13\xC0\x00\x02\x07\xC0\x00\x02\x01\xDC\x04\x00\x19\x02\x00\x04mail"),
+        binary(&[&b"\x21\x21\x00\x24"[..], &[0x20; 36]].concat()),
+        binary(&[&b"\x21\x31\x00\xD8"[..], &[0; 216]].concat()),
+    ]
 }
