@@ -13,7 +13,7 @@ pub(crate) use delivery::{
 };
 pub(crate) use inherit::Inherit;
 pub(crate) use properties::{RawConnectionControl, RawKeywords, RawProperties, RawProtocolLog};
-pub(crate) use server::{RawBinding, RawServer, RawWhen, virtual_servers};
+pub(crate) use server::{RawBinding, RawServer, RawWhen, WHEN, virtual_servers};
 pub(crate) use system::{RawAcme, RawBackPressure, RawFetch, RawOAuth, RawPickup, RawSignIn, RawSystem};
 
 use crate::keys::Section;

@@ -14,7 +14,7 @@ use toml_edit::Document;
 use crate::limits::{MISTAKES_MAX, TEXT_OCTETS_MAX};
 use crate::mistake::Mistake;
 use crate::named_file::NamedFile;
-use crate::raw::{self, Raw};
+use crate::raw::{self, Raw, WHEN};
 use crate::read::{Found, Reader, Scope};
 use crate::resolved::{Journal, Log, Settings, VirtualServer};
 use crate::values::{LogFormat, LogLevel, Networks, Size, TimeSpan, Wrong};
@@ -121,11 +121,16 @@ fn all(reader: &mut Reader<'_>, raw: Raw) -> Settings {
     }
 }
 
-/// Notes a mistake in a value that a table has itself or inherits.
+/// Notes a mistake in a value that a table has itself or inherits. What a `when` inherits has been told of its virtual
+/// server already.
 fn mistaken_at<T>(reader: &mut Reader<'_>, place: &str, found: &Found<T>, problem: &str) {
     if found.place == place {
-        reader.mistaken(found, problem);
-    } else {
+        return reader.mistaken(found, problem);
+    }
+    let is_same = |mistake: &Mistake| {
+        (mistake.line, mistake.key.as_str()) == (found.line, found.key) && mistake.message.contains(problem)
+    };
+    if !(place.ends_with(WHEN) && reader.mistakes.iter().any(is_same)) {
         reader.mistaken(found, &format!("{problem}; {place} inherits it"));
     }
 }

@@ -51,6 +51,19 @@ inherited! {
     }
 }
 
+/// `delivery` of a virtual server, if it has one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OwnDelivery(pub(crate) Option<RawDelivery>);
+
+impl Inherit for OwnDelivery {
+    fn or_of(self, others: &Self) -> Self {
+        match (self.0, &others.0) {
+            (Some(own), Some(others)) => Self(Some(own.or_of(others))),
+            (own, others) => Self(own.or_else(|| others.clone())),
+        }
+    }
+}
+
 /// Where mail goes and how: `[delivery]`, `[[remote-domain]]`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RawNext {
@@ -109,13 +122,15 @@ pub(super) fn delivery(reader: &mut Reader<'_>, top: &Scope<'_>) -> RawDelivery 
 }
 
 /// Reads `delivery` of a virtual server, or of `[defaults]`.
-pub(super) fn of_virtual_server(reader: &mut Reader<'_>, server: &Scope<'_>) -> Option<RawDelivery> {
-    let scope = reader.subtable(server, "delivery", Section::Delivery)?;
+pub(super) fn of_virtual_server(reader: &mut Reader<'_>, server: &Scope<'_>) -> OwnDelivery {
+    let Some(scope) = reader.subtable(server, "delivery", Section::Delivery) else {
+        return OwnDelivery(None);
+    };
     for key in scope.keys().into_iter().filter(|key| OF_ALL_MAIL.contains(key)) {
         let problem = format!("{key} is for all mail: it stands in [delivery] itself");
         reader.mistake(reader.line_of_key(&scope, key), &scope.place, key, Wrong::new(problem));
     }
-    Some(keys(reader, &scope, scope.place.clone()))
+    OwnDelivery(Some(keys(reader, &scope, scope.place.clone())))
 }
 
 /// What the program has once, whatever mail leaves.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mail::{Address, Domain};
 
-use super::delivery::{self, RawDelivery};
+use super::delivery::{self, OwnDelivery};
 use super::inherit::{Inherit, inherited};
 use crate::keys::Section;
 use crate::named_file::FileKind;
@@ -49,7 +49,7 @@ inherited! {
         xforward: Option<Vec<Found<Network>>>,
         magic_recipients: Option<Found<Switch>>,
         protocol_log: RawProtocolLog,
-        delivery: Option<RawDelivery>,
+        delivery: OwnDelivery,
         copy_to: Option<Found<Address>>,
     }
 

@@ -74,9 +74,12 @@ fn virtual_server(reader: &mut Reader<'_>, mut scope: Scope<'_>) -> Option<RawSe
     })
 }
 
+/// What follows the virtual server where mistakes name a `when`.
+pub(crate) const WHEN: &str = " when";
+
 /// Reads `[[virtual-server.when]]`.
 fn whens(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Vec<RawWhen> {
-    let place = format!("{} when", scope.place);
+    let place = format!("{}{WHEN}", scope.place);
     let scopes = reader.tables(scope, "when", &place).unwrap_or_default();
     scopes.iter().map(|scope| when(reader, scope)).collect()
 }

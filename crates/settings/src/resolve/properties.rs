@@ -87,7 +87,7 @@ fn with_properties(
     top: &Top<'_>,
 ) -> VirtualServer {
     let Named { name, protocol, bindings, state, operators } = named;
-    let delivery = top.delivery.of(reader, properties.delivery.as_ref());
+    let delivery = top.delivery.of(reader, properties.delivery.0.as_ref());
     VirtualServer {
         name,
         protocol,
