@@ -15,6 +15,7 @@ use stage::binary::BinaryServer;
 use stage::memory::MemoryStage;
 use stage::place::{Place, has_options_of_tests};
 use testkit::files::{self, File};
+use testkit::transcript::Act;
 use testkit::{Cut, Played, Stage, Transcript, play};
 
 /// Places where a transcript is cut here, beside every one of them at once.
@@ -34,8 +35,7 @@ fn trials(file: &Arc<File>) -> Vec<Trial> {
         let file = file.clone();
         Trial::test(format!("{kind}/{}", file.name), move || test(&file))
     };
-    // A mailbox that takes no more is something that only the application of `testkit` has.
-    if file.transcript.as_ref().is_ok_and(|it| it.fixture.options.contains_key("full-mailbox")) {
+    if file.transcript.as_ref().is_ok_and(needs_the_application_of_testkit) {
         return Vec::new();
     }
     let mut trials = vec![trial("memory", in_memory), trial("cut", cut)];
@@ -46,6 +46,13 @@ fn trials(file: &Arc<File>) -> Vec<Trial> {
         trials.push(trial("binary", on_the_binary));
     }
     trials
+}
+
+/// A mailbox that takes no more, an issuer of tokens and clients' certificates are something that only it has.
+fn needs_the_application_of_testkit(transcript: &Transcript) -> bool {
+    let fixture = &transcript.fixture;
+    let presents = transcript.steps.iter().any(|step| matches!(step.act, Act::Tls(Some(_))));
+    fixture.options.contains_key("full-mailbox") || !fixture.tokens.is_empty() || presents
 }
 
 fn transcript(file: &File) -> Result<&Transcript, Failed> {

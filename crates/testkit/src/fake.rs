@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{Address, Domain, ForwardPath, Host, LocalPart, MailboxPath, Reply, Uid};
-use protocol::sasl::{Ask, Credentials, Proved, SignIn, Told};
+use protocol::sasl::{Ask, Challenged, Credentials, Discovery, Proved, SignIn, Told};
 use protocol::{Session, imap, pop3, smtp};
 
+use crate::cram;
 use crate::files;
 use crate::scram;
 use crate::transcript::{Check, Fixture};
@@ -64,6 +65,8 @@ impl Side<imap::ServerSession> for ImapSide {
 pub struct Fake {
     accounts: BTreeMap<Address, Account>,
     aliases: BTreeMap<Address, Address>,
+    /// Bearer tokens, and whose they are.
+    tokens: BTreeMap<String, String>,
     /// The first is the one that a local part alone belongs to.
     domains: Vec<Domain>,
     messages: u64,
@@ -89,7 +92,7 @@ const ALIAS_STEPS_MAX: usize = 8;
 impl Fake {
     /// What a fixture gives. The error names the line's content that cannot be.
     pub fn new(fixture: &Fixture) -> Result<Self, String> {
-        let mut fake = Self::default();
+        let mut fake = Self { tokens: fixture.tokens.iter().cloned().collect(), ..Self::default() };
         for (address, password) in &fixture.accounts {
             let address = fake.ours(address)?;
             fake.accounts.insert(address, Account::new(password.clone()));
@@ -144,7 +147,30 @@ impl Fake {
                 ))
             }
             Ask::Proved(Proved { login, authorization, .. }) => self.proved(login, authorization).into(),
-            Ask::Token(_) | Ask::Certificate(_) | Ask::Challenged(_) => SignIn::Refused.into(),
+            Ask::Token(token) => self.token(&token.token.0, &token.authorization),
+            Ask::Certificate(shown) if shown.verified => {
+                let email = shown.certificate.names.first();
+                email.map_or(SignIn::Refused, |email| self.proved(email, &shown.authorization)).into()
+            }
+            Ask::Certificate(_) => SignIn::Refused.into(),
+            Ask::Challenged(Challenged { login, challenge, digest }) => {
+                let account = self.login(login).and_then(|address| self.accounts.get(&address));
+                match account.filter(|it| cram::digest(&it.password, challenge) == *digest) {
+                    Some(_) => self.proved(login, "").into(),
+                    None => SignIn::Refused.into(),
+                }
+            }
+        }
+    }
+
+    /// Whoever has a wrong token is told which would be right.
+    fn token(&self, token: &str, authorization: &str) -> Told {
+        match self.tokens.get(token).map(|address| self.proved(address, authorization)) {
+            Some(SignIn::Accepted(address)) => SignIn::Accepted(address).into(),
+            _ => Told::TokenRefused(Discovery {
+                scope: Some("mail".into()),
+                openid_configuration: Some("https://issuer.example/.well-known/openid-configuration".into()),
+            }),
         }
     }
 
@@ -302,7 +328,7 @@ impl SmtpSide {
     fn release(&self, whose: &smtp::Etrn) -> Reply {
         let (is_held, name) = match whose {
             smtp::Etrn::Domain(domain) => (self.extras.held.contains(domain), domain.to_string()),
-            smtp::Etrn::Below(domain) => (self.extras.held.contains(domain), format!("@{domain}")),
+            smtp::Etrn::Below(domain) => (false, format!("@{domain}")),
             smtp::Etrn::Queue(name) => (false, format!("#{name}")),
         };
         match is_held {

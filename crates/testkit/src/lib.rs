@@ -7,6 +7,7 @@
 //! [`dns`] is a name server to ask, [`peer`] a next hop to deliver to.
 
 pub mod binary_stage;
+pub mod cram;
 pub mod dns;
 pub mod fake;
 pub mod files;

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::cram;
 use crate::scram::{self, Proof};
-use crate::transcript::{Act, Bindings, Check, Pattern, Protocol, Prove, Side, Step, Transcript};
+use crate::transcript::{Act, Bindings, Check, Digest, Pattern, Protocol, Prove, Side, Step, Transcript};
 
 mod deflated;
 mod report;
@@ -20,6 +21,10 @@ pub use report::{Dialogue, Failure};
 pub trait Stage {
     /// Opens a connection; `tls`: with TLS from its first byte.
     fn open(&mut self, client: usize, protocol: Protocol, tls: bool) -> Result<(), String>;
+    /// The handshakes of this client are made with a certificate for this email, which is good here.
+    fn present(&mut self, _client: usize, _email: &str) -> Result<(), String> {
+        Err("no client has a certificate here".into())
+    }
     /// Sends bytes. Sending to a server that has closed is no error: the transcript says what is to be seen.
     fn send(&mut self, client: usize, bytes: &[u8]) -> Result<(), String>;
     /// What has arrived since the last call, as far as `patience` reaches.
@@ -218,9 +223,18 @@ impl Player<'_> {
             return Ok(());
         }
         let protocol = self.transcript.fixture.clients.get(&step.client).copied().unwrap_or(self.protocol);
-        let opened = self.stage.open(step.client, protocol, step.act == Act::Tls);
+        let presented = self.present(step);
+        self.done(step, presented)?;
+        let opened = self.stage.open(step.client, protocol, matches!(step.act, Act::Tls(_)));
         self.clients.insert(step.client, Client::default());
         self.done(step, opened)
+    }
+
+    fn present(&mut self, step: &Step) -> Result<(), String> {
+        match &step.act {
+            Act::Tls(Some(email)) => self.stage.present(step.client, email),
+            _ => Ok(()),
+        }
     }
 
     fn step(&mut self, step: &Step) -> Played1 {
@@ -237,10 +251,11 @@ impl Player<'_> {
             _ => self.dialogue.note(step.client, &step.text),
         }
         let done = match &step.act {
-            Act::Tls if first => Ok(()), // The connection was opened so.
-            Act::Tls => self.stage.start_tls(step.client),
+            Act::Tls(_) if first => Ok(()), // The connection was opened so.
+            Act::Tls(_) => self.present(step).and_then(|()| self.stage.start_tls(step.client)),
             Act::TlsCut => self.stage.end_tls(step.client),
             Act::Prove(prove) => self.prove(prove),
+            Act::Answer(digest) => self.answer(digest),
             Act::Deflate => {
                 self.deflate(step);
                 Ok(())
@@ -264,6 +279,14 @@ impl Player<'_> {
         // The same names serve for each exchange of a transcript.
         self.bindings.insert("proof".into(), last);
         self.bindings.insert("signature".into(), signature);
+        Ok(())
+    }
+
+    fn answer(&mut self, digest: &Digest) -> Result<(), String> {
+        let Digest { login, password, challenge } = digest;
+        let challenge = self.bindings.get(challenge).ok_or("the challenge is not bound")?;
+        let answer = cram::answer(login, password, challenge)?;
+        self.bindings.insert("proof".into(), answer);
         Ok(())
     }
 

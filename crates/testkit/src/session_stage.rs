@@ -20,6 +20,8 @@ pub struct SessionStage {
     fixture: Fixture,
     now: Instant,
     connections: BTreeMap<usize, Box<dyn Connection>>,
+    /// The emails of clients' certificates.
+    presented: BTreeMap<usize, String>,
 }
 
 impl SessionStage {
@@ -27,7 +29,13 @@ impl SessionStage {
     #[expect(clippy::disallowed_methods, reason = "where virtual time begins; it is never read again")]
     pub fn new(fixture: &Fixture) -> Result<Self, String> {
         let fake = Rc::new(RefCell::new(Fake::new(fixture)?));
-        Ok(Self { fake, fixture: fixture.clone(), now: Instant::now(), connections: BTreeMap::new() })
+        Ok(Self {
+            fake,
+            fixture: fixture.clone(),
+            now: Instant::now(),
+            connections: BTreeMap::new(),
+            presented: BTreeMap::new(),
+        })
     }
 
     /// Tells every connection what the last event changed for it.
@@ -44,8 +52,19 @@ impl SessionStage {
 impl Stage for SessionStage {
     fn open(&mut self, client: usize, protocol: Protocol, tls: bool) -> Result<(), String> {
         let mut connection = connect::connect(protocol, &self.fixture, &self.fake, self.now)?;
+        if let Some(email) = self.presented.get(&client) {
+            connection.present(email);
+        }
         connection.begin(self.now, tls)?;
         self.connections.insert(client, connection);
+        Ok(())
+    }
+
+    fn present(&mut self, client: usize, email: &str) -> Result<(), String> {
+        self.presented.insert(client, email.to_owned());
+        if let Some(connection) = self.connections.get_mut(&client) {
+            connection.present(email);
+        }
         Ok(())
     }
 

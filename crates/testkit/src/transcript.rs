@@ -65,13 +65,16 @@ pub enum Act {
     ExpectSilence,
     /// `S: <closed>` the server has closed.
     ExpectClosed,
-    /// `tls` a handshake; as the first step of a client, TLS from the first byte.
-    Tls,
+    /// `tls` a handshake; as the first step of a client, TLS from the first byte. With a name, the client shows a
+    /// certificate for this email.
+    Tls(Option<String>),
     /// `tls cut` TLS is ended by the client, which goes on in clear text.
     TlsCut,
     /// `scram HASH PASSWORD FIRST $challenge` what a client of SCRAM says to that challenge is `$proof` from here on, and what
     /// it then expects `$signature`.
     Prove(Prove),
+    /// `cram-md5 LOGIN PASSWORD $challenge` what a client of CRAM-MD5 answers to that challenge is `$proof` from here on.
+    Answer(Digest),
     /// `deflate` from here on what the client sends and gets is compressed.
     Deflate,
     /// `close` and `close write`.
@@ -94,6 +97,17 @@ pub struct Prove {
     /// Its first message, in base64.
     pub first: String,
     /// The variable that holds the server's first message, in base64.
+    pub challenge: String,
+}
+
+/// What a client of CRAM-MD5 knows when it is to answer a challenge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    /// Who it says it is.
+    pub login: String,
+    /// The password.
+    pub password: String,
+    /// The variable that holds the challenge, in base64.
     pub challenge: String,
 }
 
@@ -206,6 +220,9 @@ impl Reader {
     fn in_order(&mut self, client: usize, act: &Act) -> Result<(), String> {
         match act {
             Act::Expect(pattern) => self.bound.extend(pattern.variables().map(String::from)),
+            Act::Answer(_) => {
+                self.bound.insert("proof".to_owned());
+            }
             Act::Prove(_) => self.bound.extend(["proof".to_owned(), "signature".to_owned()]),
             Act::Send(pattern) => {
                 if let Some(name) = pattern.variables().find(|name| !self.bound.contains(*name)) {
@@ -274,14 +291,17 @@ fn parse_act(text: &str) -> Result<Act, String> {
     match words.as_slice() {
         ["..."] => Ok(Act::AnyLines),
         ["S~"] => Ok(Act::ExpectSilence),
-        ["tls"] => Ok(Act::Tls),
+        ["tls"] => Ok(Act::Tls(None)),
         ["tls", "cut"] => Ok(Act::TlsCut),
+        ["tls", email] if email.contains('@') => Ok(Act::Tls(Some(email.to_string()))),
         ["deflate"] => Ok(Act::Deflate),
         ["scram", hash, password, first, challenge] => {
             let (hash, password, first) = (parse_hash(hash)?, password.to_string(), first.to_string());
-            let challenge =
-                challenge.strip_prefix('$').ok_or("`scram` ends with the variable of the challenge")?;
-            Ok(Act::Prove(Prove { hash, password, first, challenge: challenge.to_owned() }))
+            Ok(Act::Prove(Prove { hash, password, first, challenge: variable(challenge)? }))
+        }
+        ["cram-md5", login, password, challenge] => {
+            let (login, password) = (login.to_string(), password.to_string());
+            Ok(Act::Answer(Digest { login, password, challenge: variable(challenge)? }))
         }
         ["close"] => Ok(Act::Close(Side::Both)),
         ["close", "write"] => Ok(Act::Close(Side::Write)),
@@ -296,6 +316,11 @@ fn parse_act(text: &str) -> Result<Act, String> {
 fn after_mark<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
     let rest = text.strip_prefix(mark)?;
     if rest.is_empty() || rest.starts_with('\\') { Some(rest) } else { rest.strip_prefix(' ') }
+}
+
+fn variable(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix('$').ok_or("this line ends with the variable of the challenge")?;
+    Ok(name.to_owned())
 }
 
 fn parse_hash(text: &str) -> Result<ScramHash, String> {

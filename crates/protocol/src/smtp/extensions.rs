@@ -55,7 +55,10 @@ const EXTENSIONS: &[Extension] = &[
     // RFC 4954 §3
     Extension {
         keyword: "AUTH",
-        offered: |config, hello| !config.auth.is_empty() && password_may_be_shown(config, hello),
+        offered: |config, hello| {
+            let possible = config.auth.over(hello.tls.as_ref());
+            !possible.is_empty() && password_may_be_shown(config, hello)
+        },
         parameter: |config, hello| {
             let offered = config.auth.over(hello.tls.as_ref());
             Some(offered.mechanisms().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(" "))

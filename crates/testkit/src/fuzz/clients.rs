@@ -9,8 +9,8 @@ use mail::{ForwardPath, Host, MessageParameters, RecipientParameters, ReversePat
 use protocol::sasl::Password;
 use protocol::smtp::Dialect;
 use protocol::smtp::client::{
-    Answer, ClientSession, ContentFacts, Greeting, Outcome, Policy, Question, Recipient, Report, SignInAs, Tls,
-    Transaction,
+    Answer, ClientSession, ContentFacts, Greeting, Outcome, Policy, Question, Recipient, Report, SignInAs,
+    Tls, Transaction,
 };
 use protocol::{End, Session as _, Step, TlsFacts, Upgrade};
 

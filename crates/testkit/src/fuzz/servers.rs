@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use protocol::sasl::MECHANISMS;
+
 use super::cut::Cut;
 use crate::play::{Arrived, Patience, Stage as _};
 use crate::session_stage::SessionStage;
@@ -71,12 +73,16 @@ pub fn submission(data: &[u8]) {
 /// One SASL exchange; the first octet says by which mechanism.
 pub fn sasl(data: &[u8]) {
     let Some((&choice, lines)) = data.split_first() else { return };
-    let prelude: &[u8] = match choice % 6 {
+    let prelude: &[u8] = match choice % 10 {
         0 => b"EHLO c.example\r\nAUTH PLAIN ",
         1 => b"EHLO c.example\r\nAUTH LOGIN ",
         2 => b"EHLO c.example\r\nAUTH SCRAM-SHA-1 ",
         3 => b"EHLO c.example\r\nAUTH SCRAM-SHA-256 ",
         4 => b"EHLO c.example\r\nAUTH SCRAM-SHA-256-PLUS ",
+        6 => b"EHLO c.example\r\nAUTH CRAM-MD5\r\n",
+        7 => b"EHLO c.example\r\nAUTH OAUTHBEARER ",
+        8 => b"EHLO c.example\r\nAUTH XOAUTH2 ",
+        9 => b"EHLO c.example\r\nAUTH EXTERNAL ",
         _ => b"EHLO c.example\r\nAUTH ",
     };
     let scene = Scene { prelude, tls: true, around: (b"", b"\r\n*\r\n"), ..Scene::new(Protocol::Submission) };
@@ -206,6 +212,7 @@ fn acts(data: &[u8]) -> Vec<Act<'_>> {
 
 fn fixture() -> Fixture {
     let pair = |left: &str, right: &str| (left.to_owned(), right.to_owned());
+    let mechanisms: Vec<&str> = MECHANISMS.iter().map(|mechanism| mechanism.name()).collect();
     Fixture {
         accounts: vec![pair("bob@example.org", "secret"), pair("eve@example.org", "secret")],
         mail: vec![
@@ -213,7 +220,8 @@ fn fixture() -> Fixture {
             pair("bob@example.org", "imap-parts.eml"),
             pair("bob@example.org", "dots.eml"),
         ],
-        options: [pair("message-size-limit", "20000")].into(),
+        tokens: vec![pair("t", "bob@example.org")],
+        options: [pair("message-size-limit", "20000"), pair("mechanisms", &mechanisms.join(","))].into(),
         ..Fixture::default()
     }
 }
@@ -225,6 +233,7 @@ fn played(scene: &Scene, acts: &[Act<'_>], cut: Cut) -> (Vec<Vec<u8>>, bool) {
     let clients = 1..=scene.clients;
     let mut client = 1;
     for client in clients.clone() {
+        must(stage.present(client, "bob@example.org"));
         must(stage.open(client, scene.protocol, scene.tls));
         send(&mut stage, client, scene.prelude, Cut::Lines);
     }

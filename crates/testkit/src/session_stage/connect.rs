@@ -62,7 +62,7 @@ pub(super) fn connect(
 struct Options {
     tls_required: bool,
     tls_offered: bool,
-    auth: bool,
+    auth: Offer,
     auth_without_tls: bool,
     auth_required: bool,
     message_size_max: u64,
@@ -79,7 +79,7 @@ struct Options {
     held: Vec<Domain>,
 }
 
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "tls",
     "authentication",
     "authentication-without-tls",
@@ -97,6 +97,7 @@ const KNOWN: [&str; 17] = [
     "xclient",
     "xforward",
     "hold-until-etrn",
+    "mechanisms",
 ];
 
 impl Options {
@@ -112,7 +113,7 @@ impl Options {
         Ok(Self {
             tls_required: tls == "required",
             tls_offered: tls != "off",
-            auth: switch(given, "authentication", true)?,
+            auth: if switch(given, "authentication", true)? { offer(given) } else { Offer::NONE },
             auth_without_tls: switch(given, "authentication-without-tls", false)?,
             auth_required: switch(given, "authentication-required", protocol == Protocol::Submission)?,
             message_size_max: number(given, "message-size-limit", 50 << 20)?,
@@ -141,7 +142,7 @@ impl Options {
             timeout: Duration::from_secs(300),
             starttls: self.tls_offered,
             tls_required: self.tls_required,
-            auth: if self.auth { Offer::USUAL } else { Offer::NONE },
+            auth: self.auth,
             auth_without_tls: self.auth_without_tls,
             auth_required: self.auth_required,
             messages_max: self.messages_max,
@@ -194,7 +195,7 @@ impl Options {
             timeout_before_sign_in: Duration::from_secs(60),
             starttls: self.tls_offered,
             auth_without_tls: self.auth_without_tls,
-            auth: if self.auth { Offer::USUAL } else { Offer::NONE },
+            auth: self.auth,
             login_delay: Duration::from_secs(self.login_delay),
             sign_in_failures_max: self.sign_in_failures_max.unwrap_or(MAIL_SIGN_IN_FAILURES_MAX),
         }
@@ -207,11 +208,15 @@ impl Options {
             timeout_before_sign_in: Duration::from_secs(60),
             starttls: self.tls_offered,
             auth_without_tls: self.auth_without_tls,
-            auth: if self.auth { Offer::USUAL } else { Offer::NONE },
+            auth: self.auth,
             sign_in_failures_max: self.sign_in_failures_max.unwrap_or(MAIL_SIGN_IN_FAILURES_MAX),
             append_size_max: self.message_size_max,
         }
     }
+}
+
+fn offer(given: &BTreeMap<String, String>) -> Offer {
+    given.get("mechanisms").map_or(Offer::USUAL, |names| Offer::of(names.split(',')))
 }
 
 fn switch(given: &BTreeMap<String, String>, name: &str, without: bool) -> Result<bool, String> {

@@ -1,8 +1,9 @@
 //! One session, driven by calls: what `wire::drive` is without sockets.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use protocol::{End, Session, Step, TlsFacts, Upgrade};
+use protocol::{ClientCertificate, End, Session, Step, TlsFacts, Upgrade};
 
 use crate::fake::Side;
 
@@ -10,6 +11,8 @@ use crate::fake::Side;
 pub(super) trait Connection {
     /// The client has connected; `tls`: with TLS from the first byte.
     fn begin(&mut self, now: Instant, tls: bool) -> Result<(), String>;
+    /// The client has a certificate for this email.
+    fn present(&mut self, email: &str);
     /// The client has sent this.
     fn receive(&mut self, now: Instant, bytes: &[u8]) -> Result<(), String>;
     /// The client makes a handshake.
@@ -47,6 +50,7 @@ pub(super) struct Link<S, A> {
     output: Vec<u8>,
     /// The session has asked for compression.
     compresses: bool,
+    certificate: Option<Arc<ClientCertificate>>,
     until: Instant,
 }
 
@@ -70,6 +74,7 @@ impl<S: Session, A: Side<S>> Link<S, A> {
             input_ended: false,
             output: Vec::new(),
             compresses: false,
+            certificate: None,
             until: now,
         }
     }
@@ -131,7 +136,8 @@ impl<S: Session, A: Side<S>> Link<S, A> {
             version: "TLS1.3".into(),
             cipher: "TLS_AES_256_GCM_SHA384".into(),
             server_name: Some("mx.example".into()),
-            verified: false,
+            verified: self.certificate.is_some(),
+            certificate: self.certificate.clone(),
             exporter: Some(EXPORTER),
             end_point: None,
         };
@@ -148,6 +154,11 @@ impl<S: Session, A: Side<S>> Connection for Link<S, A> {
             self.secure(now);
         }
         self.pump(now)
+    }
+
+    fn present(&mut self, email: &str) {
+        let names = vec![email.to_owned()];
+        self.certificate = Some(Arc::new(ClientCertificate { names, ..ClientCertificate::default() }));
     }
 
     fn receive(&mut self, now: Instant, bytes: &[u8]) -> Result<(), String> {

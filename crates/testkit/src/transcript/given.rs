@@ -15,6 +15,8 @@ pub struct Fixture {
     pub mail: Vec<(String, String)>,
     /// Properties of the virtual server by name.
     pub options: BTreeMap<String, String>,
+    /// Bearer tokens, and whose they are.
+    pub tokens: Vec<(String, String)>,
     /// What a client speaks, if not what the folder of the transcript says.
     pub clients: BTreeMap<usize, Protocol>,
 }
@@ -63,6 +65,7 @@ impl Fixture {
         match words.as_slice() {
             ["account", address, password] => self.accounts.push(pair(address, password)),
             ["domain", name] => self.domains.push((*name).into()),
+            ["token", token, address] => self.tokens.push(pair(token, address)),
             ["alias", address, target] => self.aliases.push(pair(address, target)),
             ["mail", address, file] => self.mail.push(pair(address, file)),
             ["option", name, value] => {
@@ -72,7 +75,7 @@ impl Fixture {
             _ => {
                 return Err(
                     "`given account ADDRESS PASSWORD`, `given domain NAME`, `given alias ADDRESS TARGET`, \
-                            `given mail ADDRESS FILE`, `given option NAME VALUE` or `given client N PROTOCOL`"
+                            `given mail ADDRESS FILE`, `given token TOKEN ADDRESS`, `given option NAME VALUE` or `given client N PROTOCOL`"
                         .into(),
                 );
             }
