@@ -8,6 +8,7 @@ mod aliases;
 mod dkim;
 mod domains;
 pub mod limits;
+pub mod publication;
 pub mod queue;
 pub mod request;
 pub mod response;
@@ -19,6 +20,6 @@ mod trace;
 
 pub use request::{KeptPasswords, NewPassword, QueueSelection, Request, Secret};
 pub use response::{Refusal, Response};
-pub use running::{ConnectionRow, Down, Running, VirtualServerRow};
+pub use running::{AcmeRow, CertificateRow, ConnectionRow, Down, Running, VirtualServerRow};
 pub use service::Admin;
 pub use store_check::checked;

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod setup;
+
+pub use setup::{Dns, DnsAbout, DnsAction, Doctor, Names, SETTINGS_DEFAULT, Setup};
+
 /// Waxseal, a complete mail server.
 #[derive(Debug, Parser)]
 #[command(name = "waxseal", version, max_term_width = 100, arg_required_else_help = true)]
@@ -23,6 +27,8 @@ Start with:  waxseal try";
 pub enum Command {
     /// Start a whole server on free loopback ports, with sample accounts, and show that mail arrives.
     Try(Try),
+    /// Set a server up: settings, first account, keys; and tell what to publish in the DNS.
+    Setup(Setup),
     /// Run the server.
     Serve(Serve),
     /// Add, list and remove domains whose mail is received here.
@@ -37,8 +43,14 @@ pub enum Command {
     Queue(Queue),
     /// Tell how the server is: what it serves, and how much waits.
     Status(Status),
+    /// Read the files of certificates again, and order at once what could not be ordered.
+    Reload(Status),
     /// Look at a settings text.
     Settings(SettingsCommand),
+    /// Print the DNS records that our domains should have, or compare them with what the DNS says.
+    Dns(Dns),
+    /// Look at everything around the server that can be wrong, and say what mends it.
+    Doctor(Doctor),
     /// Look after the data directory.
     Store(Store),
 }
@@ -54,7 +66,8 @@ pub struct Where {
     pub json: bool,
 }
 
-const DATA_DEFAULT: &str = "/var/lib/waxseal";
+/// Where the data is, if nothing else is said.
+pub(crate) const DATA_DEFAULT: &str = "/var/lib/waxseal";
 
 /// `waxseal try`.
 #[derive(Debug, Args)]
@@ -340,7 +353,7 @@ pub struct Selection {
     pub all: bool,
 }
 
-/// `waxseal status`.
+/// `waxseal status` and `waxseal reload`.
 #[derive(Debug, Args)]
 pub struct Status {
     /// Where and how.

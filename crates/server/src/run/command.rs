@@ -16,6 +16,7 @@ use crate::cli::{
     QueueAction, Selection, Status, Store, StoreAction, Trace, Where,
 };
 use crate::patience::Patience;
+use crate::process::user;
 use crate::serve::{open_store, socket_path};
 
 pub(super) fn run(command: Command) -> Result<ExitCode> {
@@ -42,10 +43,16 @@ fn request(command: Command) -> Result<(Request, Where)> {
         Command::Trace(Trace { what, place }) => (Request::Trace { what }, place),
         Command::Queue(Queue { action }) => queue(action)?,
         Command::Status(Status { place }) => (Request::Status, place),
+        Command::Reload(Status { place }) => (Request::Reload, place),
         Command::Store(Store { action: StoreAction::Check { repair, place } }) => {
             (Request::StoreCheck { repair }, place)
         }
-        Command::Try(_) | Command::Serve(_) | Command::Settings(_) => bail!("this command asks nobody"),
+        Command::Try(_)
+        | Command::Serve(_)
+        | Command::Settings(_)
+        | Command::Setup(_)
+        | Command::Dns(_)
+        | Command::Doctor(_) => bail!("this command asks otherwise"),
     })
 }
 
@@ -101,24 +108,35 @@ fn selection(what: Selection) -> Result<QueueSelection> {
     }
 }
 
-fn ask(request: &Request, place: &Where) -> Result<Answered> {
+/// Asks the running server; where it is down, this process does the work.
+///
+/// # Errors
+/// Neither can be done.
+pub(super) fn ask(request: &Request, place: &Where) -> Result<Answered> {
     if place.data.exists() && !place.data.is_dir() {
         bail!("{} is not a directory; name the data directory with --data DIR", place.data.display());
     }
+    let by_server = || match call(&socket_path(&place.data), request) {
+        Ok(response) => Ok(Some(Answered { response, by_server: true })),
+        Err(CallError::NotRunning) => Ok(None),
+        Err(error) => {
+            Err(error).with_context(|| format!("cannot ask the server of {}", place.data.display()))
+        }
+    };
+    if let Some(answered) = by_server()? {
+        return Ok(answered);
+    }
+    // What root made there, the server could not read.
+    user::leave_root(None, &place.data, user::Keep::Nothing)?;
     let runtime = super::runtime()?;
     let patience = Patience::new(&Clock::Real);
     loop {
-        match call(&socket_path(&place.data), request) {
-            Ok(response) => return Ok(Answered { response, by_server: true }),
-            Err(CallError::NotRunning) => {}
-            Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("cannot ask the server of {}", place.data.display()));
-            }
-        }
         match runtime.block_on(ask_here(request, place)) {
             Err(error) if runtime.block_on(patience.helps(&error)) => {}
             answered => return Ok(Answered { response: answered?, by_server: false }),
+        }
+        if let Some(answered) = by_server()? {
+            return Ok(answered);
         }
     }
 }

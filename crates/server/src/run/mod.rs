@@ -1,9 +1,12 @@
 //! Does what the command line says.
 
 mod command;
+mod dns;
+mod doctor;
 mod password;
 mod serve;
 mod settings;
+mod setup;
 mod show;
 
 use std::process::ExitCode;
@@ -36,12 +39,16 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(arguments) => {
             let settings = serve::settings(&arguments)?;
             serve::log(settings.log.level, settings.log.format);
+            let sockets = serve::settle(&arguments, &settings)?;
             runtime()?.block_on(async {
-                let world = crate::world::real(&settings)?;
+                let world = World { sockets, ..crate::world::real(&settings)? };
                 serve::run(arguments, settings, world).await
             })?;
         }
         Command::Settings(command) => return settings::run(command),
+        Command::Setup(command) => return setup::run(command),
+        Command::Dns(command) => return dns::run(command),
+        Command::Doctor(command) => return doctor::run(command),
         command => return command::run(command),
     }
     Ok(ExitCode::SUCCESS)

@@ -4,9 +4,10 @@ use anyhow::{Context, Result};
 use settings::{LogFormat, LogLevel, Settings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Level;
-use world::World;
+use world::{Sockets, World};
 
 use crate::cli::Serve;
+use crate::process;
 use crate::serve::Server;
 
 /// Runs the server until SIGTERM or SIGINT.
@@ -16,13 +17,28 @@ use crate::serve::Server;
 pub(super) async fn run(arguments: Serve, settings: Settings, world: World) -> Result<()> {
     let stop = Stop::listen()?;
     let server = Server::start(&arguments.data, settings, world).await?;
-    for (protocol, port) in server.ports() {
-        tracing::info!(protocol, port, "listening");
-    }
+    process::notify::ready("mail is taken");
     stop.told().await;
+    process::notify::stopping();
     tracing::info!("stopping");
     server.stop().await;
     Ok(())
+}
+
+/// Gives up what the server does not need of the system, while the process still has one thread; says which sockets it was
+/// given.
+///
+/// # Errors
+/// The user of the settings, or a directory that they name, is in the way.
+pub(super) fn settle(arguments: &Serve, settings: &Settings) -> Result<Sockets> {
+    let sockets = process::sockets::inherited();
+    process::user::leave_root(settings.user.as_deref(), &arguments.data, process::user::Keep::Ports)?;
+    if settings.confinement {
+        let room = process::room::of(settings, arguments.settings.as_deref(), &arguments.data)?;
+        let confined = process::confine::confine(&room);
+        tracing::info!(reach = %confined, "confined");
+    }
+    Ok(Sockets::given(sockets))
 }
 
 /// The settings of a file, or those of a server without a file.
@@ -45,7 +61,8 @@ pub(super) fn settings(arguments: &Serve) -> Result<Settings> {
     })
 }
 
-fn host_name() -> String {
+/// What the machine calls itself.
+pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 

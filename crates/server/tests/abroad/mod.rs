@@ -36,6 +36,11 @@ impl Abroad {
         self.runtime.block_on(peer.listen())
     }
 
+    /// Whom to ask about names.
+    pub(crate) fn resolver(&self) -> SocketAddr {
+        self.dns.address()
+    }
+
     /// The lines of `[delivery]` for a server that lives in this world: everyone else listens on this port.
     pub(crate) fn delivery(&self, port: u16) -> String {
         let dns = self.dns.address();

@@ -269,6 +269,12 @@ impl Client {
         Self { stream: Some(BufReader::new(Transport::Clear(stream))), trust, banner: String::new() }
     }
 
+    /// A client on a connection of the test's own, which believes nobody in TLS.
+    pub(crate) fn plain(stream: TcpStream) -> Self {
+        let nobody = ClientConfig::builder().with_root_certificates(RootCertStore::empty());
+        Self::over(stream, Arc::new(nobody.with_no_client_auth()))
+    }
+
     /// Reads the greeting.
     pub(crate) fn greeted(mut self) -> Self {
         self.banner = self.hear("*");

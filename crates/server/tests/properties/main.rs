@@ -7,3 +7,5 @@
 mod abroad;
 mod harness;
 mod own;
+mod running;
+mod setup;
