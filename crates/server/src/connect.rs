@@ -1,11 +1,14 @@
 //! From an admitted connection to the session and the handler that serve it.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use policy::Service;
 use protocol::sasl::{Offer, Seed};
 use protocol::{imap, lmtp, pop3, smtp};
 use settings::{Protocol, Settings, Tls as TlsPolicy, VirtualServer as VirtualServerSettings};
+use wire::registry::{Limits, Refused};
 use wire::tls::Certificates;
 use wire::{Context, Entry, Stream, Tls, drive};
 
@@ -15,16 +18,26 @@ use crate::protocol_log::ProtocolLog;
 use crate::shared::{Connection, Shared, VirtualServer};
 use crate::smtp::{SmtpHandler, switches};
 
-/// One binding of a virtual server, ready to serve connections.
+/// One binding of a virtual server under one revision of the settings, ready to serve connections. Other settings make
+/// another one; connections that this one serves go on with it.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     shared: Arc<Shared>,
+    settings: Arc<Settings>,
+    properties: Arc<VirtualServerSettings>,
+    tls: TlsPolicy,
+    /// The virtual server as it is for most, then as it is for each of its `when`, in their order.
+    variants: Vec<Variant>,
+    log: Option<ProtocolLog>,
+}
+
+/// A virtual server as it is for some peers.
+#[derive(Debug)]
+struct Variant {
     server: Arc<VirtualServer>,
     tls: Tls,
     /// By [`Liberties::place`].
     sessions: [SessionConfig; 4],
-    settings: Arc<Settings>,
-    log: Option<ProtocolLog>,
 }
 
 /// What a peer may because of its network.
@@ -63,27 +76,49 @@ impl Endpoint {
     pub(crate) fn new(
         shared: Arc<Shared>,
         settings: Arc<Settings>,
-        server: &VirtualServerSettings,
+        properties: Arc<VirtualServerSettings>,
         tls: TlsPolicy,
         certificates: &Arc<Certificates>,
-        log: Option<ProtocolLog>,
     ) -> Self {
-        let sessions = Liberties::ALL.map(|may| session_config(&settings, server, tls, may));
-        let tls = match tls {
-            TlsPolicy::Off => Tls::Off,
-            TlsPolicy::Offered | TlsPolicy::Required => Tls::Offered(certificates.clone()),
-            TlsPolicy::Implicit => Tls::Implicit(certificates.clone()),
-        };
-        let server = Arc::new(VirtualServer {
-            name: server.name.as_str().into(),
-            service: service(server.protocol),
-            relay: server.relay.clone(),
-            message_size_max: server.message_size_limit.0,
-            magic: server.magic_recipients,
-            commands: server.commands,
-            sign_in_interval: server.sign_in_interval.duration(),
-        });
-        Self { shared, server, tls, sessions, settings, log }
+        let all = std::iter::once(&*properties).chain(properties.when.iter().map(|when| &*when.properties));
+        let variants = all.map(|server| Variant::new(&settings, server, tls, certificates)).collect();
+        Self { shared, settings, properties, tls, variants, log: None }
+    }
+
+    /// The same, with what is said written there.
+    pub(crate) fn with_log(self, log: Option<ProtocolLog>) -> Self {
+        Self { log, ..self }
+    }
+
+    /// Whether a peer must say for whom it speaks, in a PROXY header before all else.
+    pub(crate) fn is_proxy(&self, peer: SocketAddr) -> bool {
+        !self.shared.checks.are_made_from(peer) && self.properties.proxy_protocol.contain(peer.ip())
+    }
+
+    /// How many connections are taken from a peer; or what one that may not come in at all is told.
+    pub(crate) fn welcome(&self, peer: SocketAddr) -> Result<Limits, Bytes> {
+        if self.shared.checks.are_made_from(peer) {
+            return Ok(Limits::NONE);
+        }
+        let settings::ConnectionLimits { limit, per_source, .. } = self.properties.connections;
+        let is_trusted = self.settings.trusted_networks.contain(peer.ip());
+        let per_source_max = (!is_trusted).then_some(per_source as usize);
+        Ok(Limits { total_max: limit as usize, per_source_max, ..Limits::NONE })
+    }
+
+    /// What a connection that meets a limit is told.
+    pub(crate) fn refusal(&self, _limit: Refused) -> Bytes {
+        words(self.properties.protocol, self.tls, "4.3.2 too many connections, try again later")
+    }
+
+    /// What a connection is told while the virtual server is paused.
+    pub(crate) fn paused(&self) -> Bytes {
+        words(self.properties.protocol, self.tls, "4.3.2 no new connections are taken now, try again later")
+    }
+
+    /// What is served here.
+    pub(crate) fn properties(&self) -> &Arc<VirtualServerSettings> {
+        &self.properties
     }
 
     /// Serves one connection to its end.
@@ -94,15 +129,16 @@ impl Endpoint {
             auth_without_tls: self.settings.authentication_without_tls.contain(ip),
             verb: self.settings.trusted_networks.contain(ip),
         };
-        let config = &self.sessions[may.place()];
+        let variant = self.variant(ip);
+        let config = &variant.sessions[may.place()];
         let connection = Arc::new(Connection {
             peer: live.peer(),
             trusted: may.verb,
-            relay: self.server.relay_facts(ip),
-            server: self.server.clone(),
+            relay: variant.server.relay_facts(ip),
+            server: variant.server.clone(),
             live,
         });
-        let mut context = Context::new(self.shared.world.clock.clone(), self.tls.clone(), entry);
+        let mut context = Context::new(self.shared.world.clock.clone(), variant.tls.clone(), entry);
         context.tap = self.log.as_ref().map(|log| log.tap(&connection.live));
         let (now, shared, mailboxes) =
             (context.clock.now(), self.shared.clone(), self.shared.mailboxes.clone());
@@ -128,6 +164,50 @@ impl Endpoint {
                     .await;
             }
         }
+    }
+    /// The virtual server as it is for this peer.
+    fn variant(&self, peer: IpAddr) -> &Variant {
+        let chosen = self.properties.for_peer(peer, None);
+        let place = self.properties.when.iter().position(|when| std::ptr::eq(&*when.properties, chosen));
+        &self.variants[place.map_or(0, |place| place + 1)]
+    }
+}
+
+impl Variant {
+    fn new(
+        settings: &Settings,
+        server: &VirtualServerSettings,
+        tls: TlsPolicy,
+        certificates: &Arc<Certificates>,
+    ) -> Self {
+        let sessions = Liberties::ALL.map(|may| session_config(settings, server, tls, may));
+        let tls = match tls {
+            TlsPolicy::Off => Tls::Off,
+            TlsPolicy::Offered | TlsPolicy::Required => Tls::Offered(certificates.clone()),
+            TlsPolicy::Implicit => Tls::Implicit(certificates.clone()),
+        };
+        let server = Arc::new(VirtualServer {
+            name: server.name.as_str().into(),
+            service: service(server.protocol),
+            relay: server.relay.clone(),
+            message_size_max: server.message_size_limit.0,
+            magic: server.magic_recipients,
+            commands: server.commands,
+            sign_in_interval: server.sign_in_interval.duration(),
+        });
+        Self { server, tls, sessions }
+    }
+}
+
+/// A line for a connection that is not served, where a line in clear text can be understood.
+fn words(protocol: Protocol, tls: TlsPolicy, why: &str) -> Bytes {
+    let text = why.split_once(' ').map_or(why, |(_, text)| text);
+    match (tls, protocol) {
+        (TlsPolicy::Implicit, _) => Bytes::new(),
+        // RFC 5321 §3.8: 421 wherever the service is not available.
+        (_, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp) => format!("421 {why}\r\n").into(),
+        (_, Protocol::Pop3) => format!("-ERR [SYS/TEMP] {text}\r\n").into(),
+        (_, Protocol::Imap) => format!("* BYE [UNAVAILABLE] {text}\r\n").into(),
     }
 }
 

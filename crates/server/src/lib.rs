@@ -1,7 +1,11 @@
 //! The program: virtual servers, handlers, wiring, command line.
 
+mod apply;
+mod arrive;
+mod acme;
 pub mod certificate;
 pub mod certificates;
+mod check;
 pub mod cli;
 mod connect;
 mod delivery;
@@ -19,4 +23,6 @@ pub mod serve;
 mod shared;
 mod smtp;
 pub mod trial;
+mod virtual_server;
+mod virtual_servers;
 mod world;

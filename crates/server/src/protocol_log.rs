@@ -36,41 +36,63 @@ use world::{Clock, World};
 use self::file::LogFile;
 use crate::limits::{PROTOCOL_LOG_BATCH_MAX, PROTOCOL_LOG_WAITING_MAX};
 
-/// The protocol logs of this process.
+/// The protocol logs of this process, by virtual server.
 #[derive(Debug, Default)]
-pub(crate) struct ProtocolLogs {
-    logs: BTreeMap<String, ProtocolLog>,
-    writers: Vec<JoinHandle<()>>,
+pub(crate) struct ProtocolLogs(BTreeMap<String, Written>);
+
+/// A log with its writer.
+#[derive(Debug)]
+struct Written {
+    settings: settings::ProtocolLog,
+    log: ProtocolLog,
+    writer: JoinHandle<()>,
 }
 
 impl ProtocolLogs {
-    /// Starts a writer for each virtual server that has a log.
-    pub(crate) fn start(settings: &Settings, world: &World) -> Self {
-        let mut logs = Self::default();
-        for server in &settings.virtual_servers {
-            let Some(log) = &server.protocol_log else { continue };
-            let file = LogFile::new(log.file.clone(), log.size_limit.0, log.keep);
-            let (log, writer) = ProtocolLog::new(file, world);
-            logs.logs.insert(server.name.as_str().to_owned(), log);
-            logs.writers.push(world.workers.spawn(writer.run()));
+    /// Has a writer for each virtual server that has a log. One that is as it was goes on. Another is finished: what
+    /// connections that began with it still say is left out.
+    pub(crate) async fn follow(&mut self, settings: &Settings, world: &World) {
+        let mut former = std::mem::take(&mut self.0);
+        let wanted = |server: &settings::VirtualServer| Some((server.name.clone(), server.protocol_log.clone()?));
+        let wanted: Vec<_> = settings.virtual_servers.iter().filter_map(wanted).collect();
+        for (name, log) in &wanted {
+            if former.get(name).is_some_and(|written| written.settings == *log) {
+                self.0.extend(former.remove_entry(name));
+            }
         }
-        logs
+        // Before others begin: they may write to the same files.
+        finish(former).await;
+        for (name, log) in wanted {
+            self.0.entry(name).or_insert_with(|| Written::start(log, world));
+        }
     }
 
     /// The log of a virtual server, if it has one.
     pub(crate) fn of(&self, virtual_server: &str) -> Option<ProtocolLog> {
-        self.logs.get(virtual_server).cloned()
+        self.0.get(virtual_server).map(|written| written.log.clone())
     }
 
     /// Writes what waits. Lines that come later are left out.
-    pub(crate) async fn finish(self) {
-        for log in self.logs.values() {
-            // A writer that has gone has nothing to write.
-            let _ = log.0.messages.send(Message::Finish).await;
-        }
-        for writer in self.writers {
-            let _ = writer.await;
-        }
+    pub(crate) async fn finish(&mut self) {
+        finish(std::mem::take(&mut self.0)).await;
+    }
+}
+
+impl Written {
+    fn start(settings: settings::ProtocolLog, world: &World) -> Self {
+        let file = LogFile::new(settings.file.clone(), settings.size_limit.0, settings.keep);
+        let (log, writer) = ProtocolLog::new(file, world);
+        Self { settings, log, writer: world.workers.spawn(writer.run()) }
+    }
+}
+
+async fn finish(logs: BTreeMap<String, Written>) {
+    for written in logs.values() {
+        // A writer that has gone has nothing to write.
+        let _ = written.log.0.messages.send(Message::Finish).await;
+    }
+    for written in logs.into_values() {
+        let _ = written.writer.await;
     }
 }
 

@@ -3,40 +3,50 @@
 use std::sync::Arc;
 
 use admin::{ConnectionRow, VirtualServerRow};
-use settings::{Settings, VirtualServer};
-use wire::registry::{ConnectionId, Registry, Row};
+use settings::ServerState;
+use wire::registry::{ConnectionId, Row};
+
+use crate::virtual_servers::{ServiceView, VirtualServers};
 
 /// The live state behind `admin`'s port.
 #[derive(Debug)]
 pub(crate) struct Running {
-    registry: Arc<Registry>,
-    servers: Vec<VirtualServer>,
+    virtual_servers: Arc<VirtualServers>,
 }
 
 impl Running {
-    pub(crate) fn new(registry: Arc<Registry>, settings: &Settings) -> Self {
-        Self { registry, servers: settings.virtual_servers.clone() }
+    pub(crate) fn new(virtual_servers: Arc<VirtualServers>) -> Self {
+        Self { virtual_servers }
     }
 }
 
 impl admin::Running for Running {
     fn virtual_servers(&self) -> Vec<VirtualServerRow> {
-        let row = |server: &VirtualServer| VirtualServerRow {
-            name: server.name.clone(),
-            protocol: server.protocol.name().to_owned(),
-            bindings: server.bindings.iter().map(|binding| binding.address.to_string()).collect(),
-            state: "running".into(),
-            connections: self.registry.list(Some(&server.name)).len(),
+        let registry = &self.virtual_servers.registry;
+        let row = |service: &ServiceView| VirtualServerRow {
+            name: service.name.clone(),
+            protocol: service.protocol.name().to_owned(),
+            bindings: service.doors.iter().map(|door| door.address.to_string()).collect(),
+            state: state(service.state).to_owned(),
+            connections: registry.list(Some(&service.name)).len(),
         };
-        self.servers.iter().map(row).collect()
+        self.virtual_servers.view().services.iter().map(row).collect()
     }
 
     fn connections(&self) -> Vec<ConnectionRow> {
-        self.registry.list(None).into_iter().map(connection).collect()
+        self.virtual_servers.registry.list(None).into_iter().map(connection).collect()
     }
 
     fn terminate(&self, id: u64) -> bool {
-        self.registry.terminate(ConnectionId(id))
+        self.virtual_servers.registry.terminate(ConnectionId(id))
+    }
+}
+
+fn state(state: ServerState) -> &'static str {
+    match state {
+        ServerState::Running => "running",
+        ServerState::Paused => "paused",
+        ServerState::Stopped => "stopped",
     }
 }
 

@@ -7,26 +7,23 @@ use std::sync::Arc;
 
 use admin::Admin;
 use anyhow::{Context, Result};
-use bytes::Bytes;
 use directory::Directory;
 use mail::{QueueId, Timestamp};
 use mailboxes::Mailboxes;
 use queue::Runner;
-use settings::{Binding, Settings, VirtualServer};
+use settings::Settings;
 use store::{OpenError, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wire::registry::{Arrival, Limits, Registry};
-use wire::{Stream, accept};
+use wire::Stream;
 use world::World;
-use world::net::Listener;
 
-use crate::connect::Endpoint;
-use crate::limits::{HOUSEKEEPING_PAUSE, STOP_GRACE};
+use crate::limits::HOUSEKEEPING_PAUSE;
 use crate::patience::Patience;
-use crate::protocol_log::ProtocolLogs;
 use crate::running::Running;
 use crate::shared::Shared;
+use crate::virtual_servers::VirtualServers;
 use crate::{certificates, smtp};
 
 /// A server that is up.
@@ -34,12 +31,9 @@ use crate::{certificates, smtp};
 pub struct Server {
     shared: Arc<Shared>,
     admin: Arc<Admin>,
-    registry: Arc<Registry>,
-    endpoints: BTreeMap<String, Arc<Endpoint>>,
-    ports: BTreeMap<String, u16>,
+    virtual_servers: Arc<VirtualServers>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    protocol_logs: ProtocolLogs,
     data: PathBuf,
 }
 
@@ -82,8 +76,8 @@ impl Server {
         let mut server = Self::with_store(store, data, &settings, world)?;
         server.administer()?;
         server.explain_orphans().await?;
-        server.listen(&settings)?;
-        server.spawn_tasks(&settings)?;
+        server.virtual_servers.apply(settings.clone()).await?;
+        server.spawn_tasks(&settings);
         Ok(server)
     }
 
@@ -96,29 +90,28 @@ impl Server {
         let handed_on = settings.local_domains.iter().flat_map(|local| local.domains.iter().cloned());
         let directory = Arc::new(Directory::new(store.clone(), world.clone()).handing_on(handed_on));
         let registry = Registry::new(world.clock.clone());
-        let running = Arc::new(Running::new(registry.clone(), settings));
-        let admin = Admin::new(store.clone(), directory.clone(), world.clone(), running);
         let mailboxes = Mailboxes::new(store.clone(), world.clone());
         let properties = Arc::new(crate::delivery::properties(settings, &world, None)?);
-        let shared = Arc::new(Shared::new(world, store, directory, mailboxes, properties));
-        let admin = Arc::new(admin.with_queue(shared.queue.clone()));
-        let protocol_logs = ProtocolLogs::start(settings, &shared.world);
-        let mut endpoints = BTreeMap::new();
-        let whole = Arc::new(settings.clone());
-        for (server, binding) in bindings(settings) {
-            let (shared, log) = (shared.clone(), protocol_logs.of(server.name.as_str()));
-            let endpoint = Endpoint::new(shared, whole.clone(), server, binding.tls, &certificates, log);
-            endpoints.insert(key(server, &binding), Arc::new(endpoint));
-        }
+        let shared =
+            Arc::new(Shared::new(world.clone(), store.clone(), directory.clone(), mailboxes, properties));
+        let (settings, to) = (settings.clone(), data.to_owned());
+        let virtual_servers =
+            Arc::new(VirtualServers::new(shared.clone(), registry, certificates, to, settings));
+        let running = Arc::new(Running::new(virtual_servers.clone()));
+        let admin = Arc::new(Admin::new(store, directory, world, running).with_queue(shared.queue.clone()));
         let (stop, _) = watch::channel(false);
-        let (ports, tasks, data) = (BTreeMap::new(), Vec::new(), data.to_owned());
-        Ok(Self { shared, admin, registry, endpoints, ports, stop, tasks, protocol_logs, data })
+        let (tasks, data) = (Vec::new(), data.to_owned());
+        Ok(Self { shared, admin, virtual_servers, stop, tasks, data })
     }
 
     /// The port of each protocol: the first binding of each, in clear text under its name, with implicit TLS under the
     /// name with an `s`.
-    pub fn ports(&self) -> &BTreeMap<String, u16> {
-        &self.ports
+    pub fn ports(&self) -> BTreeMap<String, u16> {
+        let mut ports = BTreeMap::new();
+        for door in self.virtual_servers.view().services.iter().flat_map(|service| &service.doors) {
+            ports.entry(door.protocol.clone()).or_insert(door.address.port());
+        }
+        ports
     }
 
     /// What administers it.
@@ -136,33 +129,32 @@ impl Server {
         stream: Stream,
         peer: SocketAddr,
     ) -> Result<impl Future<Output = ()> + Send + 'static> {
-        let endpoint = self.endpoints.iter().find(|(key, _)| key.starts_with(&format!("{virtual_server} ")));
-        let (_, endpoint) =
-            endpoint.with_context(|| format!("there is no virtual server {virtual_server:?}"))?;
+        let endpoint = self.virtual_servers.view().endpoint(virtual_server)?;
         let arrival = Arrival {
             peer,
             virtual_server: virtual_server.into(),
             protocol: "attached",
-            limits: Limits { total_max: usize::MAX, per_source_max: None },
+            limits: Limits::NONE,
         };
+        let registry = &self.virtual_servers.registry;
         let entry =
-            self.registry.admit(arrival).map_err(|refused| anyhow::anyhow!("refused: {refused:?}"))?;
-        Ok(endpoint.clone().serve(stream, entry))
+            registry.admit(arrival).map_err(|refused| anyhow::anyhow!("refused: {refused:?}"))?;
+        Ok(endpoint.serve(stream, entry))
     }
 
     /// Tells every session to come to an end, as SIGTERM does.
     pub fn tell_to_stop(&self) {
         self.stop.send_replace(true);
-        self.registry.stop_all(None);
+        self.virtual_servers.registry.stop_all(None);
     }
 
     /// Stops: nothing new is taken, and what is under way ends within the grace period.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
+        self.virtual_servers.close().await;
         for task in std::mem::take(&mut self.tasks) {
             let _ = task.await;
         }
-        self.protocol_logs.finish().await;
         let _ = std::fs::remove_file(socket_path(&self.data));
         // With the last handle on the store goes its lock; what waits is written first.
     }
@@ -196,41 +188,6 @@ impl Server {
         Ok(stories.flat_map(|story| story.hops).any(|hop| ends(&hop)))
     }
 
-    fn listen(&mut self, settings: &Settings) -> Result<()> {
-        let mut listeners = Vec::new();
-        for (server, binding) in bindings(settings) {
-            let listener = Listener::bind(binding.address).with_context(|| {
-                format!("virtual server {:?} cannot listen on {}", server.name, binding.address)
-            })?;
-            let port = listener.address()?.port();
-            self.ports.entry(protocol_name(server, &binding)).or_insert(port);
-            listeners.push((server, binding, listener));
-        }
-        for (server, binding, listener) in listeners {
-            self.accept(settings, server, &binding, listener);
-        }
-        Ok(())
-    }
-
-    fn accept(&mut self, settings: &Settings, server: &VirtualServer, binding: &Binding, listener: Listener) {
-        let endpoint = self.endpoints[&key(server, binding)].clone();
-        let binding = accept::Binding {
-            listener,
-            registry: self.registry.clone(),
-            virtual_server: server.name.as_str().into(),
-            protocol: server.protocol.name(),
-            is_proxy: arrive::proxies(server),
-            welcome: arrive::welcome(settings, server),
-            refusal: arrive::refusal(server, binding.tls),
-        };
-        let (world, stop) = (self.shared.world.clone(), self.stop.subscribe());
-        let task = async move {
-            let connect = |stream, entry| endpoint.clone().serve(Stream::from(stream), entry);
-            accept::serve(&world, binding, stop, STOP_GRACE, connect).await;
-        };
-        self.tasks.push(self.shared.world.workers.spawn(task));
-    }
-
     /// Answers commands from now on. Before anything is served: who sees the server answer can ask it.
     fn administer(&mut self) -> Result<()> {
         let path = socket_path(&self.data);
@@ -241,7 +198,7 @@ impl Server {
         Ok(())
     }
 
-    fn spawn_tasks(&mut self, settings: &Settings) -> Result<()> {
+    fn spawn_tasks(&mut self, settings: &Settings) {
         let shared = &self.shared;
         let magic = settings.virtual_servers.iter().any(|server| server.magic_recipients);
         let magic = if magic { queue::agent::local::Magic::On } else { queue::agent::local::Magic::Off };
@@ -249,7 +206,7 @@ impl Server {
             world: shared.world.clone(),
             store: shared.store.clone(),
             directory: shared.directory.clone(),
-            registry: self.registry.clone(),
+            registry: self.virtual_servers.registry.clone(),
             handle: shared.queue.clone(),
             magic,
         };
@@ -263,14 +220,15 @@ impl Server {
         };
         let workers = &shared.world.workers;
         self.tasks.push(workers.spawn(runner.run(self.stop.subscribe())));
-        self.tasks.push(workers.spawn(keep_order(shared.clone(), settings.journal, self.stop.subscribe())));
-        Ok(())
+        self.tasks.push(workers.spawn(keep_order(self.virtual_servers.clone(), self.stop.subscribe())));
     }
 }
 
 /// Work behind the commits: the journal is indexed and trimmed, freed content reclaimed.
-async fn keep_order(shared: Arc<Shared>, bounds: settings::Journal, mut stop: watch::Receiver<bool>) {
+async fn keep_order(virtual_servers: Arc<VirtualServers>, mut stop: watch::Receiver<bool>) {
+    let shared = &virtual_servers.shared;
     loop {
+        let bounds = virtual_servers.view().settings.journal;
         let oldest = millis_before(shared.world.clock.wall(), bounds.keep.duration());
         let indexed = shared.store.index_journal().await;
         let trimmed = shared.store.trim_journal(oldest, bounds.size_limit.0).await;
@@ -288,22 +246,4 @@ async fn keep_order(shared: Arc<Shared>, bounds: settings::Journal, mut stop: wa
 
 fn millis_before(now: Timestamp, time: std::time::Duration) -> Timestamp {
     Timestamp(now.0.saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
-}
-
-fn bindings(settings: &Settings) -> impl Iterator<Item = (&VirtualServer, Binding)> {
-    settings
-        .virtual_servers
-        .iter()
-        .flat_map(|server| server.bindings.iter().map(move |binding| (server, *binding)))
-}
-
-/// Names an endpoint: its virtual server, then its binding. Port 0 stands for a free port, so TLS is part of it.
-fn key(server: &VirtualServer, binding: &Binding) -> String {
-    format!("{} {} {:?}", server.name, binding.address, binding.tls)
-}
-
-/// `imap`, and `imaps` with implicit TLS.
-fn protocol_name(server: &VirtualServer, binding: &Binding) -> String {
-    let implicit = if binding.tls == settings::Tls::Implicit { "s" } else { "" };
-    format!("{}{implicit}", server.protocol.name())
 }

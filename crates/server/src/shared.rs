@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::registry::Live;
 use world::World;
 
+use crate::check::Checks;
 use crate::limits::{CONTENT_IN_MEMORY_MAX, CONTENT_PERMIT, DEFERRALS_MAX};
 
 /// What all connections of a process share.
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     /// Adds reports of success to commits that accept mail.
     pub(crate) reporter: queue::Reporter,
     pub(crate) deferrals: Deferrals,
+    /// Connections that the server makes to itself, to see whether it serves.
+    pub(crate) checks: Checks,
     budget: Arc<Semaphore>,
 }
 
@@ -56,6 +59,7 @@ impl Shared {
             host_name,
             reporter,
             deferrals: Deferrals::default(),
+            checks: Checks::default(),
             budget: Arc::new(Semaphore::new(CONTENT_IN_MEMORY_MAX / CONTENT_PERMIT)),
         }
     }
@@ -130,6 +134,11 @@ impl VirtualServer {
 }
 
 impl Connection {
+    /// Where its sign-ins come from, and for what.
+    pub(crate) fn origin(&self, service: directory::Scope) -> directory::Origin {
+        directory::Origin { peer: self.peer.ip(), trusted: self.trusted, service }
+    }
+
     /// What policy is told of it.
     pub(crate) fn facts(&self) -> ConnectionFacts {
         ConnectionFacts {

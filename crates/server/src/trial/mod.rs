@@ -165,7 +165,7 @@ async fn ready(server: &Server, world: &World, place: &Place, accounts: Vec<Samp
     };
     Ready {
         probe,
-        ports: server.ports().clone(),
+        ports: server.ports(),
         accounts,
         ca: certificates::authority(&place.data),
         data: place.data.clone(),
