@@ -117,6 +117,8 @@ pub enum Request {
     },
     /// How the server is.
     Status,
+    /// The files of certificates are read again.
+    Reload,
     /// Who is connected.
     ConnectionList,
     /// A connection is ended.

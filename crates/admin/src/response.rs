@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::queue::rows::{DeliveryRow, DestinationRow, MessageRow, QueueTotals};
 use crate::request::Secret;
-use crate::running::{ConnectionRow, VirtualServerRow};
+use crate::running::{AcmeRow, CertificateRow, ConnectionRow, VirtualServerRow};
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -213,6 +213,12 @@ pub struct StatusRow {
     pub queue: QueueTotals,
     /// What is served.
     pub virtual_servers: Vec<VirtualServerRow>,
+    /// The certificates that are shown, in the order in which they are chosen from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateRow>,
+    /// How it stands with a certificate by ACME, where the settings ask for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<AcmeRow>,
 }
 
 /// What a check of the store found.

@@ -1,7 +1,9 @@
 //! The port through which the administration reaches the running server.
 
 use std::fmt;
+use std::future::{Future, ready};
 use std::net::SocketAddr;
+use std::pin::Pin;
 
 use mail::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,19 @@ pub trait Running: Send + Sync + fmt::Debug {
     fn connections(&self) -> Vec<ConnectionRow>;
     /// Ends a connection; false if there is none of this number.
     fn terminate(&self, id: u64) -> bool;
+    /// The certificates that are shown, in the order in which they are chosen from.
+    fn certificates(&self) -> Vec<CertificateRow> {
+        Vec::new()
+    }
+    /// How it stands with a certificate by ACME, where the settings ask for one.
+    fn acme(&self) -> Option<AcmeRow> {
+        None
+    }
+    /// Reads the files of certificates again, and orders anew what could not be ordered; says what has changed, or why
+    /// it cannot be used.
+    fn reload(&self) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + '_>> {
+        Box::pin(ready(Err("the server is not running".to_owned())))
+    }
 }
 
 /// Nothing runs: for commands that work on the data of a server that is down.
@@ -47,6 +62,30 @@ pub struct VirtualServerRow {
     pub state: String,
     /// Connections now.
     pub connections: usize,
+}
+
+/// A certificate of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateRow {
+    /// The domains that it is good for.
+    pub names: Vec<String>,
+    /// Who signed it.
+    pub issuer: String,
+    /// When it expires.
+    pub until: Timestamp,
+}
+
+/// How it stands with a certificate by ACME.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcmeRow {
+    /// What it is for.
+    pub names: Vec<String>,
+    /// Where the authority's directory is.
+    pub directory: String,
+    /// When the next one is ordered.
+    pub next: Timestamp,
+    /// Why the last order failed, and what helps.
+    pub problem: Option<String>,
 }
 
 /// A live connection. Text from the peer has its control characters escaped.

@@ -75,6 +75,7 @@ impl Admin {
             Request::QueueRelease { what } => self.queue_release(&what).await,
             Request::QueueDelete { what } => self.queue_delete(&what).await,
             Request::Status => self.status().await,
+            Request::Reload => self.reload().await,
             Request::ConnectionList => Ok(Response::Connections { connections: self.running.connections() }),
             Request::ConnectionTerminate { id } => self.terminate(id),
             Request::StoreCheck { repair } => Ok(checked(self.store.check(repair, None).await?)),
@@ -89,7 +90,16 @@ impl Admin {
             at: self.world.clock.wall(),
             queue: self.queue_totals().await?,
             virtual_servers: self.running.virtual_servers(),
+            certificates: self.running.certificates(),
+            acme: self.running.acme(),
         }))
+    }
+
+    async fn reload(&self) -> Result<Response, Refusal> {
+        match self.running.reload().await {
+            Ok(said) => Ok(Response::Done { said }),
+            Err(why) => Err(Refusal::new(why, "what was shown before is shown on")),
+        }
     }
 
     fn terminate(&self, id: u64) -> Result<Response, Refusal> {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use aws_lc_rs::digest;
 use mail::Timestamp;
 use protocol::session::ClientCertificate;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
@@ -37,6 +39,11 @@ impl Shown {
             from: timestamp(certificate.validity().not_before),
             until: timestamp(certificate.validity().not_after),
         })
+    }
+
+    /// Reads the first certificate of a chain in PEM. None if there is none.
+    pub fn of_pem(chain: &[u8]) -> Option<Self> {
+        Self::of(&CertificateDer::from_pem_slice(chain).ok()?)
     }
 }
 
@@ -163,7 +170,7 @@ mod tests {
         let shown = Shown::of(&der).unwrap();
         assert_eq!(shown.names, ["mx.example.org"]);
         assert_eq!((shown.from, shown.until), (Timestamp(1_704_067_200_000), Timestamp(1_711_929_600_000)));
-        assert_eq!(Shown::of(b"nonsense"), None);
+        assert_eq!((Shown::of(b"nonsense"), Shown::of_pem(b"nonsense")), (None, None));
     }
 
     #[test]
