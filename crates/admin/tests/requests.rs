@@ -142,7 +142,9 @@ async fn a_new_account_has_its_mailboxes_and_can_sign_in() {
         authorization: String::new(),
         password: directory::Password("secret".into()),
     };
-    assert!(matches!(here.directory.sign_in(credentials).await, directory::SignIn::Accepted(_)));
+    let origin =
+        directory::Origin { peer: [192, 0, 2, 1].into(), trusted: false, service: directory::Scope::Imap };
+    assert!(matches!(here.directory.sign_in(credentials, &origin).await, directory::SignIn::Accepted(_)));
 }
 
 #[tokio::test(start_paused = true)]

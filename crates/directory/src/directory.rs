@@ -4,12 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use mail::{Address, Domain, ForwardPath, MailboxPath};
+use settings::SignInLimits;
 use store::{Error, Store};
 use world::World;
 
+use crate::door::Door;
+use crate::gate::Gate;
 use crate::limits::RESOLUTIONS_MAX;
+use crate::remembered::Remembered;
 use crate::resolution::{Entry, Expansion, LocalRecipient, Resolution};
-use crate::sign_in::Doorkeeper;
+use crate::turns::Turns;
 
 /// Who receives mail here, and who may sign in.
 #[derive(Debug)]
@@ -19,7 +23,9 @@ pub struct Directory {
     /// Domains of ours whose mail another server keeps.
     handed_on: BTreeSet<Domain>,
     known: Mutex<Known>,
-    pub(crate) doorkeeper: Doorkeeper,
+    pub(crate) remembered: Remembered,
+    pub(crate) door: Door,
+    pub(crate) turns: Turns,
 }
 
 /// What was looked up since the directory changed last.
@@ -34,8 +40,10 @@ struct Known {
 impl Directory {
     /// A directory over a store.
     pub fn new(store: Store, world: World) -> Self {
-        let doorkeeper = Doorkeeper::new(&world.dice);
-        Self { store, world, handed_on: BTreeSet::new(), known: Mutex::default(), doorkeeper }
+        let remembered = Remembered::new(&world.dice);
+        let door = Arc::new(Mutex::new(Gate::new(SignInLimits::default())));
+        let turns = Turns::new(world.workers.slow_max());
+        Self { store, world, handed_on: BTreeSet::new(), known: Mutex::default(), remembered, door, turns }
     }
 
     /// With these domains, too: they are ours, and their mail is handed on to another server, whatever the store says.
@@ -98,6 +106,11 @@ impl Directory {
             known.domains = Some(domains.clone());
         }
         Ok(domains)
+    }
+
+    /// Our domains, the oldest first, if they are in memory.
+    pub(crate) fn domains_known(&self) -> Option<Arc<[Domain]>> {
+        self.known().domains.clone()
     }
 
     /// What is remembered; nothing if the directory has changed since.
@@ -204,7 +217,7 @@ mod tests {
 
     use super::*;
     use crate::passwords::{Password, hash_password};
-    use crate::sign_in::{Credentials, SignIn};
+    use crate::sign_in::{Credentials, Origin, Scope, SignIn};
 
     struct Here {
         directory: Directory,
@@ -253,9 +266,10 @@ mod tests {
                 authorization: authorization.into(),
                 password: Password(password.into()),
             };
-            match self.directory.sign_in(credentials).await {
+            let origin = Origin { peer: [192, 0, 2, 1].into(), trusted: true, service: Scope::Imap };
+            match self.directory.sign_in(credentials, &origin).await {
                 SignIn::Accepted(principal) => Some(principal.address.to_string()),
-                SignIn::Refused => None,
+                SignIn::Refused | SignIn::Later => None,
                 SignIn::Unavailable(error) => panic!("{error}"),
             }
         }

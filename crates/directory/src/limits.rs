@@ -23,9 +23,24 @@ pub const PASSWORD_OCTETS_MAX: usize = 1024;
 pub const PASSWORD_REMEMBERED: Duration = Duration::from_secs(5 * 60);
 /// Accounts whose password is remembered at a time: about 150 octets each.
 pub const REMEMBERED_MAX: usize = 16_384;
-/// Sign-ins are verified one at a time within each of so many groups of accounts: ten connections of one mail program
-/// cost one hash, and guessing at one account cannot fill the pool of workers.
-pub const SIGN_IN_QUEUES: usize = 64;
+
+/// Networks of which failures are remembered at a time, and logins, and networks that are known: some hundred octets each,
+/// two megabytes each in all. Whoever has more networks than this to guess from is slowed down by the hashing alone.
+pub const GATE_ENTRIES_MAX: usize = 16_384;
+/// Networks that are banned at a time.
+pub const BANS_MAX: usize = 8_192;
+/// Networks of another size that an administrator banned: each is looked at for each connection.
+pub const OTHER_BANS_MAX: usize = 256;
+/// How long after a sign-in a network goes before strangers: people are on holiday for three weeks.
+pub const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long a reply waits that says "later": a client that asks again at once learns nothing more, and a flood of such
+/// questions costs a reply each sixteen seconds and connection.
+pub const LATER_WAITS: Duration = Duration::from_secs(16);
+
+/// Sign-ins of one network that wait for their hash. Each takes a few hundred octets and some 30 ms of a processor.
+pub const NETWORK_WAITS_MAX: usize = 64;
+/// Sign-ins that wait for their hash: of strangers, and of networks that are known, each.
+pub const WAITS_MAX: usize = 4_096;
 
 /// Resolutions kept in memory, some hundred octets each. Anybody can ask for an address, so it must have an end.
 pub const RESOLUTIONS_MAX: usize = 16_384;
@@ -34,3 +49,8 @@ pub const RESOLUTIONS_MAX: usize = 16_384;
 pub const ALIAS_DEPTH_MAX: usize = 10;
 /// Addresses that one alias may lead to, all steps counted; larger lists are work for a list manager.
 pub const ALIAS_MEMBERS_MAX: usize = 1_000;
+
+/// App passwords of one account: all are looked at for each sign-in.
+pub const APP_PASSWORDS_MAX: usize = 50;
+/// That an app password was used is written once in so many milliseconds: an hour.
+pub const APP_PASSWORD_USE_KEPT: i64 = 3600 * 1000;

@@ -240,7 +240,8 @@ impl Directory {
         if !hash.find(&account.scram).is_some_and(same) {
             return Ok(None);
         }
-        Ok(Some(Principal { account: account.id, address: directory::parsed(&account.address)? }))
+        let address = directory::parsed(&account.address)?;
+        Ok(Some(Principal { account: account.id, address, app_password: None }))
     }
 
     /// Gives an account of an older store its keys, now that its password is known. That it fails is no reason to refuse

@@ -1,20 +1,16 @@
-//! Who may sign in: a password against its verifier, and what is remembered of that.
+//! Who may sign in: a password against its verifier.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Mutex, MutexGuard};
-use std::time::Instant;
+use std::net::IpAddr;
 
 use mail::{Address, Host, LocalPart};
 use store::Error;
 use store::read::AccountRecord;
-use subtle::ConstantTimeEq;
-use world::Dice;
 
 use crate::Directory;
 use crate::directory::parsed;
-use crate::limits::{PASSWORD_REMEMBERED, REMEMBERED_MAX, SIGN_IN_QUEUES};
+use crate::limits::PASSWORD_REMEMBERED;
 use crate::passwords::{self, Password};
+use crate::remembered::Verified;
 
 /// What a client presented to prove who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +23,36 @@ pub struct Credentials {
     pub password: Password,
 }
 
+/// Where a sign-in comes from, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The client.
+    pub peer: IpAddr,
+    /// It is of a trusted network: it is never banned, and its replies do not wait.
+    pub trusted: bool,
+    /// What it wants to use.
+    pub service: Scope,
+}
+
+/// What an app password may be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Sending mail.
+    Smtp,
+    /// Reading mail by IMAP.
+    Imap,
+    /// Reading mail by POP3.
+    Pop3,
+}
+
 /// How a sign-in went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignIn {
     /// It is this account.
     Accepted(Principal),
+    /// Nobody looked: the network is banned, too many tried this account, or too many wait. Whether the password is right
+    /// is not said; a later try may be looked at.
+    Later,
     /// Wrong password, unknown account, or not allowed to act as another; these cannot be told apart, nor by their time.
     Refused,
     /// The store could not be asked, for this reason (not for the peer).
@@ -45,32 +66,40 @@ pub struct Principal {
     pub account: i64,
     /// Its canonical address.
     pub address: Address,
+    /// The name of the app password by which it signed in; none: by what is the account's own.
+    pub app_password: Option<String>,
 }
 
 impl Directory {
-    /// Verifies credentials. One verification takes tens of milliseconds in the slow workers; a password that was verified
-    /// minutes ago takes microseconds.
-    pub async fn sign_in(&self, credentials: Credentials) -> SignIn {
-        match self.verify(credentials).await {
-            Ok(Some(principal)) => SignIn::Accepted(principal),
-            Ok(None) => SignIn::Refused,
-            Err(error) => SignIn::Unavailable(error),
-        }
+    /// Verifies credentials. What was verified minutes ago takes microseconds, however many others wait; all else goes
+    /// through the door ([`crate::gate`]), waits for its network's turn, and takes tens of milliseconds in the slow workers.
+    /// The answer to a failure comes when the door's delay is over.
+    pub async fn sign_in(&self, credentials: Credentials, origin: &Origin) -> SignIn {
+        self.verify(credentials, origin).await.unwrap_or_else(SignIn::Unavailable)
     }
 
-    async fn verify(&self, credentials: Credentials) -> Result<Option<Principal>, Error> {
+    async fn verify(&self, credentials: Credentials, origin: &Origin) -> Result<SignIn, Error> {
         let Credentials { login, authorization, password } = credentials;
-        let login = self.login(&login).await?;
+        let address = self.login(&login).await?;
         let acts_as = match authorization.as_str() {
-            "" => login.clone(),
+            "" => address.clone(),
             other => self.login(other).await?,
         };
-        let principal = match &login {
-            Some(login) => self.verify_password(login, password).await?,
-            None => self.verify_nobody(password).await,
-        };
         // RFC 4616 §2: acting as another needs a right that nobody has here.
-        Ok(principal.filter(|_| acts_as == login))
+        let login = Login { text: login, may_act: acts_as == address, address };
+        if let Some(principal) = self.recall(&login, &password) {
+            return Ok(SignIn::Accepted(principal));
+        }
+        if self.admit(origin, &login.text).await.is_err() {
+            return Ok(SignIn::Later);
+        }
+        // Whoever presents the same again, as a mail program does with ten connections, waits here and finds it remembered.
+        let digest = self.remembered.digest(login.name(), &password);
+        let _flight = self.remembered.flight(digest).await;
+        if let Some(principal) = self.recall(&login, &password) {
+            return Ok(SignIn::Accepted(principal));
+        }
+        self.look(&login, password, origin).await
     }
 
     /// The address that a login means; none if it cannot be one.
@@ -85,211 +114,108 @@ impl Directory {
         Ok(Address::new(local, Host::Domain(domain)).ok().map(|address| address.canonical()))
     }
 
-    async fn verify_password(&self, login: &Address, password: Password) -> Result<Option<Principal>, Error> {
-        if let Some(principal) = self.recall(login, &password) {
-            return Ok(Some(principal));
-        }
-        // One at a time: whoever waited here finds the password remembered.
-        let _turn = self.doorkeeper.turn(login).lock().await;
-        if let Some(principal) = self.recall(login, &password) {
-            return Ok(Some(principal));
-        }
+    /// Looks at a password. The same reads and the same hash, whether the account is there or not.
+    async fn look(&self, login: &Login, password: Password, origin: &Origin) -> Result<SignIn, Error> {
         let generation = self.store.directory_generation();
-        match self.store.account_by_address(&login.to_string()).await? {
-            Some(account) if !account.secret.is_empty() => {
-                self.verify_account(account, password, generation).await
-            }
-            _ => Ok(self.verify_nobody(password).await),
+        let account = match &login.address {
+            Some(address) => self.store.account_by_address(&address.to_string()).await?,
+            None => None,
+        };
+        if let Some(principal) = self.find_app_password(account.as_ref(), &password, origin.service).await?
+            && login.may_act
+        {
+            self.settle(origin, &login.text, true).await;
+            return Ok(SignIn::Accepted(principal));
         }
+        if let Some(account) = &account
+            && let Some(principal) = self.recall_unchanged(login, &password, account, generation)
+        {
+            return Ok(SignIn::Accepted(principal));
+        }
+        let verifier = match &account {
+            Some(account) if !account.secret.is_empty() => account.secret.clone(),
+            _ => passwords::nobody(),
+        };
+        let Some(verdict) = self.hash(verifier, &password, login, origin).await? else {
+            return Ok(SignIn::Later);
+        };
+        let (true, Some(account)) = (verdict, account) else { return Ok(SignIn::Refused) };
+        self.add_scram_keys(&account, password.clone()).await;
+        let address = parsed(&account.address)?;
+        let principal = Principal { account: account.id, address, app_password: None };
+        let digest = self.remembered.digest(login.name(), &password);
+        let now = self.world.clock.now();
+        let (until, secret) = (now + PASSWORD_REMEMBERED, account.secret);
+        let verified = Verified { generation, until, secret, principal: principal.clone() };
+        self.remembered.remember(digest, verified, now);
+        Ok(SignIn::Accepted(principal))
     }
 
-    async fn verify_account(
+    /// Whether a password fits, after its network's turn and the door's delay; none if nobody looked.
+    async fn hash(
         &self,
-        account: AccountRecord,
-        password: Password,
-        generation: u64,
-    ) -> Result<Option<Principal>, Error> {
-        let address = parsed(&account.address)?;
-        let principal = Principal { account: account.id, address };
-        let unchanged = |verified: &mut Verified| verified.confirm(&account, generation);
-        if let Some(principal) =
-            self.doorkeeper.recall(&principal.address, &password, self.world.clock.now(), unchanged)
-        {
-            return Ok(Some(principal));
-        }
-        let digest = self.doorkeeper.digest(&principal.address, &password);
-        let (secret, presented) = (account.secret.clone(), password.clone());
-        if !self.world.workers.run_slow(move || passwords::fits(&secret, &presented)).await {
+        verifier: String,
+        password: &Password,
+        login: &Login,
+        origin: &Origin,
+    ) -> Result<Option<bool>, Error> {
+        let Ok(turn) = self.turn(origin).await else { return Ok(None) };
+        // Others of this network may have failed while it waited.
+        if self.admit(origin, &login.text).await.is_err() {
             return Ok(None);
         }
-        self.add_scram_keys(&account, password).await;
-        let now = self.world.clock.now();
-        let verified = Verified {
-            generation,
-            until: now + PASSWORD_REMEMBERED,
-            digest,
-            secret: account.secret,
-            principal: principal.clone(),
+        let (password, may_act) = (password.clone(), login.may_act);
+        let note = self.note(origin, &login.text);
+        // Counted where it is hashed: who cuts the connection meanwhile has tried nevertheless, and has the turn until then.
+        let hashing = move || {
+            let fits = passwords::fits(&verifier, &password) && may_act;
+            drop(turn);
+            (fits, note(fits))
         };
-        self.doorkeeper.remember(verified, now);
-        Ok(Some(principal))
+        let (fits, consequence) = self.world.workers.run_slow(hashing).await;
+        self.bear(origin, consequence).await;
+        Ok(Some(fits))
     }
 
-    /// The same work for an account that is not there.
-    async fn verify_nobody(&self, password: Password) -> Option<Principal> {
-        self.world.workers.run_slow(move || passwords::fits(&passwords::nobody(), &password)).await;
-        None
-    }
-
-    fn recall(&self, login: &Address, password: &Password) -> Option<Principal> {
+    fn recall(&self, login: &Login, password: &Password) -> Option<Principal> {
         let generation = self.store.directory_generation();
-        let unchanged = |verified: &mut Verified| verified.generation == generation;
-        self.doorkeeper.recall(login, password, self.world.clock.now(), unchanged)
-    }
-}
-
-/// What is remembered of verified passwords: keyed hashes, for minutes, in memory alone.
-pub(crate) struct Doorkeeper {
-    /// Of this process alone.
-    key: [u8; 32],
-    verified: Mutex<HashMap<Address, Verified>>,
-    turns: [tokio::sync::Mutex<()>; SIGN_IN_QUEUES],
-}
-
-/// A password that was verified.
-struct Verified {
-    /// The store's directory generation before it was, or when the account was last seen unchanged.
-    generation: u64,
-    until: Instant,
-    digest: [u8; 32],
-    /// The verifier that it fitted.
-    secret: String,
-    principal: Principal,
-}
-
-impl Verified {
-    /// Whether the account is as it was; if so, it counts as seen in this generation.
-    fn confirm(&mut self, account: &AccountRecord, generation: u64) -> bool {
-        let unchanged = self.principal.account == account.id && self.secret == account.secret;
-        if unchanged {
-            self.generation = generation;
-        }
-        unchanged
-    }
-}
-
-impl Doorkeeper {
-    pub(crate) fn new(dice: &Dice) -> Self {
-        let mut key = [0; 32];
-        dice.fill(&mut key);
-        let turns = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
-        Self { key, verified: Mutex::default(), turns }
+        self.recall_if(login, password, |verified| verified.generation == generation)
     }
 
-    fn turn(&self, login: &Address) -> &tokio::sync::Mutex<()> {
-        let hash = blake3::keyed_hash(&self.key, login.to_string().as_bytes());
-        &self.turns[usize::from(hash.as_bytes()[0]) % SIGN_IN_QUEUES]
-    }
-
-    /// An address holds no NUL, so no two pairs have the same text.
-    fn digest(&self, address: &Address, password: &Password) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(address.to_string().as_bytes());
-        hasher.update(b"\0");
-        hasher.update(password.0.as_bytes());
-        *hasher.finalize().as_bytes()
-    }
-
-    fn recall(
+    fn recall_unchanged(
         &self,
-        login: &Address,
+        login: &Login,
         password: &Password,
-        now: Instant,
+        account: &AccountRecord,
+        generation: u64,
+    ) -> Option<Principal> {
+        self.recall_if(login, password, |verified| verified.confirm(account, generation))
+    }
+
+    fn recall_if(
+        &self,
+        login: &Login,
+        password: &Password,
         unchanged: impl FnOnce(&mut Verified) -> bool,
     ) -> Option<Principal> {
-        let digest = self.digest(login, password);
-        let mut verified = self.verified();
-        let found = verified.get_mut(login).filter(|found| now < found.until)?;
-        (unchanged(found) && bool::from(found.digest.ct_eq(&digest))).then(|| found.principal.clone())
-    }
-
-    fn remember(&self, new: Verified, now: Instant) {
-        let mut verified = self.verified();
-        if verified.len() >= REMEMBERED_MAX {
-            verified.retain(|_, old| now < old.until);
-        }
-        if verified.len() >= REMEMBERED_MAX {
-            verified.clear();
-        }
-        verified.insert(new.principal.address.clone(), new);
-    }
-
-    fn verified(&self) -> MutexGuard<'_, HashMap<Address, Verified>> {
-        self.verified.lock().expect("nobody panics with the lock")
+        let digest = self.remembered.digest(login.name(), password);
+        let found = self.remembered.recall(&digest, self.world.clock.now(), unchanged);
+        found.filter(|_| login.may_act)
     }
 }
 
-impl fmt::Debug for Doorkeeper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Doorkeeper(…)")
-    }
+/// Who wants to sign in.
+struct Login {
+    /// As the client wrote it.
+    text: String,
+    /// What that means.
+    address: Option<Address>,
+    /// It wants to act as nobody else.
+    may_act: bool,
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn address(text: &str) -> Address {
-        text.parse().unwrap()
-    }
-
-    fn password(text: &str) -> Password {
-        Password(text.into())
-    }
-
-    fn verified(doorkeeper: &Doorkeeper, of: &str, secret: &str, until: Instant) -> Verified {
-        let principal = Principal { account: 1, address: address(of) };
-        let digest = doorkeeper.digest(&principal.address, &password(secret));
-        Verified { generation: 1, until, digest, secret: String::new(), principal }
-    }
-
-    #[test]
-    fn a_verified_password_is_remembered_for_a_while() {
-        let doorkeeper = Doorkeeper::new(&Dice::seeded(1));
-        let now = world::Clock::Real.now();
-        let until = now + PASSWORD_REMEMBERED;
-        doorkeeper.remember(verified(&doorkeeper, "bob@x.example", "secret", until), now);
-        let recall = |login: &str, secret: &str, generation: u64, now: Instant| {
-            let unchanged = |verified: &mut Verified| verified.generation == generation;
-            doorkeeper.recall(&address(login), &password(secret), now, unchanged).is_some()
-        };
-        assert!(recall("bob@x.example", "secret", 1, now));
-        assert!(!recall("bob@x.example", "Secret", 1, now));
-        assert!(!recall("ann@x.example", "secret", 1, now));
-        assert!(!recall("bob@x.example", "secret", 2, now), "the directory has changed");
-        assert!(recall("bob@x.example", "secret", 1, until - Duration::from_millis(1)));
-        assert!(!recall("bob@x.example", "secret", 1, until), "minutes have passed");
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let doorkeeper = Doorkeeper::new(&Dice::seeded(1));
-        let now = world::Clock::Real.now();
-        for n in 0..=REMEMBERED_MAX {
-            let until = now + PASSWORD_REMEMBERED;
-            doorkeeper.remember(verified(&doorkeeper, &format!("u{n}@x.example"), "secret", until), now);
-        }
-        assert!(doorkeeper.verified().len() <= REMEMBERED_MAX);
-    }
-
-    #[test]
-    fn nothing_secret_is_shown() {
-        let doorkeeper = Doorkeeper::new(&Dice::seeded(1));
-        assert_eq!(format!("{doorkeeper:?}"), "Doorkeeper(…)");
-        let credentials =
-            Credentials { login: "bob".into(), authorization: String::new(), password: password("secret") };
-        assert!(!format!("{credentials:?}").contains("secret"));
+impl Login {
+    fn name(&self) -> String {
+        self.address.as_ref().map_or_else(|| self.text.clone(), Address::to_string)
     }
 }

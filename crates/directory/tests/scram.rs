@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use directory::{
-    Credentials, Directory, Kept, Password, ScramHash, ScramKeys, SignIn, Verifiers, hash_password,
+    Credentials, Directory, Kept, Origin, Password, Scope, ScramHash, ScramKeys, SignIn, Verifiers,
+    hash_password,
 };
 use mail::Timestamp;
 use store::{Change, Commit, Store};
@@ -64,7 +65,8 @@ async fn check(directory: &Directory, expected: &[(&str, bool)]) {
 async fn sign_in(directory: &Directory, login: &str, password: &str) -> bool {
     let (login, authorization) = (login.to_owned(), String::new());
     let credentials = Credentials { login, authorization, password: Password(password.into()) };
-    matches!(directory.sign_in(credentials).await, SignIn::Accepted(_))
+    let origin = Origin { peer: [192, 0, 2, 1].into(), trusted: true, service: Scope::Imap };
+    matches!(directory.sign_in(credentials, &origin).await, SignIn::Accepted(_))
 }
 
 #[tokio::test]

@@ -48,6 +48,11 @@ impl ImapHandler {
     pub(crate) fn new(shared: Arc<Shared>, live: Arc<shared::Connection>, mailboxes: Mailboxes) -> Self {
         Self(Arc::new(Connection { shared, live, mailboxes, state: Mutex::default() }))
     }
+
+    /// Whose it is.
+    pub(crate) fn connection(&self) -> &Arc<shared::Connection> {
+        &self.0.live
+    }
 }
 
 impl Handler<ServerSession> for ImapHandler {
@@ -127,7 +132,8 @@ impl Connection {
     }
 
     async fn sign_in(&self, ask: Ask) -> Told {
-        let (told, principal) = replies::sign_in(&self.shared.directory, ask).await;
+        let origin = self.live.origin(directory::Scope::Imap);
+        let (told, principal) = replies::sign_in(&self.shared.directory, &origin, ask).await;
         if let Some(principal) = principal {
             self.live.live.signed_in(principal.address.to_string());
             self.state().account = Some(principal.account);
@@ -435,6 +441,8 @@ pub(crate) mod tests {
         };
         shared::Connection {
             peer: live.peer(),
+            name: crate::arrive::name::ClientName::default(),
+            free: false,
             trusted: false,
             relay: policy::RelayFacts::default(),
             server: Arc::new(server),

@@ -33,6 +33,11 @@ impl Pop3Handler {
     pub(crate) fn new(shared: Arc<Shared>, live: Arc<shared::Connection>, mailboxes: Mailboxes) -> Self {
         Self(Arc::new(Connection { shared, live, mailboxes, state: Mutex::default() }))
     }
+
+    /// Whose it is.
+    pub(crate) fn connection(&self) -> &Arc<shared::Connection> {
+        &self.0.live
+    }
 }
 
 impl Handler<ServerSession> for Pop3Handler {
@@ -77,7 +82,8 @@ impl Connection {
     }
 
     async fn sign_in(&self, ask: Ask) -> Told {
-        let (told, principal) = replies::sign_in(&self.shared.directory, ask).await;
+        let origin = self.live.origin(directory::Scope::Pop3);
+        let (told, principal) = replies::sign_in(&self.shared.directory, &origin, ask).await;
         if let Some(principal) = principal {
             self.live.live.signed_in(principal.address.to_string());
             self.state().account = Some(principal.account);

@@ -1,6 +1,6 @@
 //! What a failure of ours, or a decision of the directory, is in each protocol. One match each.
 
-use directory::{Directory, Password, Principal, Resolution, ScramHash, ScramKeys};
+use directory::{Directory, Origin, Password, Principal, Resolution, ScramHash, ScramKeys};
 use mail::Reply;
 use protocol::sasl::{Ask, Credentials, Proved, SignIn, Told};
 use store::Error;
@@ -45,9 +45,9 @@ pub(crate) fn verified(resolved: Result<Resolution, Error>) -> Reply {
 }
 
 /// What the directory says to a step of a sign-in: for the session, and who it is if that has been settled.
-pub(crate) async fn sign_in(directory: &Directory, ask: Ask) -> (Told, Option<Principal>) {
+pub(crate) async fn sign_in(directory: &Directory, origin: &Origin, ask: Ask) -> (Told, Option<Principal>) {
     let signed_in = match ask {
-        Ask::Password(credentials) => directory.sign_in(asked(credentials)).await,
+        Ask::Password(credentials) => directory.sign_in(asked(credentials), origin).await,
         Ask::Keys(wanted) => match directory.scram_keys(&wanted.login, hash(wanted.hash)).await {
             Ok(keys) => return (Told::Keys(told(keys)), None),
             Err(error) => directory::SignIn::Unavailable(error),
@@ -63,6 +63,7 @@ pub(crate) async fn sign_in(directory: &Directory, ask: Ask) -> (Told, Option<Pr
             (SignIn::Accepted(principal.address.clone()).into(), Some(principal))
         }
         directory::SignIn::Refused => (SignIn::Refused.into(), None),
+        directory::SignIn::Later => (SignIn::Unavailable.into(), None),
         directory::SignIn::Unavailable(error) => {
             tracing::warn!(%error, "a sign-in could not be decided");
             (SignIn::Unavailable.into(), None)

@@ -22,7 +22,10 @@ pub enum Workers {
 /// A few threads that do nothing but slow work (password hashing), in order of arrival. They are always the same ones:
 /// an allocator keeps for each thread what its work once needed, and a hash needs 19 MiB.
 #[derive(Debug, Clone)]
-pub struct SlowPool(mpsc::Sender<Job>);
+pub struct SlowPool {
+    jobs: mpsc::Sender<Job>,
+    threads: usize,
+}
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -45,7 +48,7 @@ impl SlowPool {
                 .spawn(body)
                 .expect("a process that starts has threads to give");
         }
-        Self(jobs)
+        Self { jobs, threads }
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -55,7 +58,7 @@ impl SlowPool {
             // Whoever asked may have stopped waiting.
             let _ = tell.send(result);
         };
-        self.0.send(Box::new(job)).expect("the threads live as long as the pool");
+        self.jobs.send(Box::new(job)).expect("the threads live as long as the pool");
         match told.await.expect("a job always tells its result") {
             Ok(result) => result,
             Err(panic) => resume_unwind(panic),
@@ -70,6 +73,14 @@ impl Workers {
     /// When the system has no threads to give.
     pub fn threads(slow_max: usize) -> Self {
         Self::Threads { slow: SlowPool::start(slow_max) }
+    }
+
+    /// How many slow pieces of work run at a time.
+    pub fn slow_max(&self) -> usize {
+        match self {
+            Self::Inline => 1,
+            Self::Threads { slow } => slow.threads,
+        }
     }
 
     /// Runs a short blocking piece of work: a read of the store.

@@ -88,6 +88,20 @@ pub struct SignInLimits {
     pub account_failures: Option<u32>,
 }
 
+/// What holds where the settings say nothing.
+impl Default for SignInLimits {
+    fn default() -> Self {
+        Self {
+            failures: Some(10),
+            within: TimeSpan::from_secs(600),
+            ban: TimeSpan::from_secs(3600),
+            delay: Some(TimeSpan::from_secs(1)),
+            delay_limit: TimeSpan::from_secs(16),
+            account_failures: Some(50),
+        }
+    }
+}
+
 /// `back-pressure`: when mail is taken slowly, and when not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackPressure {
