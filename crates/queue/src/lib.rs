@@ -14,6 +14,7 @@
 
 pub mod accept;
 pub mod agent;
+pub mod badmail;
 pub mod destinations;
 pub mod diagnostic;
 pub mod etrn;

@@ -66,6 +66,9 @@ pub const HOPS_MAX: usize = 30;
 /// again.
 pub const NEWS_MAX: usize = 1_000;
 
+/// Files of badmail: what nobody reads must not fill the disk. The rest is discarded, as its story says.
+pub const BADMAIL_FILES_MAX: usize = 10_000;
+
 /// Messages that one commit of ETRN makes due: bounds what it holds up.
 pub const ETRN_CHANGES_MAX: usize = 1_000;
 

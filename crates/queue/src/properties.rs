@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -29,6 +30,8 @@ use crate::{limits, route};
 pub struct Properties {
     /// Our name in reports.
     pub host_name: String,
+    /// Where badmail is kept; none: in [`badmail::directory`](crate::badmail::directory) of the data.
+    pub badmail: Option<PathBuf>,
     /// How much at once, over all virtual servers.
     pub limits: Limits,
     otherwise: Arc<Profile>,
@@ -108,7 +111,8 @@ impl Properties {
             }
         }
         let host_name = settings.host_name.as_str().to_owned();
-        Ok(Self { host_name, limits: bounds(&settings.delivery), otherwise, by_server })
+        let badmail = settings.reports.badmail.clone();
+        Ok(Self { host_name, badmail, limits: bounds(&settings.delivery), otherwise, by_server })
     }
 
     /// The same for a process that makes no connections: it knows no name, no password and no authority.

@@ -59,6 +59,9 @@ mod maintain;
 
 mod place;
 
+// Beside it.
+pub mod files;
+
 pub use change::{
     AccountRef, Applied, Change, Commit, ContentRef, DOOMED, FlagMode, MailboxRef, NewContent, QueueEntry,
     QueuedRecipient, Receipt, Rest,

@@ -50,6 +50,10 @@ impl Place {
         Ok(path)
     }
 
+    pub(crate) fn directory(&self) -> &Path {
+        &self.dir
+    }
+
     pub(crate) fn content(&self) -> PathBuf {
         self.dir.join("content")
     }

@@ -124,7 +124,7 @@ pub(crate) struct Shared {
     secret: [u8; 32],
     writer: Mutex<Writer>,
     /// Last, so that the lock goes after everything that it guards.
-    _place: Place,
+    place: Place,
 }
 
 impl fmt::Debug for Store {
@@ -180,7 +180,7 @@ impl Store {
             generation,
             secret,
             writer: Mutex::new(writer),
-            _place: place,
+            place,
         });
         let budget = Arc::new(Semaphore::new(QUEUE_OCTETS_MAX));
         let inner = Inner { shared, waiting: Arc::default(), thread: Mutex::default(), budget };
@@ -232,6 +232,11 @@ impl Store {
         matches!(self.inner.shared.workers, Workers::Inline)
     }
 
+    /// The directory that it was opened in.
+    pub fn path(&self) -> &Path {
+        self.inner.shared.place.directory()
+    }
+
     /// Begins large content, which is written while it arrives. The label is noted beside it, for the journal, should a
     /// crash leave it without a record.
     pub fn stage(&self, label: Bytes) -> Stager {
@@ -243,6 +248,11 @@ impl Store {
     pub fn room(&self) -> u64 {
         let shared = &self.inner.shared;
         shared.room.octets(shared.clock.now())
+    }
+
+    /// Octets free for us where content is, and all that this file system has; none if it does not say.
+    pub fn space(&self) -> Option<(u64, u64)> {
+        self.inner.shared.room.space()
     }
 
     /// News of an account's mailboxes, from now on.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Attempt --Destinations::way--> local        mailboxes here
+//!                            |--> drop         a directory, as files
 //!                            '--> smtp         other hosts, by SMTP and LMTP
 //! ```
 
@@ -12,14 +13,15 @@ use mail::{Address, ForwardPath, ReversePath};
 use store::Store;
 use store::change::QueueEntry;
 use wire::Registry;
-use world::World;
+use world::{Workers, World};
 
 use crate::Handle;
-use crate::destinations::is_local;
+use crate::destinations::{Way, is_local};
 use crate::diagnostic::Diagnostic;
 use crate::runner::gate::Gate;
 
 pub mod cut;
+pub(crate) mod drop;
 mod keys;
 mod letter;
 pub mod limits;
@@ -87,7 +89,10 @@ pub enum Ended {
 /// All agents.
 #[derive(Debug)]
 pub struct Agents {
+    store: Store,
+    workers: Workers,
     directory: Arc<Directory>,
+    handle: Handle,
     magic: Magic,
     courier: Courier,
 }
@@ -113,7 +118,14 @@ impl Agents {
     /// The agents of one process.
     pub fn new(parts: &Parts) -> Self {
         let courier = Courier::new(parts);
-        Self { directory: parts.directory.clone(), magic: parts.magic, courier }
+        Self {
+            store: parts.store.clone(),
+            workers: parts.world.workers.clone(),
+            directory: parts.directory.clone(),
+            handle: parts.handle.clone(),
+            magic: parts.magic,
+            courier,
+        }
     }
 
     /// Makes an attempt. `gate` is asked once the site is known, `cut` ends it early: told to stop, it
@@ -123,7 +135,11 @@ impl Agents {
     /// Dropped in the middle, what the next hop takes may arrive twice (RFC 1047): a connection goes on with what it has
     /// begun, and nobody hears how it ended.
     pub async fn attempt(&self, attempt: Attempt, gate: Gate, cut: Cut) -> Ended {
-        if !is_local(&attempt.entry.destination) {
+        let destination = attempt.entry.destination.as_str();
+        if let Some(Way::Drop(path)) = self.handle.properties().ours().destinations.way(destination) {
+            return Ended::Attempted(drop::attempt(&self.store, &self.workers, &path, &attempt).await);
+        }
+        if !is_local(destination) {
             return self.courier.attempt(attempt, gate, cut).await;
         }
         let mut outcomes = Vec::with_capacity(attempt.recipients.len());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mail::{Address, ReversePath, Timestamp};
+use policy::{Story, What};
 use store::change::QueueEntry;
 use store::{Commit, ContentRef, Error};
 use world::World;
@@ -10,6 +11,7 @@ use world::World;
 use super::task::{self, Event};
 use crate::Handle;
 use crate::agent::Attempted;
+use crate::badmail::{self, Badmail};
 use crate::limits::STORE_PAUSE;
 use crate::report::Kind;
 use crate::reporter::{Content, Draft, Original, Reporter};
@@ -74,6 +76,8 @@ impl Clerk {
             let late = (Kind::Delayed { until }, *at);
             reporter.report_all(draft, story, &original, late, &delayed).await?;
             reporter.successes(draft, story, &original, succeeded, *at).await?;
+        } else {
+            self.keep_badmail(settlement, &mut story).await;
         }
         draft.commit.changes.push(story.explanation(*at));
         self.reporter.store.commit(draft.commit).await?;
@@ -81,6 +85,25 @@ impl Clerk {
             self.handle.due(&destination, due);
         }
         Ok(())
+    }
+}
+
+impl Clerk {
+    /// What has no sender to be told of it is kept for the administrator. Where that fails, it goes as it would without.
+    async fn keep_badmail(&self, settlement: &Settlement, story: &mut Story) {
+        let Settlement { entry, attempted, transitions, at, .. } = settlement;
+        let Some(badmail) = Badmail::of(entry, attempted.as_deref(), transitions, *at) else { return };
+        let (store, workers) = (&self.reporter.store, &self.world.workers);
+        let directory = self.reporter.properties().badmail.clone();
+        let directory = directory.unwrap_or_else(|| badmail::directory(store.path()));
+        let how = match badmail.keep(store, workers, &directory).await {
+            Ok(name) => format!("it could not be returned and is kept as badmail: {name}"),
+            Err(error) => {
+                tracing::error!(queue_id = %entry.queue_id, %error, "badmail cannot be kept");
+                "it could not be returned, and not be kept as badmail".to_owned()
+            }
+        };
+        story.hop(*at, What::End { how, misuses: Vec::new() });
     }
 }
 
