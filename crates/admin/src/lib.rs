@@ -5,6 +5,7 @@
 
 mod accounts;
 mod aliases;
+mod caller;
 mod dkim;
 mod domains;
 pub mod limits;
@@ -14,12 +15,17 @@ pub mod request;
 pub mod response;
 pub mod running;
 pub mod service;
+pub mod settings;
 pub mod socket;
 mod store_check;
 mod trace;
 
+pub use caller::Caller;
 pub use request::{KeptPasswords, NewPassword, QueueSelection, Request, Secret};
 pub use response::{Refusal, Response};
-pub use running::{AcmeRow, CertificateRow, ConnectionRow, Down, Running, VirtualServerRow};
+pub use running::{
+    AcmeRow, Applying, CertificateRow, ConnectionRow, Down, Running, SettingsApplied, SettingsChange,
+    SettingsSource, VirtualServerRow,
+};
 pub use service::Admin;
 pub use store_check::checked;

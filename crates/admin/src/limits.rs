@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// A request on the local socket: an alias with [`directory::limits::ALIAS_MEMBERS_MAX`] targets of 254 octets fits.
-pub const REQUEST_OCTETS_MAX: usize = 512 * 1024;
+/// A request on the local socket: a settings text of [`settings::limits::TEXT_OCTETS_MAX`] fits, each octet escaped.
+pub const REQUEST_OCTETS_MAX: usize = 4 * 1024 * 1024;
 /// A response on the local socket: a list of 100,000 accounts fits.
 pub const RESPONSE_OCTETS_MAX: usize = 64 * 1024 * 1024;
 /// Connections to the local socket at a time; more wait to be accepted.
@@ -26,3 +26,9 @@ pub const QUEUE_CHANGES_MAX: usize = 500;
 pub const HEADER_OCTETS_MAX: usize = 64 * 1024;
 /// A header field of a queued message as it is shown, characters.
 pub const FIELD_CHARACTERS_MAX: usize = 300;
+/// Revisions of the settings in one list: years of them.
+pub const REVISIONS_MAX: usize = 1000;
+/// Parts of stories that are judged anew at a time: at some kilobytes each they fit in memory.
+pub const JUDGED_STORIES_MAX: usize = 10_000;
+/// Changed verdicts in one list: a person reads no more.
+pub const CHANGED_VERDICTS_MAX: usize = 1000;

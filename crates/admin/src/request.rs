@@ -117,6 +117,41 @@ pub enum Request {
     },
     /// How the server is.
     Status,
+    /// A revision of the settings, with its text.
+    SettingsShow {
+        /// Which; none: the newest.
+        number: Option<i64>,
+    },
+    /// The revisions of the settings, the newest first.
+    SettingsHistory,
+    /// What differs between two revisions.
+    SettingsDiff {
+        /// The older; none: the one before the other.
+        from: Option<i64>,
+        /// The newer; none: the newest.
+        to: Option<i64>,
+    },
+    /// A settings text comes into force.
+    SettingsApply {
+        /// The whole text.
+        text: String,
+        /// Why; may be empty.
+        reason: String,
+        /// The revision that it was made from: refused if there is a newer one.
+        based_on: Option<i64>,
+    },
+    /// What would have been decided otherwise if a settings text had been in force.
+    SettingsWhatIf {
+        /// The whole text.
+        text: String,
+    },
+    /// An earlier revision comes into force again.
+    SettingsRollback {
+        /// Which.
+        number: i64,
+        /// Why; may be empty.
+        reason: String,
+    },
     /// The files of certificates are read again.
     Reload,
     /// Who is connected.

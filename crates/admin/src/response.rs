@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::queue::rows::{DeliveryRow, DestinationRow, MessageRow, QueueTotals};
 use crate::request::Secret;
 use crate::running::{AcmeRow, CertificateRow, ConnectionRow, VirtualServerRow};
+use crate::settings::{RevisionRow, WhatIf};
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +57,31 @@ pub enum Response {
         /// For programs: as the journal holds it.
         records: Vec<StoryRow>,
     },
+    /// [`crate::Request::SettingsShow`].
+    Settings {
+        /// Which.
+        revision: RevisionRow,
+        /// The file that the server was started with, if the settings come from one.
+        file: Option<String>,
+        /// The text.
+        text: String,
+    },
+    /// [`crate::Request::SettingsHistory`].
+    SettingsHistory {
+        /// The newest first.
+        revisions: Vec<RevisionRow>,
+    },
+    /// [`crate::Request::SettingsDiff`].
+    SettingsDiff {
+        /// The older revision; 0 stands for the empty text before the first.
+        from: i64,
+        /// The newer.
+        to: i64,
+        /// Unified; empty if the texts are the same.
+        difference: String,
+    },
+    /// [`crate::Request::SettingsWhatIf`].
+    SettingsWhatIf(WhatIf),
     /// [`crate::Request::QueueList`] without a destination.
     Destinations {
         /// When it was so.

@@ -29,6 +29,53 @@ pub trait Running: Send + Sync + fmt::Debug {
     fn reload(&self) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + '_>> {
         Box::pin(ready(Err("the server is not running".to_owned())))
     }
+    /// Where the settings in force come from.
+    fn settings_source(&self) -> SettingsSource {
+        SettingsSource::Down
+    }
+    /// Puts settings in force and records them as a revision, or changes nothing and says why.
+    fn apply(&self, change: SettingsChange) -> Applying<'_> {
+        let _ = change;
+        Box::pin(ready(Err("the server is not running".to_owned())))
+    }
+}
+
+/// The way to other settings.
+pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<SettingsApplied, String>> + Send + 'a>>;
+
+/// Where the settings in force come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SettingsSource {
+    /// Nothing runs.
+    Down,
+    /// From the revisions in the store: who may change them here, may.
+    Revisions,
+    /// From this file, which the server was started with and watches. Nothing else changes them.
+    File(String),
+}
+
+/// Other settings, who brings them, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsChange {
+    /// The whole text.
+    pub text: String,
+    /// A Unix user, or `file`, `start`, `self-check`.
+    pub author: String,
+    /// May be empty.
+    pub reason: String,
+}
+
+/// What a change of the settings did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsApplied {
+    /// The revision that is in force now.
+    pub number: i64,
+    /// Virtual servers that are new or different.
+    pub changed: Vec<String>,
+    /// Virtual servers that are gone.
+    pub removed: Vec<String>,
+    /// Keys that hold from the next start of the program only.
+    pub at_next_start: Vec<String>,
 }
 
 /// Nothing runs: for commands that work on the data of a server that is down.

@@ -7,6 +7,7 @@ use mail::{Address, Domain};
 use store::{Change, Commit, Receipt, Store};
 use world::World;
 
+use crate::caller::Caller;
 use crate::request::Request;
 use crate::response::{Refusal, Response, StatusRow};
 use crate::running::Running;
@@ -42,13 +43,18 @@ impl Admin {
     /// Does what is asked, or says why not. What is changed is on stable storage when this returns; if the caller stops
     /// waiting, a change under way goes on.
     pub async fn execute(&self, request: Request) -> Response {
-        match self.dispatch(request).await {
+        self.execute_by(request, &Caller::administrator()).await
+    }
+
+    /// The same for a user of this machine.
+    pub async fn execute_by(&self, request: Request, caller: &Caller) -> Response {
+        match self.dispatch(request, caller).await {
             Ok(response) => response,
             Err(refusal) => Response::Refused(refusal),
         }
     }
 
-    async fn dispatch(&self, request: Request) -> Result<Response, Refusal> {
+    async fn dispatch(&self, request: Request, caller: &Caller) -> Result<Response, Refusal> {
         match request {
             Request::DomainAdd { domain } => self.domain_add(&domain).await,
             Request::DomainDkim { domain, make } => self.domain_dkim(&domain, make).await,
@@ -74,6 +80,16 @@ impl Admin {
             Request::QueueHold { what } => self.queue_hold(&what).await,
             Request::QueueRelease { what } => self.queue_release(&what).await,
             Request::QueueDelete { what } => self.queue_delete(&what).await,
+            Request::SettingsShow { number } => self.settings_show(number).await,
+            Request::SettingsHistory => self.settings_history().await,
+            Request::SettingsDiff { from, to } => self.settings_diff(from, to).await,
+            Request::SettingsApply { text, reason, based_on } => {
+                self.settings_apply(text, reason, based_on, caller).await
+            }
+            Request::SettingsWhatIf { text } => self.settings_what_if(&text).await,
+            Request::SettingsRollback { number, reason } => {
+                self.settings_rollback(number, reason, caller).await
+            }
             Request::Status => self.status().await,
             Request::Reload => self.reload().await,
             Request::ConnectionList => Ok(Response::Connections { connections: self.running.connections() }),

@@ -18,7 +18,7 @@ use crate::limits::{
     ACCEPT_PAUSE, CALL_TIME_OUT, REQUEST_OCTETS_MAX, RESPONSE_OCTETS_MAX, SOCKET_CONNECTIONS_MAX,
     SOCKET_TIME_OUT,
 };
-use crate::{Admin, Refusal, Request, Response};
+use crate::{Admin, Caller, Refusal, Request, Response};
 
 /// Listens at a path. A socket that an earlier run left there is removed: only one process has the data directory.
 ///
@@ -62,6 +62,8 @@ pub async fn serve(listener: UnixListener, admin: Arc<Admin>, mut stop: watch::R
 
 /// Requests and responses in turn, until the peer has no more, is silent for too long, or breaks the form.
 async fn converse(stream: UnixStream, admin: &Admin, mut stop: watch::Receiver<bool>) {
+    let Ok(credentials) = stream.peer_cred() else { return };
+    let caller = Caller::of_uid(credentials.uid());
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     loop {
@@ -76,19 +78,19 @@ async fn converse(stream: UnixStream, admin: &Admin, mut stop: watch::Receiver<b
         if read.is_err() || line.is_empty() {
             return;
         }
-        let response = respond(admin, &line).await;
+        let response = respond(admin, &line, &caller).await;
         if writer.write_all(&in_a_line(&response)).await.is_err() || !line.ends_with(b"\n") {
             return;
         }
     }
 }
 
-async fn respond(admin: &Admin, line: &[u8]) -> Response {
+async fn respond(admin: &Admin, line: &[u8], caller: &Caller) -> Response {
     if !line.ends_with(b"\n") {
         return Response::Refused(Refusal::new("the request is too long, or has no end", ""));
     }
     match parse(line) {
-        Ok(request) => admin.execute(request).await,
+        Ok(request) => admin.execute_by(request, caller).await,
         Err(refusal) => Response::Refused(refusal),
     }
 }
