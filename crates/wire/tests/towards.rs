@@ -263,21 +263,22 @@ async fn what_is_verified_and_what_is_not() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let trust = authority.trust();
     let good = authority.certify("mx.example.org");
-    for (shown, name, verifies) in [
-        (&good, "mx.example.org", true),
-        (&authority.certify("*.example.org"), "mx.example.org", true),
-        (&authority.certify("192.0.2.1"), "192.0.2.1", true),
-        (&authority.certify("2001:db8::1"), "2001:db8::1", true),
-        (&good, "mx.example.net", false),
-        (&good, "192.0.2.1", false),
-        (&authority.certify_expired("mx.example.org"), "mx.example.org", false),
-        (&stranger.certify("mx.example.org"), "mx.example.org", false),
-        (&self_signed("mx.example.org"), "mx.example.org", false),
+    // (certificate, name, whether it is verified, whether the name alone is)
+    for (shown, name, verifies, is_named) in [
+        (&good, "mx.example.org", true, true),
+        (&authority.certify("*.example.org"), "mx.example.org", true, true),
+        (&authority.certify("192.0.2.1"), "192.0.2.1", true, true),
+        (&authority.certify("2001:db8::1"), "2001:db8::1", true, true),
+        (&good, "mx.example.net", false, false),
+        (&good, "192.0.2.1", false, false),
+        (&authority.certify_expired("mx.example.org"), "mx.example.org", false, true),
+        (&stranger.certify("mx.example.org"), "mx.example.org", false, true),
+        (&self_signed("mx.example.org"), "mx.example.org", false, true),
         // No certificate can be good for it.
-        (&good, "not a name", false),
-        (&good, "", false),
+        (&good, "not a name", false, false),
+        (&good, "", false, false),
     ] {
-        for verification in [Verification::None, Verification::Certificate] {
+        for verification in [Verification::None, Verification::Name, Verification::Certificate] {
             let mut pair = offered(shown);
             let (clock, stream) = (pair.clock.clone(), pair.client.take().unwrap());
             let tls = Tls::Towards(towards(&trust, name, verification));
@@ -286,6 +287,7 @@ async fn what_is_verified_and_what_is_not() {
             let told = if name.starts_with("mx") { format!("Some({name:?})") } else { "None".to_owned() };
             let expected = match verification {
                 Verification::None => Some(format!("{told} false")),
+                Verification::Name => is_named.then(|| format!("{told} false")),
                 Verification::Certificate => verifies.then(|| format!("{told} true")),
             };
             assert_eq!(secured, expected.as_deref(), "{name} {verification:?}");

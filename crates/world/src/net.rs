@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::DuplexStream;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// Where connections come in: ports of the system, and those that the process was started with (systemd's socket units).
 #[derive(Debug, Clone, Default)]
@@ -108,6 +108,41 @@ pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// A connection whose own address is known before it is made.
+#[derive(Debug)]
+pub struct Outgoing(TcpSocket);
+
+impl Outgoing {
+    /// Takes a free port of this address. Call it inside a runtime.
+    ///
+    /// # Errors
+    /// The system's: the address is none of ours.
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn of(address: IpAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+        socket.bind(SocketAddr::new(address, 0))?;
+        Ok(Self(socket))
+    }
+
+    /// From where it is made.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
+        let stream = self.0.connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
 /// The peer without IPv4-mapping.
 pub fn canonical(peer: SocketAddr) -> SocketAddr {
     match peer.ip() {
@@ -156,6 +191,16 @@ mod tests {
         let client = std::net::TcpStream::connect(address).unwrap();
         assert_eq!(listener.accept().await.unwrap().1, client.local_addr().unwrap());
         assert_eq!(sockets.bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn a_connection_comes_from_where_it_said() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let outgoing = Outgoing::of("127.0.0.1".parse().unwrap()).unwrap();
+        let from = outgoing.address().unwrap();
+        let connected = outgoing.connect(listener.address().unwrap()).await.unwrap();
+        let (_stream, peer) = listener.accept().await.unwrap();
+        assert_eq!((peer, connected.local_addr().unwrap()), (from, from));
     }
 
     #[test]

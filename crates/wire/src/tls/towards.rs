@@ -10,8 +10,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WantsClientCert};
+use rustls::client::{Resumption, WantsClientCert, verify_server_name};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::ParsedCertificate;
 use rustls::{
     ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier,
 };
@@ -27,6 +28,8 @@ use crate::limits::RESUMPTIONS_MAX;
 pub enum Verification {
     /// Nothing: any certificate will do. The handshake is still checked to have been made with that certificate's key.
     None,
+    /// The name, whoever vouches for it: for a server that looks at itself.
+    Name,
     /// The chain, to an authority we trust, its dates, and the name.
     Certificate,
 }
@@ -35,6 +38,7 @@ pub enum Verification {
 #[derive(Clone)]
 pub struct Trust {
     opportunistic: Arc<ClientConfig>,
+    naming: Arc<ClientConfig>,
     verifying: Arc<ClientConfig>,
 }
 
@@ -70,11 +74,16 @@ impl Trust {
             add(&mut roots, pem).ok_or(Error::Authority { index })?;
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let opportunistic = builder(&provider)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone(provider.clone())));
+        let [opportunistic, naming] = [Names::Any, Names::Its].map(|names| {
+            let anyone = Arc::new(Anyone { provider: provider.clone(), names });
+            Ok(builder(&provider)?.dangerous().with_custom_certificate_verifier(anyone))
+        });
         let verifying = builder(&provider)?.with_root_certificates(roots);
-        Ok(Self { opportunistic: finish(opportunistic), verifying: finish(verifying) })
+        Ok(Self {
+            opportunistic: finish(opportunistic?),
+            naming: finish(naming?),
+            verifying: finish(verifying),
+        })
     }
 }
 
@@ -122,7 +131,9 @@ impl Towards {
         let name = self.name.strip_suffix('.').unwrap_or(&self.name);
         match ServerName::try_from(name.to_ascii_lowercase()) {
             Ok(name) => Ok(name),
-            Err(error) if self.verifies() => Err(io::Error::new(io::ErrorKind::InvalidInput, error)),
+            Err(error) if self.verification != Verification::None => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, error))
+            }
             Err(_) => Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into()),
         }
     }
@@ -130,26 +141,41 @@ impl Towards {
     pub(crate) fn connector(&self) -> TlsConnector {
         let config = match self.verification {
             Verification::None => &self.trust.opportunistic,
+            Verification::Name => &self.trust.naming,
             Verification::Certificate => &self.trust.verifying,
         };
         config.clone().into()
     }
 }
 
-/// Takes any certificate. That the peer has its key is checked as ever: without that, whoever is in the middle could
+/// Takes any certificate, whoever signed it. That the peer has its key is checked as ever: without that, whoever is in the middle could
 /// show the true server's certificate and nobody could tell later.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct Anyone {
+    provider: Arc<CryptoProvider>,
+    names: Names,
+}
+
+/// What a certificate must be good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Any,
+    /// The name that was asked for.
+    Its,
+}
 
 impl ServerCertVerifier for Anyone {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
+        end_entity: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
+        server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.names == Names::Its {
+            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -159,7 +185,7 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -168,10 +194,10 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
