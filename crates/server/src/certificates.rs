@@ -108,7 +108,7 @@ impl Keeper {
         };
         let (data, store, world) = (data.to_owned(), store.clone(), world.clone());
         let (state, changed) = (Mutex::new(state), Notify::new());
-        listeners.adopt(bound, &answers.http);
+        listeners.adopt(bound, &answers);
         Ok(Arc::new(Self { data, store, world, answers, state, listeners, changed }))
     }
 
@@ -146,7 +146,7 @@ impl Keeper {
     /// Shows what was prepared, and orders what it asks for.
     pub(crate) fn adopt(&self, prepared: Prepared) {
         let Prepared { named, acme, fetch, own, bound, .. } = prepared;
-        self.listeners.adopt(bound, &self.answers.http);
+        self.listeners.adopt(bound, &self.answers);
         let mut state = self.state();
         if state.acme != acme {
             state.attempts = Attempts::NONE;
@@ -388,22 +388,4 @@ fn renewal(acme: &Acme, ordered: Option<&Ordered>) -> Option<Timestamp> {
     let shown = wire::tls::Shown::of_pem(ordered.filter(fits)?.chain.as_bytes())?;
     let before = i64::try_from(acme.renew_before.duration().as_millis()).unwrap_or(i64::MAX);
     Some(acme::renewal(shown.from, shown.until, before))
-}
-
-/// Reads or makes those of the settings.
-///
-/// # Errors
-/// A file that cannot be read or is no certificate, by name.
-pub(crate) fn pems(data: &Path, settings: &Settings) -> Result<Vec<Pem>> {
-    let named = Named::new(settings.certificates.clone())?;
-    let own = own::certificate(data, &own::names(settings))?;
-    Ok(composed(named.pems(), None, &own))
-}
-
-/// The same, ready.
-///
-/// # Errors
-/// As [`pems`].
-pub(crate) fn load(data: &Path, settings: &Settings) -> Result<Certificates> {
-    Certificates::new(&pems(data, settings)?).context("the certificates cannot be used")
 }

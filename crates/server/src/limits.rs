@@ -43,3 +43,36 @@ pub(crate) const VERBOSE_PAUSE_MIN: Duration = Duration::from_millis(20);
 pub(crate) const VERBOSE_PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Lines that wait for the session.
 pub(crate) const VERBOSE_LINES_MAX: usize = 64;
+
+/// Names of one client's address that are followed; an address has one, or a few.
+pub(crate) const CLIENT_NAMES_MAX: usize = 5;
+
+/// How long they are looked up: a client whom connection control asks for its name is not greeted before.
+pub(crate) const CLIENT_NAME_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Clients whose names are looked up at a time, beside their sessions.
+pub(crate) const CLIENT_NAME_LOOKUPS_MAX: usize = 256;
+
+/// How often the files of certificates are looked at.
+pub(crate) const CERTIFICATES_PAUSE: Duration = Duration::from_secs(3);
+
+/// How long at most until it is asked again whether a certificate is to be ordered: the clock may have been set.
+pub(crate) const RENEWAL_PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Octets of a file with certificates or a key: as many as the settings take of any file.
+pub(crate) const PEM_OCTETS_MAX: u64 = settings::limits::FILE_OCTETS_MAX;
+
+/// How often disk, memory and queue are looked at: they fill within seconds, not faster.
+pub(crate) const PRESSURE_PAUSE: Duration = Duration::from_secs(1);
+/// Source addresses whose messages are counted for `message-rate`; each costs some 100 octets.
+pub(crate) const RATE_SOURCES_MAX: usize = 50_000;
+
+/// How long a binding may take to do what the check asks of it, beside its greeting delay: far more than a busy machine
+/// needs, and less than a minute, within which a change that broke something must be undone.
+pub(crate) const CHECK_TIME_MAX: Duration = Duration::from_secs(40);
+
+/// Octets of a line that the check takes.
+pub(crate) const CHECK_REPLY_OCTETS_MAX: usize = 16 * 1024;
+
+/// How often a settings file is looked at.
+pub(crate) const SETTINGS_PAUSE: Duration = Duration::from_secs(1);

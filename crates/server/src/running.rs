@@ -1,8 +1,10 @@
 //! What the administration asks of the running server.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use admin::{ConnectionRow, VirtualServerRow};
+use admin::{AcmeRow, CertificateRow, ConnectionRow, VirtualServerRow};
 use settings::ServerState;
 use wire::registry::{ConnectionId, Row};
 
@@ -31,6 +33,19 @@ impl admin::Running for Running {
             connections: registry.list(Some(&service.name)).len(),
         };
         self.virtual_servers.view().services.iter().map(row).collect()
+    }
+
+    fn certificates(&self) -> Vec<CertificateRow> {
+        self.virtual_servers.certificates.rows()
+    }
+
+    fn acme(&self) -> Option<AcmeRow> {
+        self.virtual_servers.certificates.acme_row()
+    }
+
+    fn reload(&self) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + '_>> {
+        let reloaded = self.virtual_servers.certificates.reload();
+        Box::pin(async { reloaded.await.map_err(|error| format!("{error:#}")) })
     }
 
     fn connections(&self) -> Vec<ConnectionRow> {

@@ -19,12 +19,14 @@ use wire::registry::{Arrival, Limits, Registry};
 use wire::Stream;
 use world::World;
 
+use crate::certificates::Keeper;
 use crate::limits::HOUSEKEEPING_PAUSE;
 use crate::patience::Patience;
+use crate::pressure;
 use crate::running::Running;
 use crate::shared::Shared;
 use crate::virtual_servers::VirtualServers;
-use crate::{certificates, smtp};
+use crate::smtp;
 
 /// A server that is up.
 #[derive(Debug)]
@@ -76,6 +78,7 @@ impl Server {
         let mut server = Self::with_store(store, data, &settings, world)?;
         server.administer()?;
         server.explain_orphans().await?;
+        server.virtual_servers.certificates.restore().await?;
         server.virtual_servers.apply(settings.clone()).await?;
         server.spawn_tasks(&settings);
         Ok(server)
@@ -86,17 +89,16 @@ impl Server {
     /// # Errors
     /// As [`start`](Self::start).
     fn with_store(store: Store, data: &Path, settings: &Settings, world: World) -> Result<Self> {
-        let certificates = Arc::new(certificates::load(data, settings)?);
         let handed_on = settings.local_domains.iter().flat_map(|local| local.domains.iter().cloned());
         let directory = Arc::new(Directory::new(store.clone(), world.clone()).handing_on(handed_on));
         let registry = Registry::new(world.clock.clone());
+        let certificates = Keeper::new(data, settings, &store, &world, &registry)?;
         let mailboxes = Mailboxes::new(store.clone(), world.clone());
         let properties = Arc::new(crate::delivery::properties(settings, &world, None)?);
         let shared =
             Arc::new(Shared::new(world.clone(), store.clone(), directory.clone(), mailboxes, properties));
-        let (settings, to) = (settings.clone(), data.to_owned());
         let virtual_servers =
-            Arc::new(VirtualServers::new(shared.clone(), registry, certificates, to, settings));
+            Arc::new(VirtualServers::new(shared.clone(), registry, certificates, settings.clone()));
         let running = Arc::new(Running::new(virtual_servers.clone()));
         let admin = Arc::new(Admin::new(store, directory, world, running).with_queue(shared.queue.clone()));
         let (stop, _) = watch::channel(false);
@@ -220,6 +222,10 @@ impl Server {
         };
         let workers = &shared.world.workers;
         self.tasks.push(workers.spawn(runner.run(self.stop.subscribe())));
+        self.tasks.push(
+            workers.spawn(self.virtual_servers.certificates.clone().run(self.stop.subscribe())),
+        );
+        self.tasks.push(workers.spawn(pressure::keep_watch(shared.clone(), self.stop.subscribe())));
         self.tasks.push(workers.spawn(keep_order(self.virtual_servers.clone(), self.stop.subscribe())));
     }
 }

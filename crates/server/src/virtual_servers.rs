@@ -9,17 +9,16 @@ mod prepared;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context, Result};
-use settings::{Protocol, ServerState, Settings};
+use settings::{Protocol, ServerState, Settings, Tls};
 use tokio::sync::{Mutex, MutexGuard};
 use wire::accept;
 use wire::registry::Registry;
-use wire::tls::Certificates;
 
 use crate::apply::{Plan, Port};
+use crate::certificates::Keeper;
 use crate::connect::Endpoint;
 use crate::limits::STOP_GRACE;
 use crate::protocol_log::ProtocolLogs;
@@ -33,8 +32,7 @@ use prepared::Prepared;
 pub(crate) struct VirtualServers {
     pub(crate) shared: Arc<Shared>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) certificates: Arc<Certificates>,
-    pub(crate) data: PathBuf,
+    pub(crate) certificates: Arc<Keeper>,
     /// Whoever changes something has it: one after the other.
     objects: Mutex<Objects>,
     /// The same for all who only look.
@@ -70,7 +68,9 @@ pub(crate) struct ServiceView {
 /// How a binding is.
 #[derive(Debug, Clone)]
 pub(crate) struct DoorView {
+    /// `imap`, and `imaps` with implicit TLS.
     pub(crate) protocol: String,
+    pub(crate) tls: Tls,
     pub(crate) address: SocketAddr,
     pub(crate) entrance: Arc<Entrance>,
 }
@@ -100,14 +100,13 @@ impl VirtualServers {
     pub(crate) fn new(
         shared: Arc<Shared>,
         registry: Arc<Registry>,
-        certificates: Arc<Certificates>,
-        data: PathBuf,
+        certificates: Arc<Keeper>,
         settings: Settings,
     ) -> Self {
         let settings = Arc::new(Settings { virtual_servers: Vec::new(), ..settings });
         let view = RwLock::new(Arc::new(View { settings, services: Vec::new() }));
         let objects = Mutex::new(Objects { services: Vec::new(), logs: ProtocolLogs::default() });
-        Self { shared, registry, certificates, data, objects, view }
+        Self { shared, registry, certificates, objects, view }
     }
 
     /// How they are now.
@@ -199,10 +198,11 @@ impl VirtualServers {
 
     /// Puts what is prepared in the place of what there is. Nothing of it can fail.
     async fn put_in_force(&self, objects: &mut MutexGuard<'_, Objects>, prepared: Prepared) -> Applied {
-        let Prepared { settings, plan, pems, properties, mut bound, mut endpoints } = prepared;
+        let Prepared { settings, plan, certificates, properties, mut bound, mut endpoints } = prepared;
         objects.logs.follow(&settings, &self.shared.world).await;
-        self.certificates.replace(&pems).expect("they were tried before");
+        self.certificates.adopt(certificates);
         self.shared.queue.apply(properties);
+        self.shared.pressure.apply(settings.back_pressure);
         let states: Vec<_> =
             settings.virtual_servers.iter().map(|server| self.state_of(objects, server)).collect();
         let mut former = Former::of(std::mem::take(&mut objects.services));
@@ -304,6 +304,7 @@ impl ServiceView {
     fn of(service: &Service) -> Self {
         let door = |door: &Door| DoorView {
             protocol: door.protocol_name(service.protocol),
+            tls: door.binding.tls,
             address: door.address,
             entrance: door.entrance.clone(),
         };

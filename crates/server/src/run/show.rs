@@ -1,5 +1,6 @@
 //! Shows an answer of the administration: for people, or as JSON.
 
+mod certificates;
 mod dkim;
 mod queue;
 mod table;
@@ -63,6 +64,9 @@ fn told(response: &Response) -> String {
         Response::Dkim { said, domain, records } => dkim::records(said, domain, records),
         Response::Domains { domains } => table(&["domain", "accounts", "aliases"], domains, domain),
         Response::Accounts { accounts } => table(&["account", "name", "changed"], accounts, account),
+        Response::Certificates { certificates } => {
+            table(&["certificate"], certificates, |name| vec![name.clone()])
+        }
         Response::Aliases { aliases } => table(&["alias", "means"], aliases, alias),
         Response::Story { told, .. } => told.clone(),
         Response::Destinations { at, totals, destinations, next } => {
@@ -92,7 +96,7 @@ fn alias(row: &AliasRow) -> Vec<String> {
 }
 
 fn status_text(status: &StatusRow) -> String {
-    let StatusRow { version, domains, accounts, at, queue, virtual_servers } = status;
+    let StatusRow { version, domains, accounts, at, queue, virtual_servers, certificates, acme } = status;
     let counts =
         [counted(*domains as u64, "domain", "domains"), counted(*accounts as u64, "account", "accounts")];
     let mut text = format!("waxseal {version}: {}\n", counts.join(", "));
@@ -101,6 +105,7 @@ fn status_text(status: &StatusRow) -> String {
         let head = ["virtual server", "protocol", "state", "connections", "listens on"];
         let _ = write!(text, "\n{}", table(&head, virtual_servers, virtual_server));
     }
+    text.push_str(&self::certificates::text(certificates, acme.as_ref(), *at));
     text
 }
 

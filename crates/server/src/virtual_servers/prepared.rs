@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use queue::Properties;
 use settings::{Settings, VirtualServer};
-use wire::tls::{Certificates, Pem};
 use world::net::Listener;
 
 use super::{Objects, VirtualServers};
@@ -22,7 +21,7 @@ type Place = (usize, usize);
 pub(super) struct Prepared {
     pub(super) settings: Arc<Settings>,
     pub(super) plan: Plan,
-    pub(super) pems: Vec<Pem>,
+    pub(super) certificates: certificates::Prepared,
     pub(super) properties: Arc<Properties>,
     /// Ports that were not bound before.
     pub(super) bound: BTreeMap<Place, Arc<Listener>>,
@@ -38,25 +37,28 @@ impl VirtualServers {
     pub(super) fn prepare(&self, objects: &Objects, settings: Settings) -> Result<Prepared> {
         let old = self.view().settings.clone();
         let plan = plan(&old, &settings);
-        let pems = certificates::pems(&self.data, &settings)?;
-        // Tried on nobody.
-        Certificates::new(&pems).context("the certificates cannot be used")?;
+        let certificates = self.certificates.prepare(&settings)?;
         let before = self.shared.queue.properties();
         let properties = crate::delivery::properties(&settings, &self.shared.world, Some((&old, &before)))?;
         let settings = Arc::new(settings);
-        let endpoints = self.endpoints(&settings)?;
+        let endpoints = self.endpoints(&settings, &certificates)?;
         let bound = self.bind_all(objects, &settings, &plan)?;
-        Ok(Prepared { settings, plan, pems, properties: Arc::new(properties), bound, endpoints })
+        Ok(Prepared { settings, plan, certificates, properties: Arc::new(properties), bound, endpoints })
     }
 
-    fn endpoints(&self, settings: &Arc<Settings>) -> Result<BTreeMap<Place, Endpoint>> {
+    fn endpoints(
+        &self,
+        settings: &Arc<Settings>,
+        prepared: &certificates::Prepared,
+    ) -> Result<BTreeMap<Place, Endpoint>> {
         let mut endpoints = BTreeMap::new();
         for (place, server) in settings.virtual_servers.iter().enumerate() {
             let properties = Arc::new(server.clone());
+            let certificates = self.certificates.view(prepared, server)?;
             for (number, binding) in server.bindings.iter().enumerate() {
                 let (settings, properties) = (settings.clone(), properties.clone());
                 let endpoint =
-                    Endpoint::new(self.shared.clone(), settings, properties, binding.tls, &self.certificates);
+                    Endpoint::new(self.shared.clone(), settings, properties, binding.tls, &certificates);
                 endpoints.insert((place, number), endpoint);
             }
         }
