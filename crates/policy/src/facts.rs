@@ -3,6 +3,10 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use settings::Rate;
+
+use crate::account::AccountFacts;
+use crate::pressure::Level;
 
 /// What is known so far. A stage that has not been reached is `None`; a later transaction replaces what came before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +15,9 @@ pub struct Facts {
     pub connection: ConnectionFacts,
     /// HELO or EHLO.
     pub hello: Option<HelloFacts>,
+    /// The account that signed in, where that is looked at.
+    #[serde(default)]
+    pub account: Option<AccountFacts>,
     /// MAIL.
     pub sender: Option<SenderFacts>,
     /// The RCPT that is judged.
@@ -22,7 +29,7 @@ pub struct Facts {
 impl Facts {
     /// What is known when a connection begins.
     pub fn new(connection: ConnectionFacts) -> Self {
-        Self { connection, hello: None, sender: None, recipient: None, content: None }
+        Self { connection, hello: None, account: None, sender: None, recipient: None, content: None }
     }
 }
 
@@ -88,35 +95,77 @@ pub struct HelloFacts {
 }
 
 /// Of the sender.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SenderFacts {
     /// The reverse-path; empty for null.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reverse_path: String,
     /// SIZE= as announced, octets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_announced: Option<u64>,
     /// The virtual server's `message-size-limit`, octets.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub size_max: u64,
     /// Octets that the disk has room for; none where that was not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<u64>,
+    /// What the server is short of, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pressure: Option<PressureFacts>,
+    /// How often this source sends; none where that has no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<RateFacts>,
+}
+
+/// What the server is short of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PressureFacts {
+    /// What that leads to.
+    pub level: Level,
+    /// Of what, and how much there is.
+    pub because: String,
+}
+
+/// How often a source has sent lately, where that has a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateFacts {
+    /// Messages within the time, with this one.
+    pub messages: u32,
+    /// How many may be.
+    pub most: u32,
+    /// Within so many seconds.
+    pub within_secs: u64,
+}
+
+impl RateFacts {
+    /// The same under another limit. What came within another time is not known: it is taken to have come evenly.
+    pub(crate) fn under(self, limit: Option<Rate>) -> Option<Self> {
+        let Rate { count, per } = limit?;
+        let within_secs = per.duration().as_secs().max(1);
+        let messages = u64::from(self.messages) * within_secs / self.within_secs.max(1);
+        Some(Self { messages: u32::try_from(messages).unwrap_or(u32::MAX).max(1), most: count, within_secs })
+    }
 }
 
 /// Of one recipient.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RecipientFacts {
     /// As the client named it: an address, or `postmaster` alone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub recipient: String,
     /// What the directory says.
     pub standing: Standing,
     /// Whether it is one of the recipients that fail on purpose, and those are switched on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub magic: Option<Magic>,
 }
 
 /// What the directory says of a recipient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// Its domain is not ours.
+    #[default]
     NotLocal,
     /// Its domain is not ours, and anyone may send to it through us (`[[remote-domain]]`, `relay`).
     RelayedTo,
@@ -150,16 +199,19 @@ pub enum Magic {
 }
 
 /// Of the content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ContentFacts {
     /// Octets.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub size: u64,
     /// The virtual server's `message-size-limit`, octets.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub size_max: u64,
     /// Received fields in its header.
+    #[serde(default, skip_serializing_if = "is_none")]
     pub received: usize,
     /// Those of them that name this server as the one that wrote them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_none")]
     pub received_here: usize,
     /// What its header is like where we are the first server that it comes to (RFC 6409); none elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,4 +231,12 @@ pub struct SubmissionFacts {
     /// What was removed: `Bcc`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<String>,
+}
+
+fn is_zero(octets: &u64) -> bool {
+    *octets == 0
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }

@@ -5,6 +5,7 @@ use mail::{Reply, Timestamp};
 use crate::checks::{CHECKS, Finding};
 use crate::facts::Facts;
 use crate::reason::Reason;
+use crate::recorded::Recorded;
 use crate::story::{Hop, Ruling, Stage, What};
 
 /// A decision, with its reasons.
@@ -65,8 +66,9 @@ pub fn judge(stage: Stage, facts: &Facts) -> Judgement {
 
 impl Judgement {
     /// The hop of the story that tells of it. `subject` is what was judged: the reverse-path (empty for null), the
-    /// recipient, or nothing.
-    pub fn into_hop(self, at: Timestamp, stage: Stage, subject: impl Into<String>) -> Hop {
+    /// recipient, or nothing; `facts` are what was judged by.
+    pub fn into_hop(self, at: Timestamp, stage: Stage, subject: impl Into<String>, facts: &Facts) -> Hop {
+        let facts = Some(Recorded::of(stage, facts, &self.verdict));
         let (verdict, reply) = match self.verdict {
             Verdict::Accept => (Ruling::Accept, String::new()),
             Verdict::Refuse(reply) => (Ruling::Refuse, reply.to_string()),
@@ -74,7 +76,7 @@ impl Judgement {
         };
         Hop {
             at,
-            what: What::Judge { stage, subject: subject.into(), verdict, reply },
+            what: What::Judge { stage, subject: subject.into(), verdict, reply, facts },
             because: self.reasons,
         }
     }
@@ -94,10 +96,11 @@ mod tests {
 
     use super::*;
     use crate::facts::{
-        ConnectionFacts, ContentFacts, HelloFacts, Magic, RecipientFacts, RelayFacts, SenderFacts, Service,
-        Standing, SubmissionFacts,
+        ConnectionFacts, ContentFacts, HelloFacts, Magic, PressureFacts, RateFacts, RecipientFacts,
+        RelayFacts, SenderFacts, Service, Standing, SubmissionFacts,
     };
     use crate::limits::{RECEIVED_HERE_MAX, RECEIVED_MAX};
+    use crate::pressure::Level;
 
     fn facts() -> Facts {
         Facts::new(ConnectionFacts {
@@ -141,7 +144,7 @@ mod tests {
             reverse_path: String::new(),
             size_announced,
             size_max: 1000,
-            room: None,
+            ..SenderFacts::default()
         };
         for (size, expected) in [
             (None, expect!["accepted"]),
@@ -172,7 +175,7 @@ mod tests {
             (499, Some(500), too_little),
         ] {
             let sender =
-                SenderFacts { reverse_path: String::new(), size_announced, size_max: 1000, room: Some(room) };
+                SenderFacts { size_announced, size_max: 1000, room: Some(room), ..SenderFacts::default() };
             check(Stage::Sender, &Facts { sender: Some(sender), ..facts() }, expected);
         }
     }
@@ -305,7 +308,7 @@ mod tests {
                 reverse_path: sender.into(),
                 size_announced: None,
                 size_max: 1000,
-                room: None,
+                ..SenderFacts::default()
             });
             assert_eq!(reply(Stage::Sender, &facts), expected, "{sender}");
         }
@@ -340,8 +343,7 @@ mod tests {
     #[test]
     fn lmtp_is_for_neighbours_and_for_mailboxes_here() {
         let network = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: true };
-        let sender =
-            SenderFacts { reverse_path: String::new(), size_announced: None, size_max: 1000, room: None };
+        let sender = SenderFacts { size_max: 1000, ..SenderFacts::default() };
         let mut facts = Facts { sender: Some(sender), ..facts() };
         facts.connection.service = Service::Lmtp;
         check(
@@ -488,7 +490,7 @@ mod tests {
     }
 
     fn content() -> ContentFacts {
-        ContentFacts { size: 1, size_max: 1000, received: 0, received_here: 0, submission: None }
+        ContentFacts { size: 1, size_max: 1000, ..ContentFacts::default() }
     }
 
     #[test]
@@ -557,6 +559,35 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_is_short_defers_and_a_busy_source_waits() {
+        let check_sender = |sender: SenderFacts, trusted, expected: Expect| {
+            let mut facts = Facts { sender: Some(sender), ..facts() };
+            facts.connection.trusted = trusted;
+            check(Stage::Sender, &facts, expected);
+        };
+        let short = |level| SenderFacts {
+            size_max: 1000,
+            pressure: Some(PressureFacts { level, because: "queue: 7 waiting".into() }),
+            ..SenderFacts::default()
+        };
+        check_sender(short(Level::Slow), false, expect!["accepted"]);
+        let refused = expect![[
+            r#"452 4.3.1 no room for more mail at this moment, try again later; back-pressure: the server is short of what mail needs (reading queue: 7 waiting)"#
+        ]];
+        check_sender(short(Level::Refusing), true, refused);
+        let busy = |messages| {
+            let rate = Some(RateFacts { messages, most: 100, within_secs: 60 });
+            SenderFacts { size_max: 1000, rate, ..SenderFacts::default() }
+        };
+        check_sender(busy(100), false, expect!["accepted"]);
+        check_sender(busy(101), true, expect!["accepted"]);
+        let refused = expect![
+            "450 4.7.1 too many messages from your address, try again later; message-rate: this address sends more often than it may (messages 101, limit 100, seconds 60)"
+        ];
+        check_sender(busy(101), false, refused);
+    }
+
+    #[test]
     fn checks_have_names_of_their_own() {
         let names: std::collections::BTreeSet<&str> = CHECKS.iter().map(|check| check.name()).collect();
         assert_eq!(names.len(), CHECKS.len());
@@ -570,8 +601,12 @@ mod tests {
             magic: None,
         };
         let facts = Facts { recipient: Some(recipient), ..facts() };
-        let hop =
-            judge(Stage::Recipient, &facts).into_hop(Timestamp(5), Stage::Recipient, "nobody@example.org");
-        expect![[r#"{"at":5,"hop":"judge","stage":"recipient","subject":"nobody@example.org","verdict":"refuse","reply":"550 5.1.1 no such recipient here","because":[{"check":"recipient","because":"neither account nor alias has this address"}]}"#]].assert_eq(&serde_json::to_string(&hop).unwrap());
+        let hop = judge(Stage::Recipient, &facts).into_hop(
+            Timestamp(5),
+            Stage::Recipient,
+            "nobody@example.org",
+            &facts,
+        );
+        expect![[r#"{"at":5,"hop":"judge","stage":"recipient","subject":"nobody@example.org","verdict":"refuse","reply":"550 5.1.1 no such recipient here","facts":{"recipient":{"standing":"unknown"}},"because":[{"check":"recipient","because":"neither account nor alias has this address"}]}"#]].assert_eq(&serde_json::to_string(&hop).unwrap());
     }
 }

@@ -22,6 +22,7 @@ use mail::{BodyType, MessageParameters, QueueId, RecipientParameters, Timestamp}
 use serde::{Deserialize, Serialize};
 
 use crate::reason::Reason;
+use crate::recorded::Recorded;
 
 pub use tell::tell;
 
@@ -89,6 +90,14 @@ pub enum What {
         /// What the peer was answered: `550 5.1.1 no such recipient here`; nothing where it was accepted.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reply: String,
+        /// What it stood on, beside what the rest of the story tells; none in stories of before that was kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        facts: Option<Box<Recorded>>,
+    },
+    /// The peer said where it has the message from (XFORWARD). Nobody has checked it.
+    Forward {
+        /// What it said, each with its name: `ADDR=192.0.2.7`.
+        said: Vec<String>,
     },
     /// Content was taken.
     Spool {
@@ -392,6 +401,7 @@ fn names(what: &What) -> Vec<&str> {
         }
         What::Accept { .. }
         | What::Judge { .. }
+        | What::Forward { .. }
         | What::Authenticate { .. }
         | What::Request { .. }
         // Whom an attempt was for stands in the hop that says how it ended.
@@ -451,6 +461,7 @@ mod tests {
                 subject: "Bob@example.org".into(),
                 verdict: Ruling::Accept,
                 reply: String::new(),
+                facts: None,
             },
             because: vec![Reason::new("recipient", "the recipient is ours").with("mailboxes", 1usize)],
         });

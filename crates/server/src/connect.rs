@@ -2,16 +2,20 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
+use mail::Reply;
 use policy::Service;
 use protocol::sasl::{Offer, Seed};
-use protocol::{imap, lmtp, pop3, smtp};
+use protocol::{End, Session, TlsFacts, imap, lmtp, pop3, smtp};
 use settings::{Protocol, Settings, Tls as TlsPolicy, VirtualServer as VirtualServerSettings};
-use wire::registry::{Limits, Refused};
+use wire::registry::{Limits, Live, Refused};
 use wire::tls::Certificates;
-use wire::{Context, Entry, Stream, Tls, drive};
+use wire::{Context, Decision, Entry, Handler, HoldBack, Stream, Tls, drive};
 
+use crate::arrive::name::ClientName;
+use crate::arrive::{self, Why};
 use crate::imap::ImapHandler;
 use crate::pop3::Pop3Handler;
 use crate::protocol_log::ProtocolLog;
@@ -96,24 +100,28 @@ impl Endpoint {
     }
 
     /// How many connections are taken from a peer; or what one that may not come in at all is told.
-    pub(crate) fn welcome(&self, peer: SocketAddr) -> Result<Limits, Bytes> {
+    pub(crate) fn welcome(&self, peer: SocketAddr, is_paused: bool) -> Result<Limits, Bytes> {
         if self.shared.checks.are_made_from(peer) {
             return Ok(Limits::NONE);
         }
-        let settings::ConnectionLimits { limit, per_source, .. } = self.properties.connections;
-        let is_trusted = self.settings.trusted_networks.contain(peer.ip());
-        let per_source_max = (!is_trusted).then_some(per_source as usize);
-        Ok(Limits { total_max: limit as usize, per_source_max, ..Limits::NONE })
+        if is_paused {
+            return Err(Why::Paused.words(self.properties.protocol, self.tls));
+        }
+        let free = self.is_free(peer.ip());
+        if !free && self.shared.directory.banned(peer.ip()).is_some() {
+            return Err(Why::Banned.words(self.properties.protocol, self.tls));
+        }
+        Ok(arrive::limits(self.properties.for_peer(peer.ip(), None).connections, free))
+    }
+
+    /// Whether a peer is neither limited by its source nor banned: it is trusted, or a proxy that speaks for itself.
+    fn is_free(&self, peer: IpAddr) -> bool {
+        self.settings.trusted_networks.contain(peer) || self.properties.proxy_protocol.contain(peer)
     }
 
     /// What a connection that meets a limit is told.
-    pub(crate) fn refusal(&self, _limit: Refused) -> Bytes {
-        words(self.properties.protocol, self.tls, "4.3.2 too many connections, try again later")
-    }
-
-    /// What a connection is told while the virtual server is paused.
-    pub(crate) fn paused(&self) -> Bytes {
-        words(self.properties.protocol, self.tls, "4.3.2 no new connections are taken now, try again later")
+    pub(crate) fn refusal(&self, limit: Refused) -> Bytes {
+        Why::Limit(limit).words(self.properties.protocol, self.tls)
     }
 
     /// What is served here.
@@ -124,52 +132,233 @@ impl Endpoint {
     /// Serves one connection to its end.
     pub(crate) async fn serve(self: Arc<Self>, stream: Stream, entry: Entry) {
         let live = entry.live().clone();
-        let ip = live.peer().ip();
-        let may = Liberties {
-            auth_without_tls: self.settings.authentication_without_tls.contain(ip),
-            verb: self.settings.trusted_networks.contain(ip),
-        };
-        let variant = self.variant(ip);
-        let config = &variant.sessions[may.place()];
-        let connection = Arc::new(Connection {
-            peer: live.peer(),
-            trusted: may.verb,
-            relay: variant.server.relay_facts(ip),
-            server: variant.server.clone(),
-            live,
-        });
-        let mut context = Context::new(self.shared.world.clock.clone(), variant.tls.clone(), entry);
-        context.tap = self.log.as_ref().map(|log| log.tap(&connection.live));
-        let (now, shared, mailboxes) =
-            (context.clock.now(), self.shared.clone(), self.shared.mailboxes.clone());
-        let seed = seed(&shared);
+        let tls = self.variant(live.peer().ip(), None).tls.clone();
+        let mut context = Context::new(self.shared.world.clock.clone(), tls, entry);
+        context.tap = self.log.as_ref().map(|log| log.tap(&live));
+        if let Err(why) = self.admitted(live.peer()).await {
+            let session = why.session(self.properties.protocol, context.clock.now());
+            return Box::pin(drive(session, arrive::Nothing, stream, &context)).await;
+        }
+        let connection = Arc::new(self.connection(live.peer(), None, live));
+        let config = self.config(&connection, None);
+        let (now, seed) = (context.clock.now(), seed(&self.shared));
         // Boxed, so that the task of an idle connection is as large as its own protocol needs.
         match config {
             SessionConfig::Smtp(config) => {
-                let session = smtp::ServerSession::new(config.clone(), now, seed);
-                Box::pin(drive(session, SmtpHandler::new(shared, connection), stream, &context)).await;
+                let session = smtp::ServerSession::new(config, now, seed);
+                Box::pin(drive(session, Chosen::new(self, connection, smtp_handler), stream, &context)).await;
             }
             SessionConfig::Lmtp(config) => {
-                let session = lmtp::server_session(config.clone(), now, seed);
-                Box::pin(drive(session, SmtpHandler::new(shared, connection), stream, &context)).await;
+                let session = lmtp::server_session(config, now, seed);
+                Box::pin(drive(session, Chosen::new(self, connection, smtp_handler), stream, &context)).await;
             }
             SessionConfig::Pop3(config) => {
-                let session = pop3::ServerSession::new(config.clone(), now, seed);
-                Box::pin(drive(session, Pop3Handler::new(shared, connection, mailboxes), stream, &context))
-                    .await;
+                let session = pop3::ServerSession::new(config, now, seed);
+                Box::pin(drive(session, Chosen::new(self, connection, pop3_handler), stream, &context)).await;
             }
             SessionConfig::Imap(config) => {
-                let session = imap::ServerSession::new(config.clone(), now, seed);
-                Box::pin(drive(session, ImapHandler::new(shared, connection, mailboxes), stream, &context))
-                    .await;
+                let session = imap::ServerSession::new(config, now, seed);
+                Box::pin(drive(session, Chosen::new(self, connection, imap_handler), stream, &context)).await;
             }
         }
     }
+
+    /// Whether connection control lets a peer in.
+    async fn admitted(&self, peer: SocketAddr) -> Result<(), Why> {
+        if self.shared.checks.are_made_from(peer) {
+            return Ok(());
+        }
+        let control = &self.properties.for_peer(peer.ip(), None).connection_control;
+        arrive::admitted(control, &self.shared.world, peer.ip()).await
+    }
+
+    /// A connection for a peer, which has asked for this name in TLS.
+    fn connection(&self, peer: SocketAddr, server_name: Option<&str>, live: Arc<Live>) -> Connection {
+        let ip = peer.ip();
+        let server = self.variant(ip, server_name).server.clone();
+        let name = match self.properties.for_peer(ip, server_name).reverse_lookup {
+            true => ClientName::look_up(&self.shared.lookups, &self.shared.world, ip),
+            false => ClientName::default(),
+        };
+        Connection {
+            peer,
+            name,
+            trusted: self.settings.trusted_networks.contain(ip),
+            free: self.is_free(ip),
+            relay: server.relay_facts(ip),
+            server,
+            live,
+        }
+    }
+
+    /// What a connection becomes when its peer has said for whom it speaks (XCLIENT).
+    ///
+    /// # Errors
+    /// That client may not come in.
+    pub(crate) fn for_client(
+        &self,
+        before: &Connection,
+        client: SocketAddr,
+    ) -> Result<(Arc<smtp::Config>, Arc<Connection>), Reply> {
+        let server_name = before.live.row().tls.and_then(|tls| tls.server_name);
+        let ip = client.ip();
+        if !self.is_free(ip) && self.shared.directory.banned(ip).is_some() {
+            return Err(Why::Banned.reply());
+        }
+        let control = &self.properties.for_peer(ip, server_name.as_deref()).connection_control;
+        if !control.admits(ip, &[]) {
+            return Err(Why::NotAdmitted.reply());
+        }
+        let connection = self.connection(client, server_name.as_deref(), before.live.clone());
+        match self.config(&connection, server_name.as_deref()) {
+            SessionConfig::Smtp(config) | SessionConfig::Lmtp(config) => Ok((config, Arc::new(connection))),
+            SessionConfig::Pop3(_) | SessionConfig::Imap(_) => Err(Why::NotAdmitted.reply()),
+        }
+    }
+
+    /// What the session of a connection is told, if it has asked for this name in TLS.
+    fn config(&self, connection: &Connection, server_name: Option<&str>) -> SessionConfig {
+        let ip = connection.peer.ip();
+        let may = Liberties {
+            auth_without_tls: self.settings.authentication_without_tls.contain(ip),
+            verb: connection.trusted,
+        };
+        let listed = |config: &Arc<smtp::Config>| {
+            let server = self.properties.for_peer(ip, server_name);
+            switches::for_client(config, server, &self.settings, (connection.live.peer().ip(), ip))
+        };
+        match &self.variant(ip, server_name).sessions[may.place()] {
+            SessionConfig::Smtp(config) => SessionConfig::Smtp(listed(config)),
+            SessionConfig::Lmtp(config) => SessionConfig::Lmtp(listed(config)),
+            other => other.clone(),
+        }
+    }
+
     /// The virtual server as it is for this peer.
-    fn variant(&self, peer: IpAddr) -> &Variant {
-        let chosen = self.properties.for_peer(peer, None);
+    fn variant(&self, peer: IpAddr, server_name: Option<&str>) -> &Variant {
+        let chosen = self.properties.for_peer(peer, server_name);
         let place = self.properties.when.iter().position(|when| std::ptr::eq(&*when.properties, chosen));
         &self.variants[place.map_or(0, |place| place + 1)]
+    }
+}
+
+fn smtp_handler(endpoint: &Arc<Endpoint>, connection: Arc<Connection>) -> SmtpHandler {
+    let speaks_for_others = endpoint.properties.xclient.contain(connection.live.peer().ip());
+    SmtpHandler::new(endpoint.shared.clone(), connection)
+        .believing(speaks_for_others.then(|| endpoint.clone()))
+}
+
+fn pop3_handler(endpoint: &Arc<Endpoint>, connection: Arc<Connection>) -> Pop3Handler {
+    Pop3Handler::new(endpoint.shared.clone(), connection, endpoint.shared.mailboxes.clone())
+}
+
+fn imap_handler(endpoint: &Arc<Endpoint>, connection: Arc<Connection>) -> ImapHandler {
+    ImapHandler::new(endpoint.shared.clone(), connection, endpoint.shared.mailboxes.clone())
+}
+
+/// The handler of a connection, which becomes another one when the name that is asked for in TLS selects other properties:
+/// a session forgets then all that was said before, and so there is nothing that a handler would have to keep.
+struct Chosen<H> {
+    handler: H,
+    endpoint: Arc<Endpoint>,
+    make: Make<H>,
+}
+
+type Make<H> = fn(&Arc<Endpoint>, Arc<Connection>) -> H;
+
+impl<H> Chosen<H> {
+    fn new(endpoint: Arc<Endpoint>, connection: Arc<Connection>, make: Make<H>) -> Self {
+        Self { handler: make(&endpoint, connection), endpoint, make }
+    }
+}
+
+/// A handler that serves a connection of ours.
+trait Serves {
+    /// The connection; of the client for whom its peer speaks, if it does.
+    fn connection(&self) -> &Arc<Connection>;
+}
+
+impl Serves for SmtpHandler {
+    fn connection(&self) -> &Arc<Connection> {
+        self.connection()
+    }
+}
+
+impl Serves for Pop3Handler {
+    fn connection(&self) -> &Arc<Connection> {
+        self.connection()
+    }
+}
+
+impl Serves for ImapHandler {
+    fn connection(&self) -> &Arc<Connection> {
+        self.connection()
+    }
+}
+
+impl<S: Spoken, H: Handler<S> + Serves> Handler<S> for Chosen<H> {
+    fn decide(&mut self, question: S::Question) -> Decision<S::Answer> {
+        self.handler.decide(question)
+    }
+
+    fn poll_news(&mut self, cx: &mut std::task::Context<'_>) -> Poll<S::News> {
+        self.handler.poll_news(cx)
+    }
+
+    fn secured(&mut self, session: &mut S, facts: &TlsFacts) {
+        let before = self.handler.connection();
+        let (ip, name) = (before.peer.ip(), facts.server_name.as_deref());
+        let server = &self.endpoint.variant(ip, name).server;
+        if Arc::ptr_eq(server, &before.server) {
+            return;
+        }
+        let (relay, server) = (server.relay_facts(ip), server.clone());
+        let connection = Arc::new(Connection { relay, server, ..Connection::clone(before) });
+        session.adopt(&self.endpoint.config(&connection, name));
+        self.handler = (self.make)(&self.endpoint, connection);
+    }
+
+    fn holds_back(&self) -> Option<HoldBack> {
+        let peer = self.handler.connection().peer;
+        if self.endpoint.shared.checks.are_made_from(peer) {
+            return None;
+        }
+        let properties = &self.endpoint.properties;
+        arrive::held_back(properties.for_peer(peer.ip(), None).greeting_delay, properties.protocol)
+    }
+
+    fn ended(&mut self, outcome: S::Outcome, end: End) {
+        self.handler.ended(outcome, end);
+    }
+}
+
+/// A session whose terms can be exchanged.
+trait Spoken: Session {
+    /// These, if they are of its protocol.
+    fn adopt(&mut self, config: &SessionConfig);
+}
+
+impl Spoken for smtp::ServerSession {
+    fn adopt(&mut self, config: &SessionConfig) {
+        if let SessionConfig::Smtp(config) | SessionConfig::Lmtp(config) = config {
+            self.adopt(config.clone());
+        }
+    }
+}
+
+impl Spoken for pop3::ServerSession {
+    fn adopt(&mut self, config: &SessionConfig) {
+        if let SessionConfig::Pop3(config) = config {
+            self.adopt(config.clone());
+        }
+    }
+}
+
+impl Spoken for imap::ServerSession {
+    fn adopt(&mut self, config: &SessionConfig) {
+        if let SessionConfig::Imap(config) = config {
+            self.adopt(config.clone());
+        }
     }
 }
 
@@ -190,24 +379,13 @@ impl Variant {
             name: server.name.as_str().into(),
             service: service(server.protocol),
             relay: server.relay.clone(),
-            message_size_max: server.message_size_limit.0,
+            message_size_max: policy::rejudge::size_max(server),
+            message_rate: server.message_rate,
             magic: server.magic_recipients,
             commands: server.commands,
             sign_in_interval: server.sign_in_interval.duration(),
         });
         Self { server, tls, sessions }
-    }
-}
-
-/// A line for a connection that is not served, where a line in clear text can be understood.
-fn words(protocol: Protocol, tls: TlsPolicy, why: &str) -> Bytes {
-    let text = why.split_once(' ').map_or(why, |(_, text)| text);
-    match (tls, protocol) {
-        (TlsPolicy::Implicit, _) => Bytes::new(),
-        // RFC 5321 §3.8: 421 wherever the service is not available.
-        (_, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp) => format!("421 {why}\r\n").into(),
-        (_, Protocol::Pop3) => format!("-ERR [SYS/TEMP] {text}\r\n").into(),
-        (_, Protocol::Imap) => format!("* BYE [UNAVAILABLE] {text}\r\n").into(),
     }
 }
 

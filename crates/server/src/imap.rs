@@ -435,6 +435,7 @@ pub(crate) mod tests {
             service: policy::Service::Smtp,
             relay: settings::Relay::default(),
             message_size_max: 1000,
+            message_rate: None,
             magic: false,
             commands,
             sign_in_interval: std::time::Duration::ZERO,

@@ -76,3 +76,15 @@ pub(crate) const CHECK_REPLY_OCTETS_MAX: usize = 16 * 1024;
 
 /// How often a settings file is looked at.
 pub(crate) const SETTINGS_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a file in the pickup directory must be left alone before it is taken: who writes one pauses for less.
+pub(crate) const PICKUP_QUIET: Duration = Duration::from_secs(5);
+
+/// Pause between two looks into the pickup directory.
+pub(crate) const PICKUP_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a file waits that could not be taken.
+pub(crate) const PICKUP_RETRY: Duration = Duration::from_secs(60);
+
+/// Files of one look: bounds what a full directory costs at once.
+pub(crate) const PICKUP_FILES_MAX: usize = 1_000;

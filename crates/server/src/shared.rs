@@ -14,8 +14,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::registry::Live;
 use world::World;
 
+use crate::arrive::name::{ClientName, Lookups};
 use crate::check::Checks;
 use crate::limits::{CONTENT_IN_MEMORY_MAX, CONTENT_PERMIT, DEFERRALS_MAX};
+use crate::pressure;
+use crate::smtp::rates::Rates;
 
 /// What all connections of a process share.
 #[derive(Debug)]
@@ -31,8 +34,14 @@ pub(crate) struct Shared {
     /// Adds reports of success to commits that accept mail.
     pub(crate) reporter: queue::Reporter,
     pub(crate) deferrals: Deferrals,
+    /// What the server is short of.
+    pub(crate) pressure: pressure::Watch,
+    /// How often sources send.
+    pub(crate) rates: Rates,
+    /// Names of clients that are looked up.
+    pub(crate) lookups: Lookups,
     /// Connections that the server makes to itself, to see whether it serves.
-    pub(crate) checks: Checks,
+    pub(crate) checks: Arc<Checks>,
     budget: Arc<Semaphore>,
 }
 
@@ -59,7 +68,10 @@ impl Shared {
             host_name,
             reporter,
             deferrals: Deferrals::default(),
-            checks: Checks::default(),
+            pressure: pressure::Watch::new(),
+            rates: Rates::default(),
+            lookups: Lookups::default(),
+            checks: Arc::default(),
             budget: Arc::new(Semaphore::new(CONTENT_IN_MEMORY_MAX / CONTENT_PERMIT)),
         }
     }
@@ -108,6 +120,8 @@ pub(crate) struct VirtualServer {
     pub(crate) relay: settings::Relay,
     /// Octets of one message.
     pub(crate) message_size_max: u64,
+    /// Messages from one source.
+    pub(crate) message_rate: Option<settings::Rate>,
     /// Some recipients fail on purpose.
     pub(crate) magic: bool,
     /// Commands that are switched on.
@@ -117,9 +131,13 @@ pub(crate) struct VirtualServer {
 }
 
 /// One connection as its handler knows it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
+    /// What the DNS calls it, once it is known.
+    pub(crate) name: ClientName,
+    /// It is neither limited by its source nor banned.
+    pub(crate) free: bool,
     pub(crate) trusted: bool,
     pub(crate) relay: RelayFacts,
     pub(crate) server: Arc<VirtualServer>,
@@ -136,7 +154,7 @@ impl VirtualServer {
 impl Connection {
     /// Where its sign-ins come from, and for what.
     pub(crate) fn origin(&self, service: directory::Scope) -> directory::Origin {
-        directory::Origin { peer: self.peer.ip(), trusted: self.trusted, service }
+        directory::Origin { peer: self.peer.ip(), trusted: self.free, service }
     }
 
     /// What policy is told of it.

@@ -37,6 +37,11 @@ impl Room {
         *last = Some((now, octets));
         octets
     }
+
+    /// What is free, and the whole.
+    pub(crate) fn space(&self) -> Option<(u64, u64)> {
+        self.disk.free(&self.dir).ok().map(|Free { free, whole }| (free, whole))
+    }
 }
 
 /// What is free beyond what is kept.

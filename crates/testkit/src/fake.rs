@@ -147,6 +147,7 @@ impl Fake {
                 ))
             }
             Ask::Proved(Proved { login, authorization, .. }) => self.proved(login, authorization).into(),
+            Ask::Disproved(_) => SignIn::Refused.into(),
             Ask::Token(token) => self.token(&token.token.0, &token.authorization),
             Ask::Certificate(shown) if shown.verified => {
                 let email = shown.certificate.names.first();

@@ -21,9 +21,9 @@ impl Check for MagicRecipient {
 
     fn find(&self, facts: &Facts) -> Option<Finding> {
         let recipient = facts.recipient.as_ref()?;
-        let magic = recipient
-            .magic
-            .filter(|_| !matches!(recipient.standing, Standing::NotLocal | Standing::RelayedTo | Standing::HandedOn))?;
+        let magic = recipient.magic.filter(|_| {
+            !matches!(recipient.standing, Standing::NotLocal | Standing::RelayedTo | Standing::HandedOn)
+        })?;
         Some(match magic {
             Magic::Refused => Finding::Refuse(
                 Reply::new(550, (5, 1, 1), "no such recipient here"),

@@ -3,13 +3,17 @@
 mod content_loop;
 mod content_size;
 mod magic;
+mod message_rate;
 mod neighbour;
+mod pressure;
 mod qualified;
 mod recipient;
 mod relay;
 mod room;
 mod routing;
+mod send_as;
 mod sender_size;
+mod sending;
 mod submission;
 
 use mail::Reply;
@@ -22,15 +26,20 @@ use crate::story::Stage;
 pub const CHECKS: &[&dyn Check] = &[
     &neighbour::Neighbour,
     &qualified::QualifiedSender,
+    &send_as::SendAsPath,
     &sender_size::SenderSize,
+    &message_rate::MessageRate,
+    &pressure::BackPressure,
     &room::Room,
     &qualified::QualifiedRecipient,
     &relay::Relay,
     &routing::Routing,
+    &sending::SendingLimit,
     &magic::MagicRecipient,
     &recipient::Recipient,
     &content_size::ContentSize,
     &content_loop::ContentLoop,
+    &send_as::SendAsAuthor,
     &submission::Submission,
 ];
 

@@ -79,6 +79,7 @@ fn name(what: &What) -> &'static str {
         What::Accept { .. } => "accept",
         What::Speak { .. } => "speak",
         What::Judge { .. } => "judge",
+        What::Forward { .. } => "forward",
         What::Spool { .. } => "spool",
         What::Authenticate { .. } => "authenticate",
         What::Request { .. } => "request",
@@ -100,7 +101,8 @@ fn describe(at: Timestamp, what: &What) -> String {
     match what {
         What::Accept { peer, server } => format!("from {peer} by virtual server \"{server}\""),
         What::Speak { hello, extended, tls, account } => describe_peer(hello, *extended, tls, account),
-        What::Judge { stage, subject, verdict, reply } => {
+        What::Forward { said } => said.join(" "),
+        What::Judge { stage, subject, verdict, reply, .. } => {
             describe_judgement(*stage, subject, *verdict, reply)
         }
         What::Spool { size, message_id: Some(id) } => format!("{size} octets, Message-ID {id}"),

@@ -5,10 +5,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use mail::{Address, ForwardPath, Reply};
-use policy::{Magic, Verdict, gather};
+use policy::pressure::{Gauge, Level};
+use policy::{Magic, PressureFacts, Verdict, gather};
 use protocol::End;
 use protocol::sasl::Ask;
-use protocol::smtp::{Answer, Hop, Lookup, Outcome, Question, Recipient, Sender, ServerSession};
+use protocol::smtp::{
+    Answer, Client, Etrn, Hop, Lookup, Outcome, Question, Recipient, Sender, ServerSession,
+};
 use queue::ReceivedMessage;
 use store::{Change, Commit};
 use wire::{Decision, Handler};
@@ -16,8 +19,10 @@ use wire::{Decision, Handler};
 use super::label::Label;
 use super::lmtp;
 use super::spool::Head;
-use super::transaction::{Bounds, Peer, Transaction, reply};
+use super::transaction::{Bounds, Conditions, Peer, Transaction, reply};
 use super::verbose::{self, Hops};
+use super::{client, etrn};
+use crate::connect::Endpoint;
 use crate::shared::{Connection, Shared};
 
 /// The application's side of one SMTP connection.
@@ -30,6 +35,8 @@ pub(crate) struct SmtpHandler {
     open: Open,
     /// What VERB tells, once it was asked for.
     hops: Option<Hops>,
+    /// Where the peer may say for whom it speaks.
+    endpoint: Option<Arc<Endpoint>>,
 }
 
 type Open = Arc<Mutex<Option<Transaction>>>;
@@ -37,26 +44,67 @@ type Open = Arc<Mutex<Option<Transaction>>>;
 impl SmtpHandler {
     pub(crate) fn new(shared: Arc<Shared>, connection: Arc<Connection>) -> Self {
         let peer = Peer { address: connection.peer, facts: connection.facts() };
-        Self { shared, connection, peer, open: Arc::default(), hops: None }
+        Self { shared, connection, peer, open: Arc::default(), hops: None, endpoint: None }
     }
 
-    /// MAIL.
-    fn sender(&mut self, sender: Sender) -> Reply {
-        let now = self.shared.world.clock.wall();
-        let room = self.shared.store.room();
-        let queue_id = self.shared.queue_ids.next(now);
-        let size_max = self.connection.server.message_size_max;
-        let (mut transaction, verdict) =
-            Transaction::open(queue_id, &self.peer, sender, Bounds { size_max, room }, now);
-        let reply = reply(verdict.clone(), Reply::new(250, (2, 1, 0), "sender noted"));
-        match verdict {
-            Verdict::Accept => *lock(&self.open) = Some(transaction),
-            _ => {
-                transaction.end(format!("MAIL was answered {}", reply.code), &[], now);
-                self.shared.tell_journal(transaction.story);
-            }
+    /// Whose it is.
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// The same for a peer that may say by XCLIENT for whom it speaks.
+    pub(crate) fn believing(self, endpoint: Option<Arc<Endpoint>>) -> Self {
+        Self { endpoint, ..self }
+    }
+
+    /// MAIL. While the server is short of something, it waits before a stranger is answered.
+    fn sender(&mut self, sender: Sender) -> Decision<Answer> {
+        let pressure = self.shared.pressure.now();
+        let is_stranger = sender.hello.account.is_none() && !self.connection.trusted;
+        let (shared, connection) = (self.shared.clone(), self.connection.clone());
+        let (peer, open) = (self.peer.clone(), self.open.clone());
+        if pressure.level() != Level::Slow || !is_stranger {
+            let reply = judge_sender(&shared, &connection, &peer, &open, sender);
+            return Decision::Now(Answer::Reply(reply));
         }
-        reply
+        Decision::Later(Box::pin(async move {
+            shared.world.clock.sleep(pressure.delay()).await;
+            Answer::Reply(judge_sender(&shared, &connection, &peer, &open, sender))
+        }))
+    }
+
+    /// ETRN (RFC 1985 §5.1).
+    fn release(&self, whose: Etrn) -> Decision<Answer> {
+        let Etrn::Domain(domain) = whose else {
+            return Decision::Now(Answer::Reply(etrn::only_domains()));
+        };
+        let (shared, peer) = (self.shared.clone(), self.peer.address.ip());
+        Decision::Later(Box::pin(async move {
+            let now = shared.world.clock.wall();
+            let released = shared.queue.etrn(&shared.store, &domain, peer, now).await;
+            Answer::Reply(etrn::released(&domain, released))
+        }))
+    }
+
+    /// XCLIENT: from now on the connection is that client's.
+    fn introduce(&mut self, client: Client) -> Decision<Answer> {
+        let Some(endpoint) = self.endpoint.clone() else {
+            return Decision::Now(Answer::Reply(client::not_believed()));
+        };
+        let speaks_for = client::address(self.peer.address, &client);
+        let (config, connection) = match endpoint.for_client(&self.connection, speaks_for) {
+            Ok(introduced) => introduced,
+            Err(reply) => return Decision::Now(Answer::Reply(reply)),
+        };
+        self.become_client(connection);
+        let (shared, login) = (self.shared.clone(), client.login);
+        let live = self.connection.live.clone();
+        Decision::Later(Box::pin(async move { client::introduced(&shared, &live, config, login).await }))
+    }
+
+    fn become_client(&mut self, connection: Arc<Connection>) {
+        self.peer = Peer { address: connection.peer, facts: connection.facts() };
+        self.connection = connection;
     }
 
     /// RCPT: at once where the directory remembers the address.
@@ -76,6 +124,11 @@ impl SmtpHandler {
     fn magic(&self, path: &ForwardPath) -> Option<Magic> {
         let tries_before = |address: &Address| self.shared.deferrals.count(address);
         self.connection.server.magic.then(|| gather::magic(path, tries_before))?
+    }
+
+    /// The transaction that is open.
+    pub(super) fn queue_id(&self) -> Option<mail::QueueId> {
+        lock(&self.open).as_ref().map(|transaction| transaction.queue_id)
     }
 
     /// DATA: content may come when the process-wide budget has room for what is held in memory.
@@ -141,7 +194,8 @@ impl SmtpHandler {
     fn authenticate(&mut self, ask: Ask) -> Decision<Answer> {
         let (shared, connection) = (self.shared.clone(), self.connection.clone());
         Decision::Later(Box::pin(async move {
-            let (told, principal) = crate::replies::sign_in(&shared.directory, ask).await;
+            let origin = connection.origin(directory::Scope::Smtp);
+            let (told, principal) = crate::replies::sign_in(&shared.directory, &origin, ask).await;
             if let Some(principal) = principal {
                 connection.live.signed_in(principal.address.to_string());
             }
@@ -170,7 +224,7 @@ impl Handler<ServerSession> for SmtpHandler {
     fn decide(&mut self, question: Question) -> Decision<Answer> {
         let reply = match question {
             Question::Authenticate(ask) => return self.authenticate(ask),
-            Question::Sender(sender) => self.sender(*sender),
+            Question::Sender(sender) => return self.sender(*sender),
             Question::Recipient(recipient) => return self.recipient(*recipient),
             Question::Begin => self.begin(),
             Question::Chunk(piece) => return self.chunk(piece),
@@ -189,7 +243,8 @@ impl Handler<ServerSession> for SmtpHandler {
             Question::Expand(lookup) => {
                 return self.verify(self.connection.server.commands.expn, &lookup);
             }
-            Question::Release(_) | Question::Client(_) => Reply::new(502, (5, 5, 1), "not offered"),
+            Question::Release(whose) => return self.release(whose),
+            Question::Client(client) => return self.introduce(*client),
         };
         Decision::Now(Answer::Reply(reply))
     }
@@ -221,6 +276,35 @@ fn shown(reply: Reply, utf8: bool) -> Reply {
 
 fn lock(open: &Open) -> MutexGuard<'_, Option<Transaction>> {
     open.lock().expect("no holder panics")
+}
+
+/// MAIL is judged, and opens a transaction if it may.
+fn judge_sender(shared: &Shared, connection: &Connection, peer: &Peer, open: &Open, sender: Sender) -> Reply {
+    let now = shared.world.clock.wall();
+    let (queue_id, conditions) = (shared.queue_ids.next(now), conditions(shared, connection, now));
+    let (mut transaction, verdict) = Transaction::open(queue_id, peer, sender, conditions, now);
+    let reply = reply(verdict.clone(), Reply::new(250, (2, 1, 0), "sender noted"));
+    match verdict {
+        Verdict::Accept => *lock(open) = Some(transaction),
+        _ => {
+            transaction.end(format!("MAIL was answered {}", reply.code), &[], now);
+            shared.tell_journal(transaction.story);
+        }
+    }
+    reply
+}
+
+fn conditions(shared: &Shared, connection: &Connection, now: mail::Timestamp) -> Conditions {
+    let server = &connection.server;
+    let pressure = shared.pressure.now();
+    let short = |gauge: &Gauge| PressureFacts { level: gauge.level, because: gauge.to_string() };
+    // Nobody counts those whom we trust.
+    let limit = server.message_rate.filter(|_| !connection.trusted);
+    Conditions {
+        bounds: Bounds { size_max: server.message_size_max, room: shared.store.room() },
+        pressure: pressure.worst().map(short),
+        rate: limit.map(|limit| shared.rates.count(&server.name, connection.peer.ip(), limit, now)),
+    }
 }
 
 fn judge_recipient(
@@ -345,24 +429,18 @@ mod tests {
 
     /// A handler of a virtual server for this, whose client is in a network of `relay.allow`.
     fn handler(place: &Place, service: Service) -> SmtpHandler {
-        let Connection { peer, trusted, live, .. } = &*place.live;
         let server = VirtualServer {
             name: "internet".into(),
             service,
             relay: settings::Relay::default(),
             message_size_max: 100_000,
+            message_rate: None,
             magic: false,
             commands: settings::Commands::default(),
             sign_in_interval: std::time::Duration::ZERO,
         };
         let relay = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: false };
-        let connection = Connection {
-            peer: *peer,
-            trusted: *trusted,
-            relay,
-            server: Arc::new(server),
-            live: live.clone(),
-        };
+        let connection = Connection { relay, server: Arc::new(server), ..Connection::clone(&place.live) };
         SmtpHandler::new(place.shared.clone(), Arc::new(connection))
     }
 

@@ -60,7 +60,8 @@ impl Label {
         let label: Self = serde_json::from_slice(label).ok()?;
         let mut story = Story::new(label.queue_id.parse().ok()?);
         let judged = |stage, subject: String| {
-            let what = What::Judge { stage, subject, verdict: Ruling::Accept, reply: String::new() };
+            let what =
+                What::Judge { stage, subject, verdict: Ruling::Accept, reply: String::new(), facts: None };
             Hop { at: label.at, what, because: Vec::new() }
         };
         story.hops.push(judged(Stage::Sender, label.from));

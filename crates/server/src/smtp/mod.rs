@@ -8,11 +8,15 @@
 //! Finish    -> judgement, queue::accept, store.commit, and only then 250; in LMTP for each recipient
 //! ```
 
+mod client;
+mod etrn;
 mod handler;
 mod header;
 pub(crate) mod label;
 mod lmtp;
+pub(crate) mod rates;
 mod spool;
+pub(crate) mod submit;
 pub(crate) mod switches;
 mod transaction;
 mod verbose;

@@ -8,11 +8,10 @@ use mail::{
     Address, ForwardPath, MessageParameters, QueueId, RecipientParameters, Reply, ReversePath, Timestamp,
 };
 use policy::{
-    ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, SenderFacts, Service, Stage,
-    Standing, Story,
-    Verdict, What, gather, judge,
+    ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, PressureFacts, RateFacts,
+    SenderFacts, Service, Stage, Standing, Story, Verdict, What, gather, judge,
 };
-use protocol::smtp::{Dialect, Hello, Sender};
+use protocol::smtp::{Dialect, Forwarded, Hello, Sender};
 use queue::accept::{Handover, Recipient};
 use queue::properties::Profile;
 use queue::trace_header::Received;
@@ -71,6 +70,16 @@ pub(super) struct Bounds {
     pub(super) room: u64,
 }
 
+/// What is judged at MAIL beside what the client said.
+#[derive(Debug, Clone)]
+pub(super) struct Conditions {
+    pub(super) bounds: Bounds,
+    /// What the server is short of.
+    pub(super) pressure: Option<PressureFacts>,
+    /// How often the source sends.
+    pub(super) rate: Option<RateFacts>,
+}
+
 /// The connection below a transaction.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
@@ -87,7 +96,7 @@ impl Transaction {
         queue_id: QueueId,
         peer: &Peer,
         sender: Sender,
-        bounds: Bounds,
+        conditions: Conditions,
         now: Timestamp,
     ) -> (Self, Verdict) {
         let mut facts = Facts::new(peer.facts.clone());
@@ -96,8 +105,10 @@ impl Transaction {
         facts.sender = Some(SenderFacts {
             reverse_path: reverse_path.clone(),
             size_announced: sender.size,
-            size_max: bounds.size_max,
-            room: Some(bounds.room),
+            size_max: conditions.bounds.size_max,
+            room: Some(conditions.bounds.room),
+            pressure: conditions.pressure,
+            rate: conditions.rate,
         });
         let mut transaction = Self {
             queue_id,
@@ -113,14 +124,14 @@ impl Transaction {
             header: None,
             permit: None,
         };
-        transaction.introduce(&peer.facts.virtual_server);
+        transaction.introduce(&peer.facts.virtual_server, sender.forwarded.as_deref());
         let judgement = judge(Stage::Sender, &transaction.facts);
         let verdict = transaction.note(judgement, Stage::Sender, reverse_path, now);
         (transaction, verdict)
     }
 
     /// The first hops of the story: where it came from.
-    fn introduce(&mut self, server: &str) {
+    fn introduce(&mut self, server: &str, forwarded: Option<&Forwarded>) {
         let Hello { name, extended, tls, account } = &*self.hello;
         self.story.hop(self.began, What::Accept { peer: self.peer, server: server.to_owned() });
         let what = What::Speak {
@@ -130,6 +141,9 @@ impl Transaction {
             account: account.as_ref().map(ToString::to_string),
         };
         self.story.hop(self.began, what);
+        if let Some(said) = forwarded.map(said).filter(|said| !said.is_empty()) {
+            self.story.hop(self.began, What::Forward { said });
+        }
     }
 
     /// Judges a recipient, and adds it if it is accepted.
@@ -143,7 +157,8 @@ impl Transaction {
     ) -> Verdict {
         let mut facts = gather::recipient(&named.path, &resolved, magic);
         let domain = named.path.address().and_then(Address::domain);
-        if facts.standing == Standing::NotLocal && domain.is_some_and(|to| profile.destinations.relays_to(to)) {
+        if facts.standing == Standing::NotLocal && domain.is_some_and(|to| profile.destinations.relays_to(to))
+        {
             facts.standing = Standing::RelayedTo;
         }
         let subject = facts.recipient.clone();
@@ -197,7 +212,7 @@ impl Transaction {
 
     fn note(&mut self, judgement: Judgement, stage: Stage, subject: String, now: Timestamp) -> Verdict {
         let verdict = judgement.verdict.clone();
-        self.story.hops.push(judgement.into_hop(now, stage, subject));
+        self.story.hops.push(judgement.into_hop(now, stage, subject, &self.facts));
         verdict
     }
 
@@ -411,6 +426,21 @@ fn local_way(means: Option<Vec<LocalRecipient>>, magic: Option<Magic>, now: Time
 /// As facts and stories have it: without angle brackets, empty for null.
 fn bare_sender(path: &ReversePath) -> String {
     path.address().map(ToString::to_string).unwrap_or_default()
+}
+
+/// What XFORWARD said, as it was said.
+fn said(forwarded: &Forwarded) -> Vec<String> {
+    let Forwarded { name, address, port, protocol, hello, ident, source } = forwarded;
+    let named = [
+        ("NAME", name),
+        ("ADDR", address),
+        ("PORT", port),
+        ("PROTO", protocol),
+        ("HELO", hello),
+        ("IDENT", ident),
+        ("SOURCE", source),
+    ];
+    named.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?))).collect()
 }
 
 fn hello_facts(hello: &Hello) -> HelloFacts {
