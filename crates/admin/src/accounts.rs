@@ -72,13 +72,14 @@ impl Admin {
         let account = self.account(address).await?;
         let address = crate::service::address(&account.address)?;
         let kept = kept.map_or_else(|| Kept::of(&account), Kept::from);
-        let (Verifiers { secret, scram }, told) = self.verifiers(password, kept).await?;
+        let (Verifiers { secret, scram, cram }, told) = self.verifiers(password, kept).await?;
         let at = self.world.clock.wall();
-        self.commit(vec![Change::SetSecret { account: account.id, secret, scram, at }]).await?;
+        let cram = Change::SetCram { account: AccountRef::Known(account.id), secret: secret.clone(), cram };
+        self.commit(vec![Change::SetSecret { account: account.id, secret, scram, at }, cram]).await?;
         Ok(answer(&address, told, format!("{address} has a new password")))
     }
 
-    async fn account(&self, text: &str) -> Result<AccountRecord, Refusal> {
+    pub(crate) async fn account(&self, text: &str) -> Result<AccountRecord, Refusal> {
         let address = address(text)?;
         self.store.account_by_address(&address.to_string()).await?.ok_or_else(|| {
             Refusal::new(format!("there is no account {address}"), "see the list: waxseal account list")
@@ -87,10 +88,15 @@ impl Admin {
 
     /// The account and its mailboxes, in one commit.
     fn new_account(&self, address: &Address, name: String, verifiers: Verifiers) -> Vec<Change> {
-        let Verifiers { secret, scram } = verifiers;
+        let Verifiers { secret, scram, cram } = verifiers;
         let at = self.world.clock.wall();
         // RFC 3501 §2.3.1.1 proposes the time; it must only never go back for a path.
         let uid_validity = u32::try_from(at.0 / 1000).unwrap_or(u32::MAX).max(1);
+        let cram = (!cram.is_empty()).then(|| Change::SetCram {
+            account: AccountRef::New(0),
+            secret: secret.clone(),
+            cram,
+        });
         let account = Change::AddAccount { address: address.to_string(), name, secret, scram, at };
         let mailbox = |(path, special_use): (&str, Option<&str>)| Change::AddMailbox {
             account: AccountRef::New(0),
@@ -99,7 +105,7 @@ impl Admin {
             special_use: special_use.map(str::to_owned),
             subscribed: true,
         };
-        std::iter::once(account).chain(MAILBOXES.into_iter().map(mailbox)).collect()
+        [account].into_iter().chain(cram).chain(MAILBOXES.into_iter().map(mailbox)).collect()
     }
 
     /// What is kept of a password, and the password if it was made here.
@@ -128,6 +134,7 @@ impl From<KeptPasswords> for Kept {
         match asked {
             KeptPasswords::Argon2idAndScram => Self::Argon2idAndScram,
             KeptPasswords::Argon2idOnly => Self::Argon2idAlone,
+            KeptPasswords::WithCramMd5 => Self::WithCramMd5,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! has a private way in. The command line reaches the running server through [`socket`].
 
 mod accounts;
+mod account_certificates;
 mod aliases;
 mod caller;
 mod dkim;

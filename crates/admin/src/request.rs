@@ -58,6 +58,25 @@ pub enum Request {
         #[serde(default)]
         kept: Option<KeptPasswords>,
     },
+    /// Whoever has a certificate signs in as an account (SASL EXTERNAL).
+    CertificateAdd {
+        /// The account's address.
+        address: String,
+        /// SHA-256 of the certificate, in hexadecimal; colons may stand in it.
+        fingerprint: String,
+    },
+    /// The certificates of an account.
+    CertificateList {
+        /// Its address.
+        address: String,
+    },
+    /// A certificate opens an account no longer.
+    CertificateRemove {
+        /// The account's address.
+        address: String,
+        /// As in the list.
+        fingerprint: String,
+    },
     /// An address that means others.
     AliasAdd {
         /// The address; its domain must be ours.
@@ -200,6 +219,8 @@ pub enum KeptPasswords {
     Argon2idAndScram,
     /// argon2id alone: SCRAM is not for this account.
     Argon2idOnly,
+    /// argon2id, keys for SCRAM, and what takes the place of the password in CRAM-MD5.
+    WithCramMd5,
 }
 
 /// A password in clear text on its way over the local socket. `Debug` does not show it.

@@ -45,6 +45,11 @@ pub enum Response {
         /// By address.
         accounts: Vec<AccountRow>,
     },
+    /// [`crate::Request::CertificateList`].
+    Certificates {
+        /// Fingerprints, as [`crate::Request::CertificateRemove`] takes them.
+        certificates: Vec<String>,
+    },
     /// [`crate::Request::AliasList`].
     Aliases {
         /// By address.

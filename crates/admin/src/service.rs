@@ -68,6 +68,13 @@ impl Admin {
             Request::AccountPassword { address, password, kept } => {
                 self.account_password(&address, password, kept).await
             }
+            Request::CertificateAdd { address, fingerprint } => {
+                self.certificate_add(&address, &fingerprint).await
+            }
+            Request::CertificateList { address } => self.certificate_list(&address).await,
+            Request::CertificateRemove { address, fingerprint } => {
+                self.certificate_remove(&address, &fingerprint).await
+            }
             Request::AliasAdd { address, targets } => self.alias_add(&address, &targets).await,
             Request::AliasList => self.alias_list().await,
             Request::AliasRemove { address } => self.alias_remove(&address).await,

@@ -17,9 +17,10 @@ pub struct Fingerprint(pub [u8; 32]);
 
 impl Fingerprint {
     /// Reads 64 hexadecimal digits, as `openssl x509 -fingerprint -sha256` prints them: colons may stand between them, and
-    /// `sha256 Fingerprint=` before them.
+    /// `sha256 Fingerprint=` before them; and what [`Display`](fmt::Display) writes.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.rsplit('=').next().unwrap_or_default();
+        let digits = digits.strip_prefix("sha256:").unwrap_or(digits);
         let digits: Vec<u32> =
             digits.chars().filter(|c| *c != ':').map(|c| c.to_digit(16)).collect::<Option<_>>()?;
         if digits.len() != 64 {
@@ -96,12 +97,25 @@ mod tests {
     #[test]
     fn fingerprints_as_people_have_them() {
         let digits = "0123456789abcdef".repeat(4);
-        let colons: Vec<String> = digits.as_bytes().chunks(2).map(|two| String::from_utf8_lossy(two).to_uppercase()).collect();
+        let colons: Vec<String> =
+            digits.as_bytes().chunks(2).map(|two| String::from_utf8_lossy(two).to_uppercase()).collect();
         let expected = format!("sha256:{digits}");
-        for text in [digits.clone(), colons.join(":"), format!("sha256 Fingerprint={}", colons.join(":"))] {
+        for text in [
+            digits.clone(),
+            colons.join(":"),
+            format!("sha256 Fingerprint={}", colons.join(":")),
+            expected.clone(),
+        ] {
             assert_eq!(Fingerprint::parse(&text).unwrap().to_string(), expected, "{text}");
         }
-        for wrong in ["", "0123", &digits[1..], &format!("{digits}0"), &digits.replace('0', "g"), &digits.replace('0', "-")] {
+        for wrong in [
+            "",
+            "0123",
+            &digits[1..],
+            &format!("{digits}0"),
+            &digits.replace('0', "g"),
+            &digits.replace('0', "-"),
+        ] {
             assert_eq!(Fingerprint::parse(wrong), None, "{wrong}");
         }
     }

@@ -13,6 +13,7 @@ use crate::gate::Gate;
 use crate::limits::RESOLUTIONS_MAX;
 use crate::remembered::Remembered;
 use crate::resolution::{Entry, Expansion, LocalRecipient, Resolution};
+use crate::tokens::Tokens;
 use crate::turns::Turns;
 
 /// Who receives mail here, and who may sign in.
@@ -25,6 +26,7 @@ pub struct Directory {
     known: Mutex<Known>,
     pub(crate) remembered: Remembered,
     pub(crate) door: Door,
+    pub(crate) tokens: Tokens,
     pub(crate) turns: Turns,
 }
 
@@ -41,9 +43,19 @@ impl Directory {
     /// A directory over a store.
     pub fn new(store: Store, world: World) -> Self {
         let remembered = Remembered::new(&world.dice);
+        let tokens = Tokens::new(&world.dice);
         let door = Arc::new(Mutex::new(Gate::new(SignInLimits::default())));
         let turns = Turns::new(world.workers.slow_max());
-        Self { store, world, handed_on: BTreeSet::new(), known: Mutex::default(), remembered, door, turns }
+        Self {
+            store,
+            world,
+            handed_on: BTreeSet::new(),
+            known: Mutex::default(),
+            remembered,
+            door,
+            tokens,
+            turns,
+        }
     }
 
     /// With these domains, too: they are ours, and their mail is handed on to another server, whatever the store says.

@@ -54,3 +54,18 @@ pub const ALIAS_MEMBERS_MAX: usize = 1_000;
 pub const APP_PASSWORDS_MAX: usize = 50;
 /// That an app password was used is written once in so many milliseconds: an hour.
 pub const APP_PASSWORD_USE_KEPT: i64 = 3600 * 1000;
+
+/// How long what the issuer said to a token is remembered: a token that it takes back is good for no longer.
+pub const TOKEN_REMEMBERED: Duration = Duration::from_secs(60);
+/// Tokens to which the issuer's answer is remembered, some kilobytes each.
+pub const TOKENS_REMEMBERED_MAX: usize = 4_096;
+/// Questions to the issuer at a time: forged tokens must not become a flood there.
+pub const INTROSPECTIONS_MAX: usize = 16;
+/// How far the issuer's clock may be from ours, in seconds (RFC 7519 §4.1.4: "a few minutes" at most).
+pub const TOKEN_LEEWAY_SECS: f64 = 60.0;
+/// How often the issuer's keys are asked for at most, whatever names of keys tokens have.
+pub const KEYS_ASKED_EVERY: Duration = Duration::from_secs(60);
+/// How old its keys may be: one that it takes back is good for no longer.
+pub const KEYS_AGE_MAX: Duration = Duration::from_secs(3600);
+/// Keys of an issuer that are kept: it has two or three, while it changes them.
+pub const KEYS_MAX: usize = 32;

@@ -16,7 +16,7 @@ use world::Dice;
 use crate::limits::{PASSWORD_OCTETS_MAX, SCRAM_ROUNDS, SCRAM_SALT_OCTETS};
 use crate::passwords::{Password, Unfit, hash_password};
 use crate::sign_in::{Principal, SignIn};
-use crate::{Directory, directory};
+use crate::{Directory, cram, directory};
 
 /// What an account keeps of its password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +26,8 @@ pub enum Kept {
     Argon2idAndScram,
     /// argon2id alone: the password must be shown at each sign-in.
     Argon2idAlone,
+    /// argon2id, keys for SCRAM, and what takes the place of the password in CRAM-MD5.
+    WithCramMd5,
 }
 
 /// The text of an account that keeps no keys, and is to get none.
@@ -34,7 +36,11 @@ const NOTHING: &str = "none";
 impl Kept {
     /// The policy of an account.
     pub fn of(account: &AccountRecord) -> Self {
-        if account.scram == NOTHING { Self::Argon2idAlone } else { Self::Argon2idAndScram }
+        match account.scram.as_str() {
+            _ if !account.cram.is_empty() => Self::WithCramMd5,
+            NOTHING => Self::Argon2idAlone,
+            _ => Self::Argon2idAndScram,
+        }
     }
 }
 
@@ -45,6 +51,8 @@ pub struct Verifiers {
     pub secret: String,
     /// Keys for SCRAM, or that there are none.
     pub scram: String,
+    /// What CRAM-MD5 needs; empty: it is not for this account.
+    pub cram: String,
 }
 
 impl fmt::Debug for Verifiers {
@@ -61,10 +69,11 @@ impl Verifiers {
     pub fn new(dice: &Dice, password: &Password, kept: Kept) -> Result<Self, Unfit> {
         let secret = hash_password(dice, password)?;
         let scram = match kept {
-            Kept::Argon2idAndScram => stored(dice, password),
+            Kept::Argon2idAndScram | Kept::WithCramMd5 => stored(dice, password),
             Kept::Argon2idAlone => NOTHING.to_owned(),
         };
-        Ok(Self { secret, scram })
+        let cram = if kept == Kept::WithCramMd5 { cram::stored(password) } else { String::new() };
+        Ok(Self { secret, scram, cram })
     }
 }
 

@@ -20,7 +20,7 @@ fn open(dir: &std::path::Path) -> (Directory, Store) {
 
 async fn fill(store: &Store) {
     let dice = Dice::seeded(2);
-    let account = |local: &str, Verifiers { secret, scram }: Verifiers| Change::AddAccount {
+    let account = |local: &str, Verifiers { secret, scram, .. }: Verifiers| Change::AddAccount {
         address: format!("{local}@a.example"),
         name: String::new(),
         secret,
@@ -33,7 +33,11 @@ async fn fill(store: &Store) {
         account("bob", Verifiers::new(&dice, &password(), Kept::Argon2idAlone).unwrap()),
         account(
             "old",
-            Verifiers { secret: hash_password(&dice, &password()).unwrap(), scram: String::new() },
+            Verifiers {
+                secret: hash_password(&dice, &password()).unwrap(),
+                scram: String::new(),
+                cram: String::new(),
+            },
         ),
     ];
     store.commit(Commit { content: Vec::new(), changes }).await.unwrap();
@@ -133,7 +137,7 @@ async fn a_proof_by_an_old_password_is_none() {
     let keys = directory.scram_keys("ann", ScramHash::Sha256).await.unwrap();
     let new = Verifiers::new(&Dice::seeded(3), &Password("other".into()), Kept::default()).unwrap();
     let account = store.account_by_address("ann@a.example").await.unwrap().unwrap().id;
-    let Verifiers { secret, scram } = new;
+    let Verifiers { secret, scram, .. } = new;
     let changes = vec![Change::SetSecret { account, secret, scram, at: Timestamp(1) }];
     store.commit(Commit { content: Vec::new(), changes }).await.unwrap();
     assert_eq!(directory.proved("ann", "", ScramHash::Sha256, &keys).await, SignIn::Refused);

@@ -56,6 +56,9 @@ pub enum Ask {
     Keys(KeysWanted),
     /// It has proved itself by those keys. Answered by [`Told::SignIn`].
     Proved(Proved),
+    /// This login has failed to prove itself by those keys; that is known, and the answer says only when the client may be
+    /// told. Whatever it is, it is a refusal.
+    Disproved(String),
     /// Whose token is this? Answered by [`Told::SignIn`] or [`Told::TokenRefused`].
     Token(Token),
     /// Whose certificate is this? Answered by [`Told::SignIn`].

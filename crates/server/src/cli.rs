@@ -168,6 +168,9 @@ pub enum KeptPasswords {
     Argon2idAndScram,
     /// A verifier by argon2id alone.
     Argon2idOnly,
+    /// A verifier by argon2id, keys for SCRAM, and what CRAM-MD5 needs: by that the password is guessed at fastest of all,
+    /// so only for a device that knows nothing better.
+    WithCramMd5,
 }
 
 /// What to do with accounts.
@@ -204,6 +207,12 @@ pub enum AccountAction {
         #[command(flatten)]
         place: Where,
     },
+    /// Which certificates open an account (SASL EXTERNAL).
+    Certificate {
+        /// What to do.
+        #[command(subcommand)]
+        action: CertificateAction,
+    },
     /// Remove an account with all its mail.
     Remove {
         /// Its address.
@@ -211,6 +220,39 @@ pub enum AccountAction {
         /// Confirm that its mail is to go too.
         #[arg(long)]
         yes: bool,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+/// What to do with the certificates of an account.
+#[derive(Debug, Subcommand)]
+pub enum CertificateAction {
+    /// Let whoever has a certificate, and its key, sign in as the account.
+    Add {
+        /// Of the account.
+        address: String,
+        /// SHA-256 of the certificate, as `openssl x509 -noout -fingerprint -sha256` prints it.
+        fingerprint: String,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Print the certificates of an account.
+    List {
+        /// Of the account.
+        address: String,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Take a certificate back.
+    Remove {
+        /// Of the account.
+        address: String,
+        /// As in the list.
+        fingerprint: String,
         /// Where and how.
         #[command(flatten)]
         place: Where,

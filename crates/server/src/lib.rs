@@ -12,6 +12,7 @@ mod delivery;
 mod files;
 mod imap;
 mod issuer;
+mod issuer;
 mod limits;
 mod patience;
 mod pickup;

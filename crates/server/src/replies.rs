@@ -1,8 +1,13 @@
 //! What a failure of ours, or a decision of the directory, is in each protocol. One match each.
 
-use directory::{Directory, Origin, Password, Principal, Resolution, ScramHash, ScramKeys};
+use directory::{
+    Answer, Directory, Fingerprint, Needed, Origin, Password, Presented, Principal, Resolution, ScramHash,
+    ScramKeys, Shown,
+};
 use mail::Reply;
-use protocol::sasl::{Ask, Credentials, Proved, SignIn, Told};
+use protocol::sasl::{
+    Ask, Challenged, Credentials, Discovery, External, KeysWanted, Proved, SignIn, Token, Told,
+};
 use store::Error;
 
 /// A failure of the store in SMTP. The detail is in the log.
@@ -48,16 +53,25 @@ pub(crate) fn verified(resolved: Result<Resolution, Error>) -> Reply {
 pub(crate) async fn sign_in(directory: &Directory, origin: &Origin, ask: Ask) -> (Told, Option<Principal>) {
     let signed_in = match ask {
         Ask::Password(credentials) => directory.sign_in(asked(credentials), origin).await,
-        Ask::Keys(wanted) => match directory.scram_keys(&wanted.login, hash(wanted.hash)).await {
-            Ok(keys) => return (Told::Keys(told(keys)), None),
-            Err(error) => directory::SignIn::Unavailable(error),
+        Ask::Keys(wanted) => match keys(directory, origin, wanted).await {
+            Ok(keys) => return (Told::Keys(keys), None),
+            Err(refused) => refused,
         },
-        Ask::Proved(Proved { login, authorization, hash: by, keys, .. }) => {
-            directory.proved(&login, &authorization, hash(by), &shown(keys)).await
-        }
-        // Nobody has a token, a certificate or a secret for these yet.
-        Ask::Token(_) | Ask::Certificate(_) | Ask::Challenged(_) => directory::SignIn::Refused,
+        Ask::Proved(proved) => self::proved(directory, origin, proved).await,
+        Ask::Disproved(login) => directory.disproved(&login, origin).await,
+        Ask::Token(token) => match directory.token(presented(token), origin).await {
+            directory::SignIn::Refused => {
+                return (Told::TokenRefused(discovery(directory.token_needed())), None);
+            }
+            other => other,
+        },
+        Ask::Certificate(external) => directory.shown(certificate(external), origin).await,
+        Ask::Challenged(challenged) => directory.answered(answer(challenged), origin).await,
     };
+    settled(signed_in)
+}
+
+fn settled(signed_in: directory::SignIn) -> (Told, Option<Principal>) {
     match signed_in {
         directory::SignIn::Accepted(principal) => {
             (SignIn::Accepted(principal.address.clone()).into(), Some(principal))
@@ -69,6 +83,50 @@ pub(crate) async fn sign_in(directory: &Directory, origin: &Origin, ask: Ask) ->
             (SignIn::Unavailable.into(), None)
         }
     }
+}
+
+/// The keys of SCRAM, if the door lets it in: how it goes on is told by `Proved` or `Disproved`.
+async fn keys(
+    directory: &Directory,
+    origin: &Origin,
+    wanted: KeysWanted,
+) -> Result<protocol::sasl::ScramKeys, directory::SignIn> {
+    if directory.admit(origin, &wanted.login).await.is_err() {
+        return Err(directory::SignIn::Later);
+    }
+    let keys = directory.scram_keys(&wanted.login, hash(wanted.hash)).await;
+    keys.map(told).map_err(directory::SignIn::Unavailable)
+}
+
+async fn proved(directory: &Directory, origin: &Origin, proved: Proved) -> directory::SignIn {
+    let Proved { login, authorization, hash: by, keys, .. } = proved;
+    let signed_in = directory.proved(&login, &authorization, hash(by), &shown(keys)).await;
+    match &signed_in {
+        directory::SignIn::Accepted(_) => directory.settle(origin, &login, true).await,
+        directory::SignIn::Refused => directory.settle(origin, &login, false).await,
+        directory::SignIn::Later | directory::SignIn::Unavailable(_) => {}
+    }
+    signed_in
+}
+
+fn presented(token: Token) -> Presented {
+    Presented { authorization: token.authorization, token: token.token.0 }
+}
+
+fn discovery(needed: Needed) -> Discovery {
+    Discovery { scope: needed.scope, openid_configuration: needed.openid_configuration }
+}
+
+fn certificate(external: External) -> Shown {
+    let External { authorization, certificate, verified } = external;
+    // Who has issued it to himself can write any name into it.
+    let names = if verified { certificate.names.clone() } else { Vec::new() };
+    Shown { fingerprint: Fingerprint(certificate.der_sha256), names, authorization }
+}
+
+fn answer(challenged: Challenged) -> Answer {
+    let Challenged { login, challenge, digest } = challenged;
+    Answer { login, challenge, digest }
 }
 
 fn hash(asked: protocol::sasl::ScramHash) -> ScramHash {

@@ -6,6 +6,7 @@
 //!         ──► Ask::Keys ──► Told::Keys
 //! S: r=nonce+ours,s=salt,i=rounds           server-first-message
 //! C: c=header and binding,r=…,p=proof       client-final-message
+//!         ──► Ask::Disproved                if it does not fit
 //! S: v=signature   or e=error               server-final-message
 //! C: (empty)       or anything
 //!         ──► Ask::Proved                   or Settled(Refused)
@@ -74,6 +75,8 @@ enum State {
     Challenged(ClientFirst, String, ScramKeys),
     /// Waits for the empty response to our signature.
     Proved(Proved),
+    /// Waits until the client may be told of this error.
+    Disproved(&'static str),
     /// Waits for whatever the client says to our error.
     Failed,
 }
@@ -89,7 +92,7 @@ impl Dialogue for Run {
             State::First => self.first(response),
             State::Challenged(first, challenge, keys) => self.last(first, &challenge, keys, response),
             State::Proved(proved) if response.is_empty() => Ok(Progress::Ask(Ask::Proved(proved))),
-            State::Proved(_) | State::Wanted(_) => Err(Misuse::SaslMalformed),
+            State::Proved(_) | State::Wanted(_) | State::Disproved(_) => Err(Misuse::SaslMalformed),
             State::Failed => Ok(Progress::Settled(SignIn::Refused)),
         }
     }
@@ -97,6 +100,7 @@ impl Dialogue for Run {
     fn told(&mut self, told: Told) -> Progress {
         match (std::mem::replace(&mut self.state, State::Failed), told) {
             (State::Wanted(first), Told::Keys(keys)) => self.challenge(first, keys),
+            (State::Disproved(error), _) => Progress::Challenge(format!("e={error}").into_bytes()),
             // Nobody is let in who has proved nothing.
             (State::Wanted(_), Told::SignIn(SignIn::Accepted(_))) => Progress::Settled(SignIn::Unavailable),
             (_, told) => Progress::Settled(told.sign_in()),
@@ -148,8 +152,8 @@ impl Run {
         let last = ClientFinal::parse(message)?;
         let authenticated = format!("{},{challenge},{}", first.bare, last.without_proof);
         if let Err(error) = self.verify(&first, &last, &keys, &authenticated) {
-            self.state = State::Failed;
-            return Ok(Progress::Challenge(format!("e={error}").into_bytes()));
+            self.state = State::Disproved(error);
+            return Ok(Progress::Ask(Ask::Disproved(first.login)));
         }
         let signature = self.mechanism.hash.hmac(&keys.server_key, authenticated.as_bytes());
         self.state = State::Proved(Proved {

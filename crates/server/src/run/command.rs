@@ -12,8 +12,8 @@ use world::Clock;
 use super::password;
 use super::show::{Answered, show};
 use crate::cli::{
-    Account, AccountAction, Alias, AliasAction, Command, Domain, DomainAction, KeptPasswords, Queue,
-    QueueAction, Selection, Status, Store, StoreAction, Trace, Where,
+    Account, AccountAction, Alias, AliasAction, CertificateAction, Command, Domain, DomainAction,
+    KeptPasswords, Queue, QueueAction, Selection, Status, Store, StoreAction, Trace, Where,
 };
 use crate::patience::Patience;
 use crate::process::user;
@@ -60,6 +60,7 @@ fn kept(asked: KeptPasswords) -> admin::KeptPasswords {
     match asked {
         KeptPasswords::Argon2idAndScram => admin::KeptPasswords::Argon2idAndScram,
         KeptPasswords::Argon2idOnly => admin::KeptPasswords::Argon2idOnly,
+        KeptPasswords::WithCramMd5 => admin::KeptPasswords::WithCramMd5,
     }
 }
 
@@ -76,11 +77,24 @@ fn account(action: AccountAction) -> Result<(Request, Where)> {
             let password = password::ask(&password, &address)?;
             (Request::AccountPassword { address, password, kept }, place)
         }
+        AccountAction::Certificate { action } => certificate(action),
         AccountAction::Remove { address, yes: true, place } => (Request::AccountRemove { address }, place),
         AccountAction::Remove { address, .. } => {
             bail!("this removes {address} with all its mail, for ever; if that is meant, say --yes")
         }
     })
+}
+
+fn certificate(action: CertificateAction) -> (Request, Where) {
+    match action {
+        CertificateAction::Add { address, fingerprint, place } => {
+            (Request::CertificateAdd { address, fingerprint }, place)
+        }
+        CertificateAction::List { address, place } => (Request::CertificateList { address }, place),
+        CertificateAction::Remove { address, fingerprint, place } => {
+            (Request::CertificateRemove { address, fingerprint }, place)
+        }
+    }
 }
 
 fn queue(action: QueueAction) -> Result<(Request, Where)> {

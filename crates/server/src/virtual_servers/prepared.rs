@@ -12,6 +12,7 @@ use super::{Objects, VirtualServers};
 use crate::apply::{Plan, Port, plan};
 use crate::certificates;
 use crate::connect::Endpoint;
+use crate::issuer;
 use crate::virtual_server::Door;
 
 /// Which binding of which virtual server, by their places.
@@ -23,6 +24,7 @@ pub(super) struct Prepared {
     pub(super) plan: Plan,
     pub(super) certificates: certificates::Prepared,
     pub(super) properties: Arc<Properties>,
+    pub(super) issuer: issuer::Prepared,
     /// Ports that were not bound before.
     pub(super) bound: BTreeMap<Place, Arc<Listener>>,
     /// One for each binding.
@@ -40,10 +42,12 @@ impl VirtualServers {
         let certificates = self.certificates.prepare(&settings)?;
         let before = self.shared.queue.properties();
         let properties = crate::delivery::properties(&settings, &self.shared.world, Some((&old, &before)))?;
+        let issuer = issuer::Prepared::read(&settings)?;
         let settings = Arc::new(settings);
         let endpoints = self.endpoints(&settings, &certificates)?;
         let bound = self.bind_all(objects, &settings, &plan)?;
-        Ok(Prepared { settings, plan, certificates, properties: Arc::new(properties), bound, endpoints })
+        let properties = Arc::new(properties);
+        Ok(Prepared { settings, plan, certificates, properties, issuer, bound, endpoints })
     }
 
     fn endpoints(

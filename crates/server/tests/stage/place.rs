@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use admin::{Admin, Down, NewPassword, Request, Response, Secret};
+use admin::{Admin, Down, KeptPasswords, NewPassword, Request, Response, Secret};
 use bytes::Bytes;
 use directory::Directory;
 use mail::{Domain, MailboxPath, Timestamp};
@@ -188,7 +188,7 @@ fn requests(fixture: &Fixture) -> Vec<Request> {
         address: address.clone(),
         name: String::new(),
         password: NewPassword::Given(Secret(password.clone())),
-        kept: None,
+        kept: offers_cram_md5(fixture).then_some(KeptPasswords::WithCramMd5),
     });
     let alias = |(address, target): &(String, String)| Request::AliasAdd {
         address: address.clone(),
@@ -278,7 +278,10 @@ fn settings_text(fixture: &Fixture) -> String {
          [defaults]\nbanner = \"ESMTP\"\nmessages-per-connection = {messages}\nmagic-recipients = \"{magic}\"\n\
          [log]\nformat = \"json\"\nlevel = \"{level}\"\n"
     );
-    let mechanisms = if option("authentication", "on") == "on" { ALL_MECHANISMS } else { "[]" };
+    let named = fixture.options.get("mechanisms");
+    let named = named.map(|names| format!("[\"{}\"]", names.replace(',', "\", \"")));
+    let offered = named.as_deref().unwrap_or(ALL_MECHANISMS);
+    let mechanisms = if option("authentication", "on") == "on" { offered } else { "[]" };
     let clear = option("tls", "offered");
     for protocol in Protocol::ALL {
         for (tls, mode) in [(false, clear.as_str()), (true, "implicit")] {
@@ -290,8 +293,8 @@ fn settings_text(fixture: &Fixture) -> String {
             );
             let _ = writeln!(text, "bind = {{ address = \"127.0.0.1:0\", tls = \"{mode}\" }}");
             if protocol == Protocol::Pop3 {
-                let _ = writeln!(text, "authentication = {ALL_MECHANISMS}");
-            } else if protocol != Protocol::Imap {
+                let _ = writeln!(text, "authentication = {offered}");
+            } else if protocol != Protocol::Imap || named.is_some() {
                 let _ = writeln!(text, "authentication = {mechanisms}");
             }
             if protocol == Protocol::Pop3 {
@@ -303,6 +306,10 @@ fn settings_text(fixture: &Fixture) -> String {
         let _ = writeln!(text, "[[local-domain]]\ndomain = \"{domain}\"\nlmtp = \"127.0.0.1:2424\"");
     }
     text
+}
+
+fn offers_cram_md5(fixture: &Fixture) -> bool {
+    fixture.options.get("mechanisms").is_some_and(|names| names.split(',').any(|name| name == "cram-md5"))
 }
 
 fn speaks(protocol: Protocol, fixture: &Fixture) -> &'static str {

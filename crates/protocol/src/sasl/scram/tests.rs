@@ -135,6 +135,12 @@ fn check(mechanism: &str, first: &str, bound: &[u8], change: fn(&mut Parts), exp
     let mut talk = begin(mechanism, Offer::ALL, binding("ours"), first).unwrap();
     let message = last(first, &talk.challenge(), bound, change);
     talk.send(&message).unwrap();
+    if let Progress::Ask(Ask::Disproved(login)) = &talk.progress {
+        assert_eq!(login, "user");
+        // Even if somebody errs.
+        let accepted = SignIn::Accepted("user@example.org".parse().unwrap());
+        talk.progress = talk.exchange.told(accepted.into());
+    }
     let answer = talk.challenge();
     assert_eq!(if answer.starts_with("v=") { "proved" } else { &answer }, expected, "{first} {bound:?}");
     if expected != "proved" {
