@@ -12,7 +12,6 @@ mod delivery;
 mod files;
 mod imap;
 mod issuer;
-mod issuer;
 mod limits;
 mod patience;
 mod pickup;

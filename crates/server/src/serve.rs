@@ -22,6 +22,7 @@ use world::World;
 use crate::certificates::Keeper;
 use crate::limits::HOUSEKEEPING_PAUSE;
 use crate::patience::Patience;
+use crate::pickup::Pickup;
 use crate::pressure;
 use crate::running::Running;
 use crate::shared::Shared;
@@ -226,6 +227,10 @@ impl Server {
             workers.spawn(self.virtual_servers.certificates.clone().run(self.stop.subscribe())),
         );
         self.tasks.push(workers.spawn(pressure::keep_watch(shared.clone(), self.stop.subscribe())));
+        let servers = self.virtual_servers.clone();
+        let pickup = Pickup::new(shared.clone(), servers.registry.clone(), self.data.clone());
+        let settings = move || servers.view().settings.clone();
+        self.tasks.push(workers.spawn(pickup.run(settings, self.stop.subscribe())));
         self.tasks.push(workers.spawn(keep_order(self.virtual_servers.clone(), self.stop.subscribe())));
     }
 }
