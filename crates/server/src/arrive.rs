@@ -202,6 +202,9 @@ mod tests {
         assert!(told(Why::NotAdmitted, Protocol::Smtp).starts_with("554 5.7.1 "));
         assert!(told(Why::NotAdmitted, Protocol::Pop3).starts_with("-ERR [SYS/PERM] "));
         assert!(told(Why::NotAdmitted, Protocol::Imap).starts_with("* BYE [NOPERM] "));
-        assert!(limit.words(Protocol::Smtp, Tls::Implicit).is_empty(), "nobody hears it before the handshake");
+        assert!(
+            limit.words(Protocol::Smtp, Tls::Implicit).is_empty(),
+            "nobody hears it before the handshake"
+        );
     }
 }

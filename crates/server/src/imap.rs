@@ -392,8 +392,7 @@ pub(crate) mod tests {
         let live = Arc::new(connection(&world));
         let settings = settings::resolve(settings::DEFAULT_TEXT).unwrap();
         let host_name = "mx.example.org".into();
-        let properties =
-            queue::Properties { host_name, ..queue::Properties::without_network(&settings) };
+        let properties = queue::Properties { host_name, ..queue::Properties::without_network(&settings) };
         let shared = Shared::new(world, store, directory, mailboxes, Arc::new(properties));
         Place { shared: Arc::new(shared), live, _dir: dir }
     }

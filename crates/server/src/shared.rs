@@ -56,8 +56,7 @@ impl Shared {
         let queue_ids = Arc::new(QueueIds::new(&world.dice));
         let host_name = properties.host_name.clone();
         let queue = queue::Handle::new(properties);
-        let reporter =
-            queue::Reporter::new(store.clone(), directory.clone(), queue_ids.clone(), &queue);
+        let reporter = queue::Reporter::new(store.clone(), directory.clone(), queue_ids.clone(), &queue);
         Self {
             queue_ids,
             world,

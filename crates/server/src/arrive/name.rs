@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use world::World;
 use world::resolver::{LookupError, Name, Resolver};
 
-use crate::limits::{CLIENT_NAMES_MAX, CLIENT_NAME_LOOKUPS_MAX, CLIENT_NAME_TIME_MAX};
+use crate::limits::{CLIENT_NAME_LOOKUPS_MAX, CLIENT_NAME_TIME_MAX, CLIENT_NAMES_MAX};
 
 /// Names servers could not be asked, or did not answer in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

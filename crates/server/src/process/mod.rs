@@ -4,6 +4,7 @@
 //! inherit them.
 
 pub(crate) mod confine;
+pub(crate) mod files;
 pub(crate) mod notify;
 pub(crate) mod room;
 pub(crate) mod sockets;

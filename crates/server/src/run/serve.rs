@@ -32,6 +32,7 @@ pub(super) async fn run(arguments: Serve, settings: Settings, world: World) -> R
 /// The user of the settings, or a directory that they name, is in the way.
 pub(super) fn settle(arguments: &Serve, settings: &Settings) -> Result<Sockets> {
     let sockets = process::sockets::inherited();
+    process::files::raise();
     process::user::leave_root(settings.user.as_deref(), &arguments.data, process::user::Keep::Ports)?;
     if settings.confinement {
         let room = process::room::of(settings, arguments.settings.as_deref(), &arguments.data)?;
