@@ -74,6 +74,11 @@ const STEPS: &[Step] = &[
         cure: "a session, a handler or a buffer has grown; `size_of` of each shows which",
     },
     Step {
+        name: "memory: slow clients",
+        does: Does::Own(memory::slow_clients),
+        cure: "an honest client waits behind slow ones, or what is kept for each has grown; it needs `ulimit -Hn` of 16000",
+    },
+    Step {
         name: "durable: killed under load",
         does: Does::Own(durable::crash),
         cure: "run it again with the WAXSEAL_SEED that it printed",

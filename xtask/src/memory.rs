@@ -14,6 +14,11 @@ pub(crate) fn idle_connections() -> Result<()> {
     test("idle")
 }
 
+/// Lets very many slow clients in, and looks whether an honest one is served.
+pub(crate) fn slow_clients() -> Result<()> {
+    test("slow")
+}
+
 fn test(name: &str) -> Result<()> {
     let arguments = ["test", "--quiet", "--package", "waxseal", "--test", name];
     run::cargo(&[&arguments[..], &["--", "--include-ignored", "--nocapture"]].concat(), &[])
