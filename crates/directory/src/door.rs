@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mail::{Address, Timestamp};
 use settings::{Network, SignInLimits};
@@ -91,9 +91,12 @@ impl Directory {
         self.turns.turn(Network::of_customer(origin.peer), standing).await
     }
 
-    /// Whether connections from this address are refused.
-    pub fn banned(&self, peer: IpAddr) -> bool {
-        !peer.to_canonical().is_loopback() && self.gate().banned(peer, self.world.clock.now()).is_some()
+    /// Until when connections from this address are refused, if they are.
+    pub fn banned(&self, peer: IpAddr) -> Option<Instant> {
+        if peer.to_canonical().is_loopback() {
+            return None;
+        }
+        self.gate().banned(peer, self.world.clock.now())
     }
 
     /// Bans a network for some time.
