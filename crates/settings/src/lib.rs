@@ -6,6 +6,7 @@
 //!
 //! What a key means stands in [`keys::KEYS`]: the manual is made from it, and a key that is not there is a mistake.
 
+mod explain;
 pub mod keys;
 pub mod limits;
 pub mod mistake;
@@ -16,6 +17,7 @@ mod resolve;
 pub mod resolved;
 pub mod values;
 
+pub use explain::explain;
 pub use keys::{KEYS, Key, Section};
 pub use mistake::Mistake;
 pub use named_file::{FileKind, NamedFile};

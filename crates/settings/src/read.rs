@@ -53,8 +53,7 @@ impl<'t> Reader<'t> {
 
     /// The line of an octet of the text.
     pub(crate) fn line(&self, span: Option<Range<usize>>) -> usize {
-        let before = span.map_or(0, |span| span.start.min(self.text.len()));
-        1 + self.text.as_bytes()[..before].iter().filter(|&&byte| byte == b'\n').count()
+        line_at(self.text, span)
     }
 
     /// The line of a key of a table.
@@ -297,6 +296,12 @@ impl<'t> Reader<'t> {
         }
         printable(quoted)
     }
+}
+
+/// The line of an octet of a text, from 1.
+pub(crate) fn line_at(text: &str, span: Option<Range<usize>>) -> usize {
+    let before = span.map_or(0, |span| span.start.min(text.len()));
+    1 + text.as_bytes()[..before].iter().filter(|&&byte| byte == b'\n').count()
 }
 
 impl<T> Found<T> {

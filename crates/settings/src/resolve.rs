@@ -8,6 +8,8 @@ mod rules;
 mod servers;
 mod system;
 
+pub(crate) use properties::{mechanisms_default, time_out_default, tls_default};
+
 use mail::Domain;
 use toml_edit::Document;
 

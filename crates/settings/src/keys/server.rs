@@ -472,7 +472,7 @@ pub(super) const KEYS: &[Key] = &[
         section: Section::Connections,
         name: "per-network",
         kind: "a number",
-        default: "200",
+        default: "200, or per-source if that is more",
         example: "100",
         doc: "From one network, a /24 of IPv4 or a /56 of IPv6; trusted networks are not limited.",
     },

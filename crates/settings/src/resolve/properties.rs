@@ -170,10 +170,12 @@ fn sending(properties: &RawProperties) -> SendingLimits {
 
 fn connections(properties: &RawProperties) -> ConnectionLimits {
     let raw = properties.connections.clone();
+    let per_source = or(raw.per_source, 50);
     ConnectionLimits {
         limit: or(raw.limit, 1000),
-        per_source: or(raw.per_source, 50),
-        per_network: or(raw.per_network, 200),
+        per_source,
+        // A source lies in its network.
+        per_network: or(raw.per_network, per_source.max(200)),
         rate: or(raw.rate, None),
     }
 }
