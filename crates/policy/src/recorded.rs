@@ -88,7 +88,7 @@ impl Story {
         let mut judged = Vec::new();
         for hop in &self.hops {
             match &hop.what {
-                What::Accept { peer, server } => known = Some(Facts::new(connection(peer.ip(), server))),
+                What::Accept { peer, server, .. } => known = Some(Facts::new(connection(peer.ip(), server))),
                 What::Speak { hello, extended, tls, account } => {
                     let Some(facts) = &mut known else { continue };
                     let tls = tls.as_ref().and_then(|tls| tls.split(' ').next()).map(str::to_owned);

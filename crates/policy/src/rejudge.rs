@@ -121,7 +121,7 @@ mod tests {
         let mut story = Story::new(QueueId(7));
         story.hop(
             Timestamp(0),
-            What::Accept { peer: "192.0.2.1:4321".parse().unwrap(), server: "internet".into() },
+            What::Accept { peer: "192.0.2.1:4321".parse().unwrap(), server: "internet".into(), name: None },
         );
         let hello =
             HelloFacts { name: "printer".into(), extended: true, tls: Some("TLS1.3".into()), account: None };

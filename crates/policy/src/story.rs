@@ -64,6 +64,9 @@ pub enum What {
         peer: SocketAddr,
         /// By which virtual server, by name.
         server: String,
+        /// What the DNS calls the peer, there and back, if that was known by MAIL.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
     /// What the peer said of itself before the transaction.
     Speak {
@@ -444,7 +447,7 @@ mod tests {
         let mut story = Story::new(QueueId(77));
         let at = |ms: i64| Timestamp(1_763_826_172_000 + ms);
         let peer = "192.0.2.1:4711".parse().unwrap();
-        story.hop(at(0), What::Accept { peer, server: "internet".into() });
+        story.hop(at(0), What::Accept { peer, server: "internet".into(), name: None });
         story.hop(
             at(1),
             What::Speak {

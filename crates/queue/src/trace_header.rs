@@ -17,6 +17,8 @@ pub struct Received<'a> {
     pub extended: bool,
     /// Where it connected from.
     pub peer: IpAddr,
+    /// What the DNS calls that address, there and back; ASCII.
+    pub peer_name: Option<&'a str>,
     /// Our name.
     pub host_name: &'a str,
     /// Whether SMTPUTF8 was said.
@@ -44,9 +46,14 @@ impl Received<'_> {
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let peer = Host::Literal(AddressLiteral::Ip(self.peer));
         match names_a_host(self.hello) {
-            true => write!(out, "Received: from {} ({peer})\r\n", self.hello)?,
-            false => write!(out, "Received: from {peer} ({peer})\r\n")?,
+            true => write!(out, "Received: from {} (", self.hello)?,
+            false => write!(out, "Received: from {peer} (")?,
         }
+        // RFC 5321 §4.4, TCP-info: what the connection tells, whatever the client calls itself.
+        if let Some(name) = self.peer_name.filter(|name| names_a_host(name)) {
+            write!(out, "{name} ")?;
+        }
+        write!(out, "{peer})\r\n")?;
         write!(out, " by {} with {} id {}", self.host_name, self.protocol(), self.queue_id)?;
         if let Some(recipient) = self.only_recipient {
             write!(out, "\r\n for <{recipient}>")?;
@@ -105,6 +112,7 @@ mod tests {
             hello: "client.example",
             extended: true,
             peer: "192.0.2.7".parse().unwrap(),
+            peer_name: None,
             host_name: "mx.example.org",
             utf8: false,
             tls: None,
@@ -122,6 +130,14 @@ mod tests {
             plain(),
             expect![[r#"
             Received: from client.example ([192.0.2.7])
+             by mx.example.org with ESMTP id 1KANAR9G00000;
+             Sat, 22 Nov 2025 08:26:40 +0000
+        "#]],
+        );
+        check(
+            Received { peer_name: Some("pc7.office.example"), ..plain() },
+            expect![[r#"
+            Received: from client.example (pc7.office.example [192.0.2.7])
              by mx.example.org with ESMTP id 1KANAR9G00000;
              Sat, 22 Nov 2025 08:26:40 +0000
         "#]],

@@ -99,7 +99,10 @@ fn name(what: &What) -> &'static str {
 
 fn describe(at: Timestamp, what: &What) -> String {
     match what {
-        What::Accept { peer, server } => format!("from {peer} by virtual server \"{server}\""),
+        What::Accept { peer, server, name } => {
+            let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+            format!("from {peer}{name} by virtual server \"{server}\"")
+        }
         What::Speak { hello, extended, tls, account } => describe_peer(hello, *extended, tls, account),
         What::Forward { said } => said.join(" "),
         What::Judge { stage, subject, verdict, reply, .. } => {

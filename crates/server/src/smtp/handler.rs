@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use mail::{Address, ForwardPath, Reply};
 use policy::pressure::{Gauge, Level};
-use policy::{Magic, PressureFacts, Verdict, gather};
+use policy::{AccountFacts, Magic, PressureFacts, Verdict, gather};
 use protocol::End;
 use protocol::sasl::Ask;
 use protocol::smtp::{
@@ -16,10 +16,11 @@ use queue::ReceivedMessage;
 use store::{Change, Commit};
 use wire::{Decision, Handler};
 
+use super::account::{self, Account};
 use super::label::Label;
 use super::lmtp;
 use super::spool::Head;
-use super::transaction::{Bounds, Conditions, Peer, Transaction, reply};
+use super::transaction::{Bounds, Conditions, Particulars, Peer, Transaction, reply};
 use super::verbose::{self, Hops};
 use super::{client, etrn};
 use crate::connect::Endpoint;
@@ -63,13 +64,20 @@ impl SmtpHandler {
         let is_stranger = sender.hello.account.is_none() && !self.connection.trusted;
         let (shared, connection) = (self.shared.clone(), self.connection.clone());
         let (peer, open) = (self.peer.clone(), self.open.clone());
-        if pressure.level() != Level::Slow || !is_stranger {
-            let reply = judge_sender(&shared, &connection, &peer, &open, sender);
+        let waits = pressure.level() == Level::Slow && is_stranger;
+        if !waits && sender.hello.account.is_none() {
+            let reply = judge_sender(&shared, &connection, &peer, &open, (sender, None));
             return Decision::Now(Answer::Reply(reply));
         }
         Decision::Later(Box::pin(async move {
-            shared.world.clock.sleep(pressure.delay()).await;
-            Answer::Reply(judge_sender(&shared, &connection, &peer, &open, sender))
+            if waits {
+                shared.world.clock.sleep(pressure.delay()).await;
+            }
+            let now = shared.world.clock.wall();
+            Answer::Reply(match account::at_mail(&shared, connection.server.rights, &sender, now).await {
+                Ok(account) => judge_sender(&shared, &connection, &peer, &open, (sender, account)),
+                Err(error) => crate::replies::failed(&error),
+            })
         }))
     }
 
@@ -110,14 +118,26 @@ impl SmtpHandler {
     /// RCPT: at once where the directory remembers the address.
     fn recipient(&mut self, named: Recipient) -> Decision<Answer> {
         let magic = self.magic(&named.path);
-        if let Some(resolution) = self.shared.directory.resolve_cached(&named.path) {
-            let reply = judge_recipient(&self.shared, &self.open, named, Ok(resolution), magic);
+        let account = lock(&self.open).as_ref().and_then(|transaction| transaction.account().cloned());
+        let known = self.shared.directory.resolve_cached(&named.path);
+        if let (Some(resolution), None) = (known, &account) {
+            let particulars = Particulars { magic, is_new: false };
+            let reply = judge_recipient(&self.shared, &self.open, named, Ok(resolution), particulars);
             return Decision::Now(Answer::Reply(reply));
         }
         let (shared, open) = (self.shared.clone(), self.open.clone());
         Decision::Later(Box::pin(async move {
             let resolved = shared.directory.resolve(&named.path).await;
-            Answer::Reply(judge_recipient(&shared, &open, named, resolved, magic))
+            let is_new = match account {
+                Some(account) => account.is_new_to(&shared.store, &named.path).await,
+                None => Ok(false),
+            };
+            Answer::Reply(match is_new {
+                Ok(is_new) => {
+                    judge_recipient(&shared, &open, named, resolved, Particulars { magic, is_new })
+                }
+                Err(error) => crate::replies::failed(&error),
+            })
         }))
     }
 
@@ -303,7 +323,9 @@ fn conditions(shared: &Shared, connection: &Connection, now: mail::Timestamp) ->
     Conditions {
         bounds: Bounds { size_max: server.message_size_max, room: shared.store.room() },
         pressure: pressure.worst().map(short),
+        client_name: connection.name.known().map(ToString::to_string).filter(|name| name.is_ascii()),
         rate: limit.map(|limit| shared.rates.count(&server.name, connection.peer.ip(), limit, now)),
+        account: None,
     }
 }
 
@@ -312,14 +334,14 @@ fn judge_recipient(
     open: &Open,
     named: Recipient,
     resolved: Result<directory::Resolution, store::Error>,
-    magic: Option<Magic>,
+    particulars: Particulars,
 ) -> Reply {
     let now = shared.world.clock.wall();
     match &mut *lock(open) {
         Some(transaction) => {
             let properties = shared.queue.properties();
             let profile = properties.of(&transaction.virtual_server());
-            let verdict = transaction.recipient(named, resolved, magic, profile, now);
+            let verdict = transaction.recipient(named, resolved, particulars, profile, now);
             reply(verdict, Reply::new(250, (2, 1, 5), "recipient noted"))
         }
         None => crate::replies::unavailable(),
@@ -330,8 +352,13 @@ fn judge_recipient(
 async fn stage(shared: &Shared, mut transaction: Transaction, piece: Bytes) -> Option<Transaction> {
     let now = shared.world.clock.wall();
     transaction.read_header_of_spool(&shared.host_name, now);
+    let looked = look_at_authors(shared, &mut transaction).await;
     let head = transaction.head(&shared.host_name, now);
-    match std::mem::take(&mut transaction.spool).stage(&shared.store, piece, head).await {
+    let staged = match looked {
+        Ok(()) => std::mem::take(&mut transaction.spool).stage(&shared.store, piece, head).await,
+        Err(error) => Err(error),
+    };
+    match staged {
         Ok(spool) => {
             transaction.spool = spool;
             // What is held in memory now belongs to the store's own bound.
@@ -358,7 +385,11 @@ async fn finish(
     let now = shared.world.clock.wall();
     transaction.read_header_of_spool(&shared.host_name, now);
     transaction.read_header(&last, &shared.host_name, now);
-    let verdict = transaction.content(size, size_max, now);
+    let looked = look_again(shared, &mut transaction, now).await;
+    let verdict = match looked {
+        Ok(()) => transaction.content(size, size_max, now),
+        Err(error) => Verdict::Defer(crate::replies::failed(&error)),
+    };
     if verdict != Verdict::Accept {
         let reply = reply(verdict, Reply::plain(250, ""));
         transaction.end(format!("content was answered {}", reply.code), &[], now);
@@ -380,6 +411,29 @@ async fn finish(
             Answer::Reply(reply)
         }
     }
+}
+
+/// As whom the header says that it was written, where an account sends.
+async fn look_at_authors(shared: &Shared, transaction: &mut Transaction) -> Result<(), store::Error> {
+    if let Some((account, authors)) = transaction.authors() {
+        let rights = account.rights(shared, authors).await?;
+        transaction.note_rights(rights);
+    }
+    Ok(())
+}
+
+/// What the account has sent since MAIL, and as whom it sends.
+async fn look_again(
+    shared: &Shared,
+    transaction: &mut Transaction,
+    now: mail::Timestamp,
+) -> Result<(), store::Error> {
+    look_at_authors(shared, transaction).await?;
+    if let Some(account) = transaction.account() {
+        let sent = account::sent(&shared.store, account.id(), now).await?;
+        transaction.count_again(sent);
+    }
+    Ok(())
 }
 
 /// The hop from a received message to a commit on stable storage.
@@ -438,6 +492,7 @@ mod tests {
             magic: false,
             commands: settings::Commands::default(),
             sign_in_interval: std::time::Duration::ZERO,
+            rights: crate::smtp::account::Rules::default(),
         };
         let relay = RelayFacts { network: Some("192.0.2.0/24".into()), authenticated: false };
         let connection = Connection { relay, server: Arc::new(server), ..Connection::clone(&place.live) };

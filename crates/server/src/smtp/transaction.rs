@@ -8,7 +8,7 @@ use mail::{
     Address, ForwardPath, MessageParameters, QueueId, RecipientParameters, Reply, ReversePath, Timestamp,
 };
 use policy::{
-    ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, PressureFacts, RateFacts,
+    AccountFacts, ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, PressureFacts, RateFacts,
     SenderFacts, Service, Stage, Standing, Story, Verdict, What, gather, judge,
 };
 use protocol::smtp::{Dialect, Forwarded, Hello, Sender};
@@ -16,7 +16,8 @@ use queue::accept::{Handover, Recipient};
 use queue::properties::Profile;
 use queue::trace_header::Received;
 
-use super::header::{HeaderFacts, Origin, Submitted};
+use super::account::{Account, Rights};
+use super::header::{Authors, HeaderFacts, Origin, Submitted};
 use super::label::Label;
 use super::lmtp::Filing;
 use super::spool::{Head, Spool};
@@ -33,9 +34,14 @@ pub(super) struct Transaction {
     facts: Facts,
     hello: Arc<Hello>,
     peer: std::net::SocketAddr,
+    client_name: Option<String>,
     began: Timestamp,
     accepted: Vec<Accepted>,
+    /// Those of them to whom the account had not written before.
+    new: u64,
     header: Option<HeaderFacts>,
+    /// The account that signed in.
+    account: Option<Account>,
     /// A permit of the process-wide budget, held while content is in memory.
     pub(super) permit: Option<tokio::sync::OwnedSemaphorePermit>,
 }
@@ -78,6 +84,17 @@ pub(super) struct Conditions {
     pub(super) pressure: Option<PressureFacts>,
     /// How often the source sends.
     pub(super) rate: Option<RateFacts>,
+    /// What the DNS calls it.
+    pub(super) client_name: Option<String>,
+}
+
+/// What is judged at RCPT beside what the client and the directory say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Particulars {
+    /// It fails on purpose.
+    pub(super) magic: Option<Magic>,
+    /// The account has never written to it.
+    pub(super) is_new: bool,
 }
 
 /// The connection below a transaction.
@@ -101,6 +118,8 @@ impl Transaction {
     ) -> (Self, Verdict) {
         let mut facts = Facts::new(peer.facts.clone());
         facts.hello = Some(hello_facts(&sender.hello));
+        let (account, known) = conditions.account.unzip();
+        facts.account = known;
         let reverse_path = bare_sender(&sender.path);
         facts.sender = Some(SenderFacts {
             reverse_path: reverse_path.clone(),
@@ -119,9 +138,12 @@ impl Transaction {
             facts,
             hello: sender.hello,
             peer: peer.address,
+            client_name: conditions.client_name,
             began: now,
             accepted: Vec::new(),
+            new: 0,
             header: None,
+            account,
             permit: None,
         };
         transaction.introduce(&peer.facts.virtual_server, sender.forwarded.as_deref());
@@ -133,7 +155,10 @@ impl Transaction {
     /// The first hops of the story: where it came from.
     fn introduce(&mut self, server: &str, forwarded: Option<&Forwarded>) {
         let Hello { name, extended, tls, account } = &*self.hello;
-        self.story.hop(self.began, What::Accept { peer: self.peer, server: server.to_owned() });
+        self.story.hop(
+            self.began,
+            What::Accept { peer: self.peer, server: server.to_owned(), name: self.client_name.clone() },
+        );
         let what = What::Speak {
             hello: name.clone(),
             extended: *extended,
@@ -151,7 +176,7 @@ impl Transaction {
         &mut self,
         named: protocol::smtp::Recipient,
         resolved: Result<Resolution, store::Error>,
-        magic: Option<Magic>,
+        Particulars { magic, is_new }: Particulars,
         profile: &Profile,
         now: Timestamp,
     ) -> Verdict {
@@ -163,12 +188,81 @@ impl Transaction {
         }
         let subject = facts.recipient.clone();
         self.facts.recipient = Some(facts);
+        let before = self.facts.account.as_ref().map(|account| account.sent);
+        self.count(is_new);
         let judgement = judge(Stage::Recipient, &self.facts);
         let verdict = self.note(judgement, Stage::Recipient, subject, now);
         if let (Verdict::Accept, Ok(resolution)) = (&verdict, resolved) {
+            self.new += u64::from(is_new);
             self.accepted.extend(accepted(named, resolution, magic, profile, now));
+        } else if let Some((account, before)) = self.facts.account.as_mut().zip(before) {
+            account.sent = before;
         }
         verdict
+    }
+
+    /// One recipient more.
+    fn count(&mut self, is_new: bool) {
+        if let Some(account) = &mut self.facts.account {
+            account.sent.hour += 1;
+            account.sent.day += 1;
+            account.sent.new += u64::from(is_new);
+        }
+    }
+
+    /// The account that sends, if one does.
+    pub(super) fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    /// What the account has sent meanwhile, without this message.
+    pub(super) fn count_again(&mut self, sent: SentFacts) {
+        if let Some(account) = &mut self.facts.account {
+            let recipients = self.accepted.len() as u64;
+            let (hour, day) = (sent.hour + recipients, sent.day + recipients);
+            account.sent = SentFacts { hour, day, new: sent.new + self.new, ..sent };
+        }
+    }
+
+    /// Whom the header names as its authors, once it was read, if that matters.
+    pub(super) fn authors(&self) -> Option<(&Account, &Authors)> {
+        let header = self.header.as_ref().filter(|header| header.submission.is_some())?;
+        Some((self.account.as_ref()?, &header.authors))
+    }
+
+    /// What the account may do as those.
+    pub(super) fn note_rights(&mut self, rights: Rights) {
+        let (Some(facts), Some(header), Some(account)) =
+            (&mut self.facts.account, &mut self.header, &self.account)
+        else {
+            return;
+        };
+        facts.foreign = rights.foreign;
+        let is_writable = account.address().is_ascii() || self.parameters.utf8;
+        if rights.unnamed && is_writable && !header.authors.all.is_empty() {
+            header.name_sender(account.address());
+        }
+        // They are looked at once.
+        header.authors = Authors { has_sender: true, all: Vec::new() };
+    }
+
+    /// Why the message is to be held, if the account suddenly sends otherwise.
+    pub(super) fn sudden(&self) -> Option<Reason> {
+        self.facts.account.as_ref()?.sudden()
+    }
+
+    /// Everything waits in the queue, and why: nothing is filed at once.
+    pub(super) fn detain(&mut self, now: Timestamp) {
+        for accepted in &mut self.accepted {
+            if matches!(accepted.way, Way::File(_)) {
+                accepted.way = Way::Queue { destination: queue::accept::LOCAL.into(), due: now };
+            }
+        }
+    }
+
+    /// The recipients that were accepted, as named.
+    pub(super) fn named(&self) -> impl Iterator<Item = &Address> + Clone {
+        self.accepted.iter().map(|accepted| &accepted.named)
     }
 
     /// Judges the content.
@@ -231,6 +325,7 @@ impl Transaction {
             hello: name,
             extended: *extended,
             peer: self.peer.ip(),
+            peer_name: self.client_name.as_deref(),
             host_name,
             tls: tls.as_ref().map(|tls| (tls.version.as_str(), tls.cipher.as_str())),
             authenticated: account.is_some(),
