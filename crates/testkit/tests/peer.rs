@@ -128,6 +128,8 @@ fn client(clock: &Clock, letters: &[Letter]) -> Client {
         sign_in_without_tls: false,
         messages_max: 10,
         idle: Duration::from_secs(30),
+        greeting: protocol::smtp::client::Greeting::Extended,
+        silence_max: Duration::MAX,
     };
     Client { clock: clock.clone(), policy, tls: wire::Tls::Off, letters: letters.to_vec(), keeps: false }
 }

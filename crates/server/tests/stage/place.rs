@@ -79,6 +79,9 @@ impl Place {
             if let Some(octets) = number(&self.fixture, "message-size-limit")? {
                 server.message_size_limit = settings::Size(octets);
             }
+            if let Some(octets) = number(&self.fixture, "session-size-limit")? {
+                server.session_size_limit = Some(settings::Size(octets));
+            }
             if let Some(recipients) = number(&self.fixture, "recipients-per-message")? {
                 server.recipients_per_message = recipients;
             }
@@ -276,7 +279,8 @@ fn settings_text(fixture: &Fixture) -> String {
     let mut text = format!(
         "host-name = \"{HOST_NAME}\"\nauthentication-without-tls = [{clear_text}]\ntrusted-networks = [{trusted}]\n\
          [defaults]\nbanner = \"ESMTP\"\nmessages-per-connection = {messages}\nmagic-recipients = \"{magic}\"\n\
-         [log]\nformat = \"json\"\nlevel = \"{level}\"\n"
+         {}[log]\nformat = \"json\"\nlevel = \"{level}\"\n",
+        switches(fixture)
     );
     let named = fixture.options.get("mechanisms");
     let named = named.map(|names| format!("[\"{}\"]", names.replace(',', "\", \"")));
@@ -292,6 +296,8 @@ fn settings_text(fixture: &Fixture) -> String {
                 speaks(protocol, fixture)
             );
             let _ = writeln!(text, "bind = {{ address = \"127.0.0.1:0\", tls = \"{mode}\" }}");
+            let failures = if matches!(protocol, Protocol::Pop3 | Protocol::Imap) { "3" } else { "5" };
+            let _ = writeln!(text, "sign-in-failures = {}", option("sign-in-failures", failures));
             if protocol == Protocol::Pop3 {
                 let _ = writeln!(text, "authentication = {offered}");
             } else if protocol != Protocol::Imap || named.is_some() {
@@ -302,6 +308,10 @@ fn settings_text(fixture: &Fixture) -> String {
             }
         }
     }
+    for domain in words(fixture, "hold-until-etrn") {
+        let _ =
+            writeln!(text, "[[remote-domain]]\ndomain = \"{domain}\"\nhold-until-etrn = [\"127.0.0.0/8\"]");
+    }
     if let Some(domain) = fixture.options.get("handed-on") {
         let _ = writeln!(text, "[[local-domain]]\ndomain = \"{domain}\"\nlmtp = \"127.0.0.1:2424\"");
     }
@@ -310,6 +320,36 @@ fn settings_text(fixture: &Fixture) -> String {
 
 fn offers_cram_md5(fixture: &Fixture) -> bool {
     fixture.options.get("mechanisms").is_some_and(|names| names.split(',').any(|name| name == "cram-md5"))
+}
+
+/// Lines of `[defaults]`: no reply waits unless the fixture says so.
+fn switches(fixture: &Fixture) -> String {
+    let errors = words(fixture, "errors");
+    let [slow, limit, tarpit] = <[&str; 3]>::try_from(errors).unwrap_or(["10", "20", "0"]);
+    let mut text = format!("errors = {{ slow = {slow}, limit = {limit}, tarpit = \"{tarpit} s\" }}\n");
+    for name in ["xclient", "xforward"] {
+        if fixture.options.get(name).is_some_and(|option| option == "on") {
+            let _ = writeln!(text, "{name} = [\"127.0.0.0/8\"]");
+        }
+    }
+    let off = words(fixture, "off");
+    for (table, names) in [("commands", COMMANDS), ("keywords", KEYWORDS)] {
+        let off: Vec<_> =
+            off.iter().filter(|name| names.contains(name)).map(|name| format!("{name} = \"off\"")).collect();
+        if !off.is_empty() {
+            let _ = writeln!(text, "{table} = {{ {} }}", off.join(", "));
+        }
+    }
+    text
+}
+
+const COMMANDS: &[&str] = &["vrfy", "expn", "help", "verb", "etrn"];
+const KEYWORDS: &[&str] =
+    &["dsn", "chunking", "binarymime", "8bitmime", "pipelining", "size", "smtputf8", "limits"];
+
+fn words<'a>(fixture: &'a Fixture, name: &str) -> Vec<&'a str> {
+    let text = fixture.options.get(name).map_or("", String::as_str);
+    text.split(',').filter(|word| !word.is_empty()).collect()
 }
 
 fn speaks(protocol: Protocol, fixture: &Fixture) -> &'static str {
@@ -322,7 +362,9 @@ fn speaks(protocol: Protocol, fixture: &Fixture) -> &'static str {
 
 /// Whether a fixture asks for what a settings text may not, because a standard has a lower bound for it.
 pub(crate) fn has_options_of_tests(fixture: &Fixture) -> bool {
-    ["message-size-limit", "recipients-per-message"].iter().any(|&name| fixture.options.contains_key(name))
+    ["message-size-limit", "session-size-limit", "recipients-per-message"]
+        .iter()
+        .any(|&name| fixture.options.contains_key(name))
 }
 
 fn number<T: std::str::FromStr>(fixture: &Fixture, name: &str) -> Result<Option<T>> {
