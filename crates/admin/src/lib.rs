@@ -6,10 +6,12 @@
 mod accounts;
 mod account_certificates;
 mod aliases;
+mod badmail;
 mod caller;
 mod dkim;
 mod domains;
 pub mod limits;
+mod operators;
 pub mod publication;
 pub mod queue;
 pub mod request;
@@ -20,13 +22,14 @@ pub mod settings;
 pub mod socket;
 mod store_check;
 mod trace;
+mod virtual_servers;
 
 pub use caller::Caller;
-pub use request::{KeptPasswords, NewPassword, QueueSelection, Request, Secret};
+pub use request::{KeptPasswords, NewPassword, QueueFilter, QueueSelection, Request, Secret, Switch};
 pub use response::{Refusal, Response};
 pub use running::{
     AcmeRow, Applying, CertificateRow, ConnectionRow, Down, Running, SettingsApplied, SettingsChange,
-    SettingsSource, VirtualServerRow,
+    SettingsSource, Switching, VirtualServerRow,
 };
 pub use service::Admin;
 pub use store_check::checked;

@@ -22,6 +22,10 @@ pub const NAME_OCTETS_MAX: usize = 255;
 pub const QUEUE_ROWS_MAX: usize = 1000;
 /// Deliveries changed in one commit: mail that comes in waits for it.
 pub const QUEUE_CHANGES_MAX: usize = 500;
+/// Octets of one piece of a message that is exported.
+pub const EXPORT_OCTETS_MAX: usize = 1024 * 1024;
+/// A file of badmail that is looked at or sent again, octets.
+pub const BADMAIL_OCTETS_MAX: u64 = 256 * 1024 * 1024;
 /// How much of a queued message is read for its header fields, octets.
 pub const HEADER_OCTETS_MAX: usize = 64 * 1024;
 /// A header field of a queued message as it is shown, characters.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::queue::rows::State;
+
 /// A request. Names and addresses are text here, because their mistakes are answered like others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
@@ -129,10 +131,53 @@ pub enum Request {
         /// What.
         what: QueueSelection,
     },
-    /// What is selected is never delivered, and nobody is told. An attempt under way goes on.
+    /// What is selected is never delivered. An attempt under way goes on.
     QueueDelete {
         /// What.
         what: QueueSelection,
+        /// Whether its sender is told; for one message at a time.
+        #[serde(default)]
+        report: bool,
+    },
+    /// What waits and is named by a filter.
+    QueueFind {
+        /// Which.
+        filter: QueueFilter,
+        /// At most so many; [`QUEUE_ROWS_MAX`](crate::limits::QUEUE_ROWS_MAX) if more are asked for, or none is said.
+        #[serde(default)]
+        limit: Option<u32>,
+    },
+    /// A message goes to this address instead of all that it still waits for.
+    QueueRedirect {
+        /// Which.
+        queue_id: String,
+        /// To whom.
+        to: String,
+    },
+    /// A piece of a message that waits, with its envelope before it.
+    QueueExport {
+        /// Which.
+        queue_id: String,
+        /// From this octet on.
+        #[serde(default)]
+        offset: u64,
+    },
+    /// What could be neither delivered nor returned.
+    BadmailList,
+    /// The beginning of a file of badmail.
+    BadmailShow {
+        /// Its name.
+        name: String,
+    },
+    /// Badmail is sent again.
+    BadmailRetry {
+        /// Its name.
+        name: String,
+    },
+    /// Badmail is deleted.
+    BadmailDelete {
+        /// Its name.
+        name: String,
     },
     /// How the server is.
     Status,
@@ -173,6 +218,20 @@ pub enum Request {
     },
     /// The files of certificates are read again.
     Reload,
+    /// The virtual servers and how they are.
+    VirtualServerList,
+    /// One of them, with its properties.
+    VirtualServerShow {
+        /// Its name.
+        name: String,
+    },
+    /// One of them is started, paused or stopped.
+    VirtualServerSwitch {
+        /// Its name.
+        name: String,
+        /// What it is from then on.
+        to: Switch,
+    },
     /// Who is connected.
     ConnectionList,
     /// A connection is ended.
@@ -180,12 +239,57 @@ pub enum Request {
         /// Its number in the list.
         id: u64,
     },
+    /// All connections of a virtual server are ended.
+    ConnectionTerminateAll {
+        /// Its name.
+        virtual_server: String,
+    },
     /// Everything stored is read and compared.
     StoreCheck {
         /// Whether to mend what can be mended.
         #[serde(default)]
         repair: bool,
     },
+}
+
+/// Which deliveries; what is not said names all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueFilter {
+    /// Part of the reverse-path; `<>` for none.
+    #[serde(default)]
+    pub sender: Option<String>,
+    /// Part of a recipient that still waits.
+    #[serde(default)]
+    pub recipient: Option<String>,
+    /// Accepted at least so many seconds ago.
+    #[serde(default)]
+    pub older_than_secs: Option<u64>,
+    /// In one of these states; empty: in any.
+    #[serde(default)]
+    pub states: Vec<State>,
+}
+
+/// What a virtual server is switched to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Switch {
+    /// It takes connections.
+    Running,
+    /// It takes no new ones; those that are there go on.
+    Paused,
+    /// It has none, and its ports are free.
+    Stopped,
+}
+
+impl Switch {
+    /// As it is called where states are shown.
+    pub fn state(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// What of the queue is meant.

@@ -109,6 +109,32 @@ pub enum Response {
         /// After which queue id there are more; none if this is the end.
         next: Option<String>,
     },
+    /// [`crate::Request::QueueFind`].
+    FoundDeliveries {
+        /// When it was so.
+        at: Timestamp,
+        /// By destination and queue id.
+        deliveries: Vec<DeliveryRow>,
+        /// Whether there are more.
+        more: bool,
+    },
+    /// [`crate::Request::QueueExport`].
+    ExportedPiece {
+        /// The octets, in Base64.
+        piece: String,
+        /// Where the next piece begins; none after the last.
+        next: Option<u64>,
+    },
+    /// [`crate::Request::BadmailList`].
+    Badmail {
+        /// By name.
+        files: Vec<BadmailRow>,
+    },
+    /// [`crate::Request::BadmailShow`]: as it stands there, control characters among it.
+    Text {
+        /// The text.
+        text: String,
+    },
     /// [`crate::Request::QueueShow`].
     QueuedMessage {
         /// When it was so.
@@ -118,6 +144,18 @@ pub enum Response {
     },
     /// [`crate::Request::Status`].
     Status(StatusRow),
+    /// [`crate::Request::VirtualServerList`].
+    VirtualServers {
+        /// In the order of the settings.
+        virtual_servers: Vec<VirtualServerRow>,
+    },
+    /// [`crate::Request::VirtualServerShow`].
+    VirtualServer {
+        /// How it is.
+        virtual_server: VirtualServerRow,
+        /// What its properties mean, a line each.
+        properties: Vec<String>,
+    },
     /// [`crate::Request::ConnectionList`].
     Connections {
         /// By number.
@@ -242,6 +280,9 @@ pub struct StatusRow {
     pub at: Timestamp,
     /// What waits in the queue.
     pub queue: QueueTotals,
+    /// What the server is short of.
+    #[serde(default)]
+    pub pressure: Option<PressureRow>,
     /// What is served.
     pub virtual_servers: Vec<VirtualServerRow>,
     /// The certificates that are shown, in the order in which they are chosen from.
@@ -250,6 +291,15 @@ pub struct StatusRow {
     /// How it stands with a certificate by ACME, where the settings ask for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acme: Option<AcmeRow>,
+}
+
+/// What back-pressure is there, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PressureRow {
+    /// `free`, `slow` or `refusing`.
+    pub level: String,
+    /// Each thing that is looked at, and how much there is of it, a sentence each; what makes the level first.
+    pub gauges: Vec<String>,
 }
 
 /// What a check of the store found.
@@ -265,4 +315,17 @@ pub struct CheckedRow {
     pub faults: Vec<String>,
     /// Whether what can be repaired was repaired.
     pub repaired: bool,
+}
+
+/// A file of badmail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadmailRow {
+    /// Its name.
+    pub name: String,
+    /// Octets.
+    pub size: u64,
+    /// When it was kept.
+    pub at: Timestamp,
+    /// Why it could not be delivered.
+    pub reason: String,
 }

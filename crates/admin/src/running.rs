@@ -8,14 +8,48 @@ use std::pin::Pin;
 use mail::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::response::PressureRow;
+
+use crate::request::Switch;
+
 /// What runs: the server implements it.
 pub trait Running: Send + Sync + fmt::Debug {
     /// The virtual servers and how they are.
     fn virtual_servers(&self) -> Vec<VirtualServerRow>;
+    /// What the server is short of; none where nobody looks.
+    fn pressure(&self) -> Option<PressureRow> {
+        None
+    }
     /// The live connections, by number.
     fn connections(&self) -> Vec<ConnectionRow>;
     /// Ends a connection; false if there is none of this number.
     fn terminate(&self, id: u64) -> bool;
+    /// Ends all connections of a virtual server; says how many.
+    fn terminate_all(&self, virtual_server: &str) -> usize {
+        let _ = virtual_server;
+        0
+    }
+    /// Starts, pauses or stops a virtual server, or says why it cannot.
+    fn switch(&self, virtual_server: &str, to: Switch) -> Switching<'_> {
+        let _ = (virtual_server, to);
+        Box::pin(ready(Err("the server is not running".to_owned())))
+    }
+    /// What the properties of a virtual server mean, a line each.
+    fn properties(&self, virtual_server: &str) -> Vec<String> {
+        let _ = virtual_server;
+        Vec::new()
+    }
+    /// The virtual servers that name this Unix user among their operators.
+    fn operated_by(&self, user: &str) -> Vec<String> {
+        let _ = user;
+        Vec::new()
+    }
+    /// Whether a settings text differs from what is in force in nothing but the sections of these virtual servers, and in
+    /// these not in who operates them.
+    fn changes_only(&self, text: &str, virtual_servers: &[String]) -> bool {
+        let _ = (text, virtual_servers);
+        false
+    }
     /// The certificates that are shown, in the order in which they are chosen from.
     fn certificates(&self) -> Vec<CertificateRow> {
         Vec::new()
@@ -39,6 +73,9 @@ pub trait Running: Send + Sync + fmt::Debug {
         Box::pin(ready(Err("the server is not running".to_owned())))
     }
 }
+
+/// The way to another state.
+pub type Switching<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 
 /// The way to other settings.
 pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<SettingsApplied, String>> + Send + 'a>>;
@@ -142,6 +179,8 @@ pub struct ConnectionRow {
     pub id: u64,
     /// By which virtual server it was accepted.
     pub virtual_server: String,
+    /// What is spoken: `smtp`.
+    pub protocol: String,
     /// From where.
     pub peer: SocketAddr,
     /// Since when.
@@ -152,4 +191,10 @@ pub struct ConnectionRow {
     pub tls: String,
     /// What it does.
     pub doing: String,
+    /// Octets that came from the peer, inside TLS.
+    pub received: u64,
+    /// Octets that went to it.
+    pub sent: u64,
+    /// Messages taken from it or given to it.
+    pub messages: u64,
 }

@@ -8,6 +8,7 @@ use store::{Change, Commit, Receipt, Store};
 use world::World;
 
 use crate::caller::Caller;
+use crate::operators::Rights;
 use crate::request::Request;
 use crate::response::{Refusal, Response, StatusRow};
 use crate::running::Running;
@@ -48,13 +49,22 @@ impl Admin {
 
     /// The same for a user of this machine.
     pub async fn execute_by(&self, request: Request, caller: &Caller) -> Response {
-        match self.dispatch(request, caller).await {
+        let rights = self.rights(caller);
+        if let Err(refusal) = rights.require(&request, &*self.running) {
+            return Response::Refused(refusal);
+        }
+        match self.dispatch(request, caller, &rights).await {
             Ok(response) => response,
             Err(refusal) => Response::Refused(refusal),
         }
     }
 
-    async fn dispatch(&self, request: Request, caller: &Caller) -> Result<Response, Refusal> {
+    /// What a caller may ask for.
+    pub(crate) fn rights(&self, caller: &Caller) -> Rights {
+        Rights::of(caller, rustix::process::geteuid().as_raw(), &*self.running)
+    }
+
+    async fn dispatch(&self, request: Request, caller: &Caller, rights: &Rights) -> Result<Response, Refusal> {
         match request {
             Request::DomainAdd { domain } => self.domain_add(&domain).await,
             Request::DomainDkim { domain, make } => self.domain_dkim(&domain, make).await,
@@ -86,7 +96,15 @@ impl Admin {
             Request::QueueRetry { what } => self.queue_retry(&what).await,
             Request::QueueHold { what } => self.queue_hold(&what).await,
             Request::QueueRelease { what } => self.queue_release(&what).await,
-            Request::QueueDelete { what } => self.queue_delete(&what).await,
+            Request::QueueDelete { what, report: false } => self.queue_delete(&what).await,
+            Request::QueueDelete { what, report: true } => self.queue_delete_and_report(&what).await,
+            Request::QueueFind { filter, limit } => self.queue_find(&filter, limit).await,
+            Request::QueueRedirect { queue_id, to } => self.queue_redirect(&queue_id, &to).await,
+            Request::QueueExport { queue_id, offset } => self.queue_export(&queue_id, offset).await,
+            Request::BadmailList => self.badmail_list(),
+            Request::BadmailShow { name } => self.badmail_show(&name),
+            Request::BadmailRetry { name } => self.badmail_retry(&name),
+            Request::BadmailDelete { name } => self.badmail_delete(&name),
             Request::SettingsShow { number } => self.settings_show(number).await,
             Request::SettingsHistory => self.settings_history().await,
             Request::SettingsDiff { from, to } => self.settings_diff(from, to).await,
@@ -99,8 +117,12 @@ impl Admin {
             }
             Request::Status => self.status().await,
             Request::Reload => self.reload().await,
-            Request::ConnectionList => Ok(Response::Connections { connections: self.running.connections() }),
-            Request::ConnectionTerminate { id } => self.terminate(id),
+            Request::VirtualServerList => Ok(self.virtual_server_list(rights)),
+            Request::VirtualServerShow { name } => self.virtual_server_show(&name),
+            Request::VirtualServerSwitch { name, to } => self.virtual_server_switch(&name, to, caller).await,
+            Request::ConnectionList => Ok(self.connection_list(rights)),
+            Request::ConnectionTerminate { id } => self.terminate(id, caller),
+            Request::ConnectionTerminateAll { virtual_server } => self.terminate_all(&virtual_server, caller),
             Request::StoreCheck { repair } => Ok(checked(self.store.check(repair, None).await?)),
         }
     }
@@ -112,6 +134,7 @@ impl Admin {
             accounts: self.store.accounts().await?.len(),
             at: self.world.clock.wall(),
             queue: self.queue_totals().await?,
+            pressure: self.running.pressure(),
             virtual_servers: self.running.virtual_servers(),
             certificates: self.running.certificates(),
             acme: self.running.acme(),
@@ -122,14 +145,6 @@ impl Admin {
         match self.running.reload().await {
             Ok(said) => Ok(Response::Done { said }),
             Err(why) => Err(Refusal::new(why, "what was shown before is shown on")),
-        }
-    }
-
-    fn terminate(&self, id: u64) -> Result<Response, Refusal> {
-        if self.running.terminate(id) {
-            Ok(Response::Done { said: format!("connection {id} is being ended") })
-        } else {
-            Err(Refusal::new(format!("there is no connection {id}"), "see the list: waxseal sessions"))
         }
     }
 

@@ -1,7 +1,8 @@
 //! The local socket: one JSON request a line, one JSON response a line.
 //!
-//! Who may ask is who may open the socket: it has mode 0600 and lies in the data directory, which has 0700. There is no
-//! other way to lock an administrator out or a stranger in.
+//! Who may ask is who may open the socket: it has mode 0600 and lies in the data directory, which has 0700. Where a virtual
+//! server has operators everybody may open it, and the kernel says who does: a stranger is sent away before he is heard, an
+//! operator is heard about what is his ([`let_in`]).
 
 use std::fmt;
 use std::io::{self, BufRead as _, Read as _, Write as _};
@@ -32,6 +33,21 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
+}
+
+/// Lets users of this machine in who are no administrators, or keeps them out: they can then open the socket, and pass through
+/// the data directory, in which every file is private.
+///
+/// # Errors
+/// The system's.
+pub fn let_in(path: &Path, operators: bool) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mode = std::fs::metadata(directory)?.permissions().mode() & 0o7777;
+    // To pass through: x for all. It is not taken away again, because others may live on it, such as the pickup directory.
+    if operators && mode & 0o011 != 0o011 {
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(mode | 0o011))?;
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(if operators { 0o666 } else { 0o600 }))
 }
 
 /// Serves until told to stop, or dropped. A request under way is answered.
@@ -65,6 +81,11 @@ async fn converse(stream: UnixStream, admin: &Admin, mut stop: watch::Receiver<b
     let Ok(credentials) = stream.peer_cred() else { return };
     let caller = Caller::of_uid(credentials.uid());
     let (reader, mut writer) = stream.into_split();
+    if !admin.rights(&caller).are_any() {
+        let refusal = Refusal::new("the server does not answer you", "an administrator may ask it");
+        let _ = writer.write_all(&in_a_line(&Response::Refused(refusal))).await;
+        return;
+    }
     let mut reader = BufReader::new(reader);
     loop {
         let mut line = Vec::new();

@@ -32,6 +32,8 @@ pub struct Properties {
     pub host_name: String,
     /// Where badmail is kept; none: in [`badmail::directory`](crate::badmail::directory) of the data.
     pub badmail: Option<PathBuf>,
+    /// Where files are put down to be sent; none: `pickup` under the data directory.
+    pub pickup: Option<PathBuf>,
     /// How much at once, over all virtual servers.
     pub limits: Limits,
     otherwise: Arc<Profile>,
@@ -112,7 +114,8 @@ impl Properties {
         }
         let host_name = settings.host_name.as_str().to_owned();
         let badmail = settings.reports.badmail.clone();
-        Ok(Self { host_name, badmail, limits: bounds(&settings.delivery), otherwise, by_server })
+        let pickup = settings.pickup.directory.clone();
+        Ok(Self { host_name, badmail, pickup, limits: bounds(&settings.delivery), otherwise, by_server })
     }
 
     /// The same for a process that makes no connections: it knows no name, no password and no authority.

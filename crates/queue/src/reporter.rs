@@ -17,6 +17,7 @@ use policy::{Delivered, Story, What};
 use store::change::{QueueEntry, QueuedRecipient};
 use store::{Change, Commit, ContentId, ContentRef, Error, NewContent, Store};
 
+use crate::diagnostic::Diagnostic;
 use crate::accept::{LOCAL, ReceivedMessage, accept, file, succeeded};
 use crate::limits::{REPORT_HEADER_OCTETS_MAX, REPORT_RECIPIENTS_MAX, REPORT_WHOLE_OCTETS_MAX};
 use crate::properties::InForce;
@@ -135,6 +136,39 @@ impl Reporter {
             self.report_all(draft, story, original, (kind, at), &reported).await?;
         }
         Ok(())
+    }
+
+    /// The reports to a sender whose message an administrator deletes, and when and where they are due. Nobody is told where
+    /// there is no sender, or where he does not want it (RFC 3461 §4.1).
+    ///
+    /// # Errors
+    /// The store's: records that a report needs cannot be read.
+    pub async fn deleted(
+        &self,
+        entries: &[QueueEntry],
+        at: Timestamp,
+    ) -> Result<(Commit, Vec<(String, Timestamp)>), Error> {
+        let mut draft = Draft::default();
+        for entry in entries {
+            let (Ok(sender), ContentRef::Known(content)) = (entry.reverse_path.parse(), entry.content) else {
+                continue;
+            };
+            let original = Original {
+                queue_id: entry.queue_id,
+                virtual_server: &entry.virtual_server,
+                sender: &sender,
+                parameters: &entry.parameters,
+                accepted: entry.accepted,
+                prefix: &entry.prefix,
+                content: Content::Stored(content),
+            };
+            let reported: Vec<Reported> =
+                entry.recipients.iter().filter(|one| one.parameters.wants_failure()).map(given_up).collect();
+            let mut story = Story::new(entry.queue_id);
+            self.report_all(&mut draft, &mut story, &original, (Kind::Failed, at), &reported).await?;
+            draft.commit.changes.push(story.explanation(at));
+        }
+        Ok((draft.commit, draft.due))
     }
 
     /// Adds as many reports as these recipients need, and tells the original's story of them.
@@ -369,6 +403,13 @@ impl Draft {
         self.due.push((entry.destination.clone(), entry.due));
         self.commit.changes.push(Change::Enqueue(entry));
     }
+}
+
+/// RFC 3463 §3.8: 5.7.0, other security status; what it is, the administrator may tell.
+fn given_up(recipient: &QueuedRecipient) -> Reported {
+    let diagnostic = Diagnostic::ours((5, 7, 0), "an administrator of this server deleted the message");
+    let (recipient, original) = (recipient.address.clone(), recipient.parameters.original.clone());
+    Reported { recipient, original, status: diagnostic.status, diagnostic }
 }
 
 /// What the envelope asked for, for the story; nothing where it asked for nothing.

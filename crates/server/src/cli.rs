@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod settings;
 mod setup;
 
+pub use settings::{SettingsAction, SettingsCommand};
 pub use setup::{Dns, DnsAbout, DnsAction, Doctor, Names, SETTINGS_DEFAULT, Setup};
 
 /// Waxseal, a complete mail server.
@@ -41,11 +43,13 @@ pub enum Command {
     Trace(Trace),
     /// See what waits in the queue; try it now, hold it, release it, delete it.
     Queue(Queue),
+    /// Look after what could be neither delivered nor returned.
+    Badmail(Badmail),
     /// Tell how the server is: what it serves, and how much waits.
     Status(Status),
     /// Read the files of certificates again, and order at once what could not be ordered.
     Reload(Status),
-    /// Look at a settings text.
+    /// Show, change and compare the settings; check a settings text.
     Settings(SettingsCommand),
     /// Print the DNS records that our domains should have, or compare them with what the DNS says.
     Dns(Dns),
@@ -340,7 +344,50 @@ pub enum QueueAction {
         #[command(flatten)]
         place: Where,
     },
-    /// Try it now. What is on hold stays there.
+    /// Print every delivery that waits and is meant by what is said; without, all of them.
+    Find {
+        /// Part of the sender; <> for none.
+        #[arg(long, value_name = "ADDRESS")]
+        sender: Option<String>,
+        /// Part of a recipient.
+        #[arg(long, value_name = "ADDRESS")]
+        recipient: Option<String>,
+        /// Accepted at least so long ago: "2 h".
+        #[arg(long, value_name = "TIME", value_parser = time_span)]
+        older_than: Option<::settings::TimeSpan>,
+        /// In this state, or one of these: active, ready, retry, scheduled, frozen, remote, deleted.
+        #[arg(long, value_name = "STATE", value_parser = admin::queue::find::state)]
+        state: Vec<admin::queue::rows::State>,
+        /// Print at most so many; 1000 is the most.
+        #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Send a message to this address instead of all that it still waits for.
+    Redirect {
+        /// Its queue id.
+        queue_id: String,
+        /// To whom.
+        address: String,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Write a message out, with its envelope in lines before it, as the pickup directory takes it. It goes on waiting.
+    Export {
+        /// Its queue id.
+        queue_id: String,
+        /// The file; without, it is printed.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Try it now, by a new connection if there is none. What is on hold stays there; what waits for ETRN is tried once.
+    #[command(visible_alias = "force")]
     Retry {
         /// What.
         #[command(flatten)]
@@ -350,6 +397,7 @@ pub enum QueueAction {
         place: Where,
     },
     /// Keep it from being sent until it is released.
+    #[command(visible_alias = "freeze")]
     Hold {
         /// What.
         #[command(flatten)]
@@ -359,6 +407,7 @@ pub enum QueueAction {
         place: Where,
     },
     /// Let it go that was on hold.
+    #[command(visible_alias = "unfreeze")]
     Release {
         /// What.
         #[command(flatten)]
@@ -367,7 +416,7 @@ pub enum QueueAction {
         #[command(flatten)]
         place: Where,
     },
-    /// Delete it, for ever; neither sender nor recipient is told.
+    /// Delete it, for ever; nobody is told, unless --report says that its sender is.
     Delete {
         /// What.
         #[command(flatten)]
@@ -375,6 +424,9 @@ pub enum QueueAction {
         /// Yes, everything that waits: needed with --all.
         #[arg(long)]
         yes: bool,
+        /// Tell the sender of a message that it is not delivered.
+        #[arg(long)]
+        report: bool,
         /// Where and how.
         #[command(flatten)]
         place: Where,
@@ -395,33 +447,60 @@ pub struct Selection {
     pub all: bool,
 }
 
+/// A time span as the settings have it.
+fn time_span(text: &str) -> Result<::settings::TimeSpan, String> {
+    text.parse().map_err(|_| "write it as 30 min, 2 h or 5 days".to_owned())
+}
+
+/// `waxseal badmail`.
+#[derive(Debug, Args)]
+pub struct Badmail {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: BadmailAction,
+}
+
+/// What to do with badmail.
+#[derive(Debug, Subcommand)]
+pub enum BadmailAction {
+    /// Print the names of what is kept, and why it is.
+    List {
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Print the beginning of one: its envelope, why it is kept, its header.
+    Show {
+        /// Its name.
+        name: String,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Send it again.
+    Retry {
+        /// Its name.
+        name: String,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Delete it, for ever.
+    Delete {
+        /// Its name.
+        name: String,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
 /// `waxseal status` and `waxseal reload`.
 #[derive(Debug, Args)]
 pub struct Status {
     /// Where and how.
     #[command(flatten)]
     pub place: Where,
-}
-
-/// `waxseal settings`.
-#[derive(Debug, Args)]
-pub struct SettingsCommand {
-    /// What to do.
-    #[command(subcommand)]
-    pub action: SettingsAction,
-}
-
-/// What to do with a settings text.
-#[derive(Debug, Subcommand)]
-pub enum SettingsAction {
-    /// Tell what a settings text means, or every mistake in it. Looks at the files that it names, and asks no server.
-    Check {
-        /// The settings.
-        file: PathBuf,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// `waxseal store`.

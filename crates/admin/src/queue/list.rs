@@ -59,7 +59,11 @@ impl Admin {
     }
 
     pub(super) fn destination_row(&self, summary: &DestinationSummary, now: Timestamp) -> DestinationRow {
-        DestinationRow::new(summary, self.queue.is_some(), now)
+        let queue = self.queue.as_ref();
+        let collected = |name: &str| {
+            queue.is_some_and(|queue| queue.properties().ours().destinations.is_collected(name))
+        };
+        DestinationRow::new(summary, queue.is_some(), collected(&summary.destination), now)
     }
 
     /// A destination for which something waits, or is to be taken away, or that is on hold.

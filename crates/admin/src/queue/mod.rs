@@ -2,9 +2,11 @@
 //!
 //! What is changed is written to the rows first and then told to the runner; where none runs, the next one reads the rows.
 
+pub mod find;
 mod hold;
 mod list;
 mod message;
+mod move_on;
 mod order;
 pub mod rows;
 

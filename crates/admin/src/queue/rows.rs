@@ -14,8 +14,13 @@ pub enum State {
     Ready,
     /// It waits for its next try.
     Retry,
-    /// It waits until an administrator releases it.
-    Held,
+    /// Its first try has its time.
+    Scheduled,
+    /// It waits until the other side asks for it by ETRN.
+    Remote,
+    /// It is on hold: it waits until an administrator releases it.
+    #[serde(alias = "held")]
+    Frozen,
     /// An administrator deleted it; it goes as soon as the server gets to it.
     Deleted,
 }
@@ -113,12 +118,18 @@ pub struct QueueTotals {
 
 impl DestinationRow {
     /// A destination as it stands at this time. Where no server runs, nothing is in hand, whatever a crash left.
-    pub(crate) fn new(summary: &DestinationSummary, server_runs: bool, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        summary: &DestinationSummary,
+        server_runs: bool,
+        collected: bool,
+        now: Timestamp,
+    ) -> Self {
         let all_held = summary.deliveries > 0 && summary.deliveries == summary.held_deliveries;
         let state = match summary.next_due {
             _ if summary.deliveries == 0 && summary.doomed_deliveries > 0 => State::Deleted,
-            _ if summary.held => State::Held,
-            None if all_held => State::Held,
+            _ if summary.held => State::Frozen,
+            None if all_held => State::Frozen,
+            Some(due) if due > now && collected => State::Remote,
             Some(due) if due > now => State::Retry,
             _ if server_runs && summary.leased_by.is_some() => State::Active,
             _ => State::Ready,
@@ -131,7 +142,7 @@ impl DestinationRow {
             held_deliveries: summary.held_deliveries,
             deleted_deliveries: summary.doomed_deliveries,
             oldest: summary.oldest_accepted,
-            next_try: summary.next_due.filter(|_| state != State::Held),
+            next_try: summary.next_due.filter(|_| state != State::Frozen),
         }
     }
 }
@@ -141,7 +152,9 @@ impl DeliveryRow {
     pub(crate) fn new(entry: &QueueEntry, destination: &DestinationRow, now: Timestamp) -> Self {
         let state = match destination.state {
             _ if entry.due == DOOMED => State::Deleted,
-            _ if entry.held || destination.held => State::Held,
+            _ if entry.held || destination.held => State::Frozen,
+            State::Remote if entry.due > now => State::Remote,
+            _ if entry.due > now && entry.attempts == 0 => State::Scheduled,
             _ if entry.due > now => State::Retry,
             State::Active => State::Active,
             _ => State::Ready,
@@ -156,7 +169,7 @@ impl DeliveryRow {
             recipients: entry.recipients.iter().map(|one| one.address.clone()).collect(),
             accepted: entry.accepted,
             attempts: entry.attempts,
-            next_try: (!matches!(state, State::Deleted | State::Held)).then_some(entry.due),
+            next_try: (!matches!(state, State::Deleted | State::Frozen)).then_some(entry.due),
             last: entry.last.clone(),
         }
     }
@@ -212,13 +225,13 @@ mod tests {
             (summary(false, 0, Some(1000), false), true, State::Ready, Some(1000)),
             (summary(false, 0, Some(1001), true), true, State::Retry, Some(1001)),
             (summary(false, 1, Some(1001), false), true, State::Retry, Some(1001)),
-            (summary(false, 2, None, true), true, State::Held, None),
-            (summary(true, 0, Some(900), true), true, State::Held, None),
+            (summary(false, 2, None, true), true, State::Frozen, None),
+            (summary(true, 0, Some(900), true), true, State::Frozen, None),
             (deleted(2), true, State::Ready, Some(1000)),
             (deleted(0), true, State::Deleted, None),
             (DestinationSummary { held: true, ..deleted(0) }, false, State::Deleted, None),
         ] {
-            let row = DestinationRow::new(&summary, server_runs, NOW);
+            let row = DestinationRow::new(&summary, server_runs, false, NOW);
             assert_eq!((row.state, row.next_try), (state, next_try.map(Timestamp)), "{summary:?}");
         }
     }
@@ -241,15 +254,18 @@ mod tests {
             held,
             last: String::new(),
         };
-        let idle = DestinationRow::new(&summary(false, 0, Some(1000), false), true, NOW);
-        let active = DestinationRow::new(&summary(false, 0, Some(1000), true), true, NOW);
-        let held = DestinationRow::new(&summary(true, 0, Some(1000), true), true, NOW);
+        let idle = DestinationRow::new(&summary(false, 0, Some(1000), false), true, false, NOW);
+        let active = DestinationRow::new(&summary(false, 0, Some(1000), true), true, false, NOW);
+        let held = DestinationRow::new(&summary(true, 0, Some(1000), true), true, false, NOW);
+        let remote = DestinationRow::new(&summary(false, 0, Some(1001), false), true, true, NOW);
         for (entry, destination, state, next_try) in [
             (entry(NOW, false), &idle, State::Ready, Some(NOW)),
             (entry(NOW, false), &active, State::Active, Some(NOW)),
-            (entry(Timestamp(1001), false), &active, State::Retry, Some(Timestamp(1001))),
-            (entry(NOW, true), &active, State::Held, None),
-            (entry(NOW, false), &held, State::Held, None),
+            (entry(Timestamp(1001), false), &active, State::Scheduled, Some(Timestamp(1001))),
+            (entry(Timestamp(1001), false), &remote, State::Remote, Some(Timestamp(1001))),
+            (entry(NOW, false), &remote, State::Ready, Some(NOW)),
+            (entry(NOW, true), &active, State::Frozen, None),
+            (entry(NOW, false), &held, State::Frozen, None),
             (entry(DOOMED, true), &held, State::Deleted, None),
         ] {
             let row = DeliveryRow::new(&entry, destination, NOW);

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use admin::socket::{CallError, call};
-use admin::{Admin, Down, QueueSelection, Request, Response};
+use admin::{Admin, Down, QueueFilter, QueueSelection, Request, Response};
 use anyhow::{Context, Result, bail};
 use directory::Directory;
 use world::Clock;
@@ -12,7 +12,7 @@ use world::Clock;
 use super::password;
 use super::show::{Answered, show};
 use crate::cli::{
-    Account, AccountAction, Alias, AliasAction, CertificateAction, Command, Domain, DomainAction,
+    Account, AccountAction, Alias, AliasAction, Badmail, BadmailAction, CertificateAction, Command, Domain, DomainAction,
     KeptPasswords, Queue, QueueAction, Selection, Status, Store, StoreAction, Trace, Where,
 };
 use crate::patience::Patience;
@@ -20,6 +20,9 @@ use crate::process::user;
 use crate::serve::{open_store, socket_path};
 
 pub(super) fn run(command: Command) -> Result<ExitCode> {
+    if let Command::Queue(Queue { action: QueueAction::Export { queue_id, to, place } }) = command {
+        return super::export::run(&queue_id, to.as_deref(), &place);
+    }
     let (request, place) = request(command)?;
     let answered = ask(&request, &place)?;
     show(&answered, place.json)
@@ -42,6 +45,12 @@ fn request(command: Command) -> Result<(Request, Where)> {
         },
         Command::Trace(Trace { what, place }) => (Request::Trace { what }, place),
         Command::Queue(Queue { action }) => queue(action)?,
+        Command::Badmail(Badmail { action }) => match action {
+            BadmailAction::List { place } => (Request::BadmailList, place),
+            BadmailAction::Show { name, place } => (Request::BadmailShow { name }, place),
+            BadmailAction::Retry { name, place } => (Request::BadmailRetry { name }, place),
+            BadmailAction::Delete { name, place } => (Request::BadmailDelete { name }, place),
+        },
         Command::Status(Status { place }) => (Request::Status, place),
         Command::Reload(Status { place }) => (Request::Reload, place),
         Command::Store(Store { action: StoreAction::Check { repair, place } }) => {
@@ -109,7 +118,18 @@ fn queue(action: QueueAction) -> Result<(Request, Where)> {
         QueueAction::Delete { what: Selection { all: true, .. }, yes: false, .. } => {
             bail!("this deletes all mail that waits in the queue, for ever; if that is meant, say --yes")
         }
-        QueueAction::Delete { what, place, .. } => (Request::QueueDelete { what: selection(what)? }, place),
+        QueueAction::Delete { what, place, report, .. } => {
+            (Request::QueueDelete { what: selection(what)?, report }, place)
+        }
+        QueueAction::Find { sender, recipient, older_than, state, limit, place } => {
+            let older_than_secs = older_than.map(|span| span.duration().as_secs());
+            let filter = QueueFilter { sender, recipient, older_than_secs, states: state };
+            (Request::QueueFind { filter, limit: Some(limit) }, place)
+        }
+        QueueAction::Redirect { queue_id, address, place } => {
+            (Request::QueueRedirect { queue_id, to: address }, place)
+        }
+        QueueAction::Export { .. } => bail!("this command asks otherwise"),
     })
 }
 

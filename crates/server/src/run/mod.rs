@@ -3,9 +3,10 @@
 mod command;
 mod dns;
 mod doctor;
+mod export;
 mod password;
 mod serve;
-mod settings;
+pub(crate) mod settings;
 mod setup;
 mod show;
 

@@ -3,6 +3,7 @@
 mod certificates;
 mod dkim;
 mod queue;
+mod settings;
 mod table;
 mod time;
 
@@ -75,7 +76,15 @@ fn told(response: &Response) -> String {
         Response::Deliveries { at, destination, deliveries, next } => {
             queue::deliveries(*at, destination, deliveries, next.as_deref())
         }
+        Response::FoundDeliveries { at, deliveries, more } => queue::found(*at, deliveries, *more),
+        Response::ExportedPiece { piece, .. } => format!("{piece}\n"),
+        Response::Badmail { files } => queue::badmail(files),
+        Response::Text { text } => text.lines().map(|line| mail::printable(line) + "\n").collect(),
         Response::QueuedMessage { at, message } => queue::message(*at, message),
+        Response::Settings { text, .. } => settings::text(text),
+        Response::SettingsHistory { revisions } => settings::history(revisions),
+        Response::SettingsDiff { from, to, difference } => settings::difference(*from, *to, difference),
+        Response::SettingsWhatIf(found) => settings::what_if(found),
         Response::Status(status) => status_text(status),
         Response::Connections { connections } => format!("{} connections\n", connections.len()),
         Response::Checked(checked) => checked_text(checked),

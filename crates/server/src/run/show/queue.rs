@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use admin::queue::rows::{DeliveryRow, DestinationRow, MessageRow, QueueTotals, State};
+use admin::response::BadmailRow;
 use mail::{Timestamp, printable};
 
 use super::table::{clipped, counted, table};
@@ -101,6 +102,41 @@ pub(super) fn deliveries(
     text
 }
 
+/// What was found, with the destination and state of each.
+pub(super) fn found(at: Timestamp, rows: &[DeliveryRow], more: bool) -> String {
+    if rows.is_empty() {
+        return "Nothing in the queue is meant by that.\n".into();
+    }
+    let head = ["queue id", "destination", "from", "to", "age", "state"];
+    let mut text = table(&head, rows, |row| {
+        vec![
+            row.queue_id.clone(),
+            clipped(&row.destination, ADDRESS_WIDTH),
+            clipped(sender(&row.reverse_path), ADDRESS_WIDTH),
+            recipients(&row.recipients),
+            age(row.accepted, at),
+            state(row.state).to_owned(),
+        ]
+    });
+    if more {
+        text.push_str("\nThere are more: say more precisely what is meant.\n");
+    }
+    text
+}
+
+/// What is kept because nobody could be told.
+pub(super) fn badmail(files: &[BadmailRow]) -> String {
+    if files.is_empty() {
+        return "There is no badmail.\n".into();
+    }
+    let mut text = String::new();
+    for BadmailRow { name, size, at, reason } in files {
+        let _ = writeln!(text, "{}  {}  {size} octets", printable(name), moment(*at));
+        let _ = writeln!(text, "    {}", printable(reason));
+    }
+    text
+}
+
 fn destination_text(row: &DestinationRow, at: Timestamp) -> String {
     let name = printable(&row.destination);
     let mut text = format!("{name}: {}", counted(row.deliveries, "delivery", "deliveries"));
@@ -146,10 +182,10 @@ pub(super) fn message(at: Timestamp, row: &MessageRow) -> String {
 
 fn delivery_text(at: Timestamp, row: &DeliveryRow) -> String {
     let how = match (row.state, row.next_try) {
-        (State::Held, _) if row.destination_held => {
+        (State::Frozen, _) if row.destination_held => {
             format!("on hold until: waxseal queue release --destination {}", printable(&row.destination))
         }
-        (State::Held, _) => format!("on hold until: waxseal queue release {}", row.queue_id),
+        (State::Frozen, _) => format!("on hold until: waxseal queue release {}", row.queue_id),
         (State::Deleted, _) => "deleted, and about to go".into(),
         (State::Active, _) => "being delivered now".into(),
         (_, Some(due)) if due > at => format!("next try {}, {}", until(due, at), moment(due)),
@@ -179,7 +215,7 @@ fn last(row: &DeliveryRow) -> String {
 fn next_try(row: &DeliveryRow, at: Timestamp) -> String {
     match (row.state, row.next_try) {
         (State::Active, _) => "active".into(),
-        (State::Held | State::Deleted, _) | (_, None) => state(row.state).to_owned(),
+        (State::Frozen | State::Deleted, _) | (_, None) => state(row.state).to_owned(),
         (_, Some(due)) => until(due, at),
     }
 }
@@ -189,7 +225,9 @@ fn state(state: State) -> &'static str {
         State::Active => "active",
         State::Ready => "ready",
         State::Retry => "retry",
-        State::Held => "on hold",
+        State::Scheduled => "scheduled",
+        State::Remote => "remote (waiting for ETRN)",
+        State::Frozen => "frozen",
         State::Deleted => "deleted",
     }
 }
@@ -235,12 +273,12 @@ mod tests {
         DestinationRow {
             destination: name.into(),
             state,
-            held: state == State::Held,
+            held: state == State::Frozen,
             deliveries: 3,
             held_deliveries: 1,
             deleted_deliveries: 0,
             oldest: Some(ago(10_800)),
-            next_try: (state != State::Held).then(|| ago(-720)),
+            next_try: (state != State::Frozen).then(|| ago(-720)),
         }
     }
 
@@ -249,13 +287,13 @@ mod tests {
             queue_id: id.into(),
             destination: "example.net".into(),
             state,
-            held: state == State::Held,
+            held: state == State::Frozen,
             destination_held: false,
             reverse_path: "alice@example.org".into(),
             recipients: vec!["bob@example.net".into()],
             accepted: ago(10_800),
             attempts: 0,
-            next_try: (state != State::Held).then(|| ago(-720)),
+            next_try: (state != State::Frozen).then(|| ago(-720)),
             last: String::new(),
         }
     }
@@ -273,7 +311,7 @@ mod tests {
         let rows = [
             DestinationRow { next_try: Some(ago(3)), ..destination("example.com", State::Active) },
             destination("example.net", State::Retry),
-            destination("local", State::Held),
+            destination("local", State::Frozen),
             DestinationRow {
                 deliveries: 0,
                 held_deliveries: 0,
@@ -324,7 +362,7 @@ mod tests {
                 last: "mx1.example.net [192.0.2.1] said: 451 4.7.1 Please try \u{1b}[2Jagain later, we are very busy".into(),
                 ..delivery("000000000002E", State::Active)
             },
-            DeliveryRow { attempts: 1, ..delivery("000000000002F", State::Held) },
+            DeliveryRow { attempts: 1, ..delivery("000000000002F", State::Frozen) },
             delivery("000000000002G", State::Deleted),
         ];
         let waits = destination("example.net", State::Retry);
@@ -345,7 +383,7 @@ mod tests {
                 All about one of them: waxseal queue show 000000000002D
             "#]],
         );
-        let held = destination("example.net", State::Held);
+        let held = destination("example.net", State::Frozen);
         check(
             &deliveries(NOW, &held, &rows[..1], Some("000000000002D")),
             expect![[r#"
@@ -388,9 +426,9 @@ mod tests {
                 DeliveryRow {
                     destination_held: true,
                     destination: "example.com".into(),
-                    ..delivery("000000000002D", State::Held)
+                    ..delivery("000000000002D", State::Frozen)
                 },
-                DeliveryRow { destination: "a.example".into(), ..delivery("000000000002D", State::Held) },
+                DeliveryRow { destination: "a.example".into(), ..delivery("000000000002D", State::Frozen) },
                 DeliveryRow { destination: "b.example".into(), ..delivery("000000000002D", State::Active) },
                 DeliveryRow { destination: "c.example".into(), ..delivery("000000000002D", State::Deleted) },
             ],
