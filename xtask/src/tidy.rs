@@ -14,6 +14,7 @@ mod lengths;
 mod lints;
 mod machine_paths;
 mod misuses;
+mod properties;
 mod purity;
 mod sql;
 mod stubs;
@@ -34,6 +35,7 @@ const CHECKS: &[Check] = &[
     ("nothing is left to do", stubs::check),
     ("decisions are numbered without gaps", decisions::check),
     ("the table of clauses is fresh", conformance::check),
+    ("the table of properties is true", properties::check),
 ];
 
 /// The checkout, read.

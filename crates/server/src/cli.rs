@@ -6,8 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod settings;
 mod setup;
+mod virtual_server;
 
 pub use settings::{SettingsAction, SettingsCommand};
+pub use virtual_server::{Sessions, SessionsAction, VirtualServer, VirtualServerAction};
 pub use setup::{Dns, DnsAbout, DnsAction, Doctor, Names, SETTINGS_DEFAULT, Setup};
 
 /// Waxseal, a complete mail server.
@@ -47,6 +49,10 @@ pub enum Command {
     Badmail(Badmail),
     /// Tell how the server is: what it serves, and how much waits.
     Status(Status),
+    /// See the virtual servers; start, stop and pause them.
+    VirtualServer(VirtualServer),
+    /// See who is connected; end sessions.
+    Sessions(Sessions),
     /// Read the files of certificates again, and order at once what could not be ordered.
     Reload(Status),
     /// Show, change and compare the settings; check a settings text.

@@ -38,12 +38,12 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             })?;
         }
         Command::Serve(arguments) => {
-            let settings = serve::settings(&arguments)?;
-            serve::log(settings.log.level, settings.log.format);
-            let sockets = serve::settle(&arguments, &settings)?;
+            let start = serve::settings(&arguments)?;
+            serve::log(start.settings.log.level, start.settings.log.format);
+            let sockets = serve::settle(&arguments, &start.settings)?;
             runtime()?.block_on(async {
-                let world = World { sockets, ..crate::world::real(&settings)? };
-                serve::run(arguments, settings, world).await
+                let world = World { sockets, ..crate::world::real(&start.settings)? };
+                serve::run(arguments, start, world).await
             })?;
         }
         Command::Settings(command) => return settings::run(command),

@@ -1,13 +1,14 @@
-//! `waxseal settings`: what a settings text means, or every mistake in it. Asks no running server.
+//! `waxseal settings`: the settings in force and as they were; what a settings text means, or every mistake in it.
 
 mod meaning;
+mod revisions;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-use admin::{Refusal, Response};
+use admin::{Refusal, Request, Response};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use settings::limits::TEXT_OCTETS_MAX;
@@ -15,17 +16,35 @@ use settings::{FileKind, Mistake, NamedFile, Settings};
 use wire::Trust;
 use wire::tls::{Certificates, Error as TlsError, Pem};
 
-use super::show::print;
+use super::command::ask;
+use super::show::{print, show};
 use crate::cli::{SettingsAction, SettingsCommand};
 use crate::world;
 
 /// Runs it. With `--json` every end of it is JSON.
 ///
 /// # Errors
-/// The file cannot be read.
+/// A file cannot be read; neither the server nor its data can be asked.
 pub(super) fn run(command: SettingsCommand) -> Result<ExitCode> {
-    let SettingsAction::Check { file, json } = command.action;
-    let checked = match read(&file) {
+    let (request, place) = match command.action {
+        SettingsAction::Check { file, json } => return check(&file, json),
+        SettingsAction::Show { revision, all, place } => return revisions::print_text(revision, all, &place),
+        SettingsAction::Edit { reason, place } => return revisions::edit(reason, &place),
+        SettingsAction::Apply { file, reason, what_if, place } => {
+            return revisions::apply(&file, reason, what_if, &place);
+        }
+        SettingsAction::Diff { from, to, place } => (Request::SettingsDiff { from, to }, place),
+        SettingsAction::History { place } => (Request::SettingsHistory, place),
+        SettingsAction::Rollback { revision, reason, place } => {
+            (Request::SettingsRollback { number: revision, reason }, place)
+        }
+    };
+    show(&ask(&request, &place)?, place.json)
+}
+
+/// Tells what a text means, or every mistake in it.
+fn check(file: &Path, json: bool) -> Result<ExitCode> {
+    let checked = match read(file) {
         Err(error) if json => {
             let refusal = Refusal { message: format!("{error:#}"), remedy: String::new() };
             print(&format!("{}\n", json!(Response::Refused(refusal))))?;
@@ -37,7 +56,7 @@ pub(super) fn run(command: SettingsCommand) -> Result<ExitCode> {
         Ok(settings) if json => print(&format!("{}\n", meaning::json(&settings)))?,
         Ok(settings) => print(&format!("{} is good.\n\n{}", file.display(), meaning::text(&settings)))?,
         Err(mistakes) => {
-            refuse(&file, &mistakes, json)?;
+            refuse(file, &mistakes, json)?;
             return Ok(ExitCode::FAILURE);
         }
     }
@@ -61,7 +80,7 @@ fn mistake_json(mistake: &Mistake) -> Value {
 }
 
 /// A line for each mistake, `FILE:LINE: what is wrong`, and how many there are.
-pub(super) fn told(file: &Path, mistakes: &[Mistake]) -> String {
+pub(crate) fn told(file: &Path, mistakes: &[Mistake]) -> String {
     let line = |mistake: &Mistake| format!("{}:{mistake}\n", file.display());
     let plural = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
     format!("{}{} {plural}", mistakes.iter().map(line).collect::<String>(), mistakes.len())
@@ -72,14 +91,26 @@ pub(super) fn told(file: &Path, mistakes: &[Mistake]) -> String {
 /// # Errors
 /// The file itself cannot be read.
 pub(super) fn read(file: &Path) -> Result<Result<Settings, Vec<Mistake>>> {
+    Ok(meaning(&text(file)?))
+}
+
+/// The text in a settings file.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn text(file: &Path) -> Result<String> {
     let mut bytes = Vec::new();
     // One octet more than a settings text may have, so that a longer one is a mistake, and one without end has one.
     let open = File::open(file).map(|open| open.take(TEXT_OCTETS_MAX as u64 + 1));
     open.and_then(|mut open| open.read_to_end(&mut bytes))
         .with_context(|| format!("cannot read {}", file.display()))?;
-    let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))?;
-    let mut mistakes = mistakes_of_files(&settings::files(&text));
-    Ok(match settings::resolve(&text) {
+    String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))
+}
+
+/// What a text means, if the files that it names can be used; or every mistake, by line.
+pub(crate) fn meaning(text: &str) -> Result<Settings, Vec<Mistake>> {
+    let mut mistakes = mistakes_of_files(&settings::files(text));
+    match settings::resolve(text) {
         Ok(settings) if mistakes.is_empty() => Ok(settings),
         Ok(_) => Err(mistakes),
         Err(others) => {
@@ -87,7 +118,7 @@ pub(super) fn read(file: &Path) -> Result<Result<Settings, Vec<Mistake>>> {
             mistakes.sort();
             Err(mistakes)
         }
-    })
+    }
 }
 
 fn mistakes_of_files(files: &[NamedFile]) -> Vec<Mistake> {

@@ -3,6 +3,7 @@
 mod certificates;
 mod dkim;
 mod queue;
+mod sessions;
 mod settings;
 mod table;
 mod time;
@@ -12,7 +13,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use admin::response::{AccountRow, AliasRow, CheckedRow, DomainRow, StatusRow};
-use admin::{Response, VirtualServerRow};
+use admin::Response;
 use anyhow::Result;
 
 use table::{counted, table};
@@ -86,7 +87,11 @@ fn told(response: &Response) -> String {
         Response::SettingsDiff { from, to, difference } => settings::difference(*from, *to, difference),
         Response::SettingsWhatIf(found) => settings::what_if(found),
         Response::Status(status) => status_text(status),
-        Response::Connections { connections } => format!("{} connections\n", connections.len()),
+        Response::VirtualServers { virtual_servers } => sessions::virtual_servers(virtual_servers),
+        Response::VirtualServer { virtual_server, properties } => {
+            sessions::virtual_server(virtual_server, properties)
+        }
+        Response::Connections { connections } => sessions::connections(connections),
         Response::Checked(checked) => checked_text(checked),
         Response::Refused(refusal) => format!("{refusal}\n"),
     }
@@ -111,16 +116,10 @@ fn status_text(status: &StatusRow) -> String {
     let mut text = format!("waxseal {version}: {}\n", counts.join(", "));
     let _ = writeln!(text, "{}.", queue::totals_text(queue, *at));
     if !virtual_servers.is_empty() {
-        let head = ["virtual server", "protocol", "state", "connections", "listens on"];
-        let _ = write!(text, "\n{}", table(&head, virtual_servers, virtual_server));
+        let _ = write!(text, "\n{}", sessions::virtual_servers(virtual_servers));
     }
     text.push_str(&self::certificates::text(certificates, acme.as_ref(), *at));
     text
-}
-
-fn virtual_server(row: &VirtualServerRow) -> Vec<String> {
-    let connections = row.connections.to_string();
-    vec![row.name.clone(), row.protocol.clone(), row.state.clone(), connections, row.bindings.join(", ")]
 }
 
 fn checked_text(checked: &CheckedRow) -> String {
