@@ -26,7 +26,7 @@ mod virtual_servers;
 
 pub use caller::Caller;
 pub use request::{KeptPasswords, NewPassword, QueueFilter, QueueSelection, Request, Secret, Switch};
-pub use response::{Refusal, Response};
+pub use response::{PressureRow, Refusal, Response};
 pub use running::{
     AcmeRow, Applying, CertificateRow, ConnectionRow, Down, Running, SettingsApplied, SettingsChange,
     SettingsSource, Switching, VirtualServerRow,

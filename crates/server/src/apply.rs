@@ -57,7 +57,8 @@ fn ports(old: &Settings, new: &Settings) -> Vec<Vec<Option<Port>>> {
     // Equal ones first: a binding of port 0 is known by what else is said of it.
     let mut ports: Vec<Vec<Option<Port>>> = Vec::new();
     for server in &new.virtual_servers {
-        let same = |binding: &Binding| take(old, &mut given, |other, its| other == server.name && its == binding);
+        let same =
+            |binding: &Binding| take(old, &mut given, |other, its| other == server.name && its == binding);
         ports.push(server.bindings.iter().map(same).collect());
     }
     for (server, ports) in new.virtual_servers.iter().zip(&mut ports) {
@@ -71,19 +72,34 @@ fn ports(old: &Settings, new: &Settings) -> Vec<Vec<Option<Port>>> {
 }
 
 /// The first port of the settings in force that fits and is not given away yet.
-fn take(
-    old: &Settings,
-    given: &mut BTreeSet<Port>,
-    fits: impl Fn(&str, &Binding) -> bool,
-) -> Option<Port> {
+fn take(old: &Settings, given: &mut BTreeSet<Port>, fits: impl Fn(&str, &Binding) -> bool) -> Option<Port> {
     let all = old.virtual_servers.iter().flat_map(|server| {
         let port = |binding| Port { virtual_server: server.name.clone(), binding };
         server.bindings.iter().enumerate().map(move |(place, binding)| (port(place), binding))
     });
-    let mut fitting = all.filter(|(port, binding)| fits(&port.virtual_server, binding) && !given.contains(port));
+    let mut fitting =
+        all.filter(|(port, binding)| fits(&port.virtual_server, binding) && !given.contains(port));
     let (port, _) = fitting.next()?;
     given.insert(port.clone());
     Some(port)
+}
+
+/// Whether nothing differs but virtual servers of these names, and of them nothing that reaches further: who operates them,
+/// and what names files, which the program reads and writes with its own rights.
+pub(crate) fn changes_only(old: &Settings, new: &Settings, names: &[String]) -> bool {
+    let rest = |settings: &Settings| Settings { virtual_servers: Vec::new(), ..settings.clone() };
+    let reaches_no_further = |(old, new): (&VirtualServer, &VirtualServer)| {
+        old == new
+            || (old.name == new.name
+                && names.contains(&old.name)
+                && old.operators == new.operators
+                && old.protocol_log == new.protocol_log
+                && old.delivery == new.delivery
+                && old.reports == new.reports)
+    };
+    rest(old) == rest(new)
+        && old.virtual_servers.len() == new.virtual_servers.len()
+        && old.virtual_servers.iter().zip(&new.virtual_servers).all(reaches_no_further)
 }
 
 fn at_next_start(old: &Settings, new: &Settings) -> Vec<&'static str> {
@@ -152,7 +168,8 @@ mod tests {
             ),
         ];
         for (before, after, expected) in cases {
-            let (old, new) = (settings(&server("internet", before, "")), settings(&server("internet", after, "")));
+            let (old, new) =
+                (settings(&server("internet", before, "")), settings(&server("internet", after, "")));
             assert_eq!(plan(&old, &new).ports, [expected], "{before} -> {after}");
         }
     }
@@ -164,6 +181,24 @@ mod tests {
         let plan = plan(&old, &new);
         assert_eq!(plan.ports, [[port("old", 0), None]]);
         assert_eq!((plan.removed, plan.changed), (vec!["old".to_owned()], vec!["new".to_owned()]));
+    }
+
+    #[test]
+    fn an_operator_changes_his_section_and_nothing_that_reaches_further() {
+        let office = |more: &str| server("office", "'127.0.0.1:25'", more);
+        let internet = |more: &str| server("internet", "'127.0.0.1:26'", more);
+        let old = settings(&(office("operators = ['anna']") + &internet("")));
+        for (new, expected) in [
+            (office("operators = ['anna']\nmessage-size-limit = '1 MiB'") + &internet(""), true),
+            (office("operators = ['anna']") + &internet("message-size-limit = '1 MiB'"), false),
+            (office("operators = ['anna', 'berta']") + &internet(""), false),
+            (office("operators = ['anna']\nprotocol-log = { file = '/tmp/log' }") + &internet(""), false),
+            (office("operators = ['anna']\ndelivery = { smart-host = 'relay.example' }") + &internet(""), false),
+            (office("operators = ['anna']"), false),
+            (format!("trusted-networks = '192.0.2.0/24'\n{}{}", office("operators = ['anna']"), internet("")), false),
+        ] {
+            assert_eq!(changes_only(&old, &settings(&new), &["office".into()]), expected, "{new}");
+        }
     }
 
     #[test]

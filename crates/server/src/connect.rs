@@ -384,6 +384,7 @@ impl Variant {
             magic: server.magic_recipients,
             commands: server.commands,
             sign_in_interval: server.sign_in_interval.duration(),
+            rights: server.into(),
         });
         Self { server, tls, sessions }
     }

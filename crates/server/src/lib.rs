@@ -1,10 +1,11 @@
 //! The program: virtual servers, handlers, wiring, command line.
 
+mod acme;
 mod apply;
 mod arrive;
-mod acme;
 pub mod certificate;
 pub mod certificates;
+pub mod changes;
 mod check;
 pub mod cli;
 mod connect;

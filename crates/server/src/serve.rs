@@ -13,21 +13,22 @@ use mailboxes::Mailboxes;
 use queue::Runner;
 use settings::Settings;
 use store::{OpenError, Store};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use wire::registry::{Arrival, Limits, Registry};
 use wire::Stream;
+use wire::registry::{Arrival, Limits, Registry};
 use world::World;
 
 use crate::certificates::Keeper;
+use crate::changes::{self, Changes, Source};
 use crate::limits::HOUSEKEEPING_PAUSE;
 use crate::patience::Patience;
 use crate::pickup::Pickup;
 use crate::pressure;
 use crate::running::Running;
 use crate::shared::Shared;
-use crate::virtual_servers::VirtualServers;
 use crate::smtp;
+use crate::virtual_servers::VirtualServers;
 
 /// A server that is up.
 #[derive(Debug)]
@@ -35,9 +36,36 @@ pub struct Server {
     shared: Arc<Shared>,
     admin: Arc<Admin>,
     virtual_servers: Arc<VirtualServers>,
+    changes: Option<Arc<Changes>>,
+    /// The settings file is to be looked at now.
+    look: Arc<Notify>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     data: PathBuf,
+}
+
+/// With what a server starts whose settings can be changed.
+#[derive(Debug)]
+pub struct Start {
+    /// What the text means.
+    pub settings: Settings,
+    /// The settings text.
+    pub text: String,
+    /// Where it comes from. Where there are revisions, the newest is taken instead.
+    pub source: Source,
+}
+
+/// The settings of the newest revision, if there is one.
+async fn in_force(store: &Store) -> Result<Option<(Settings, String)>> {
+    let Some(last) = admin::settings::last(store).await? else { return Ok(None) };
+    let settings = crate::run::settings::meaning(&last.text).map_err(|mistakes| {
+        let told = crate::run::settings::told(Path::new("settings"), &mistakes);
+        anyhow::anyhow!(
+            "the settings in force, revision {}, cannot be used\n{told}; start once with --settings FILE",
+            last.number
+        )
+    })?;
+    Ok(Some((settings, last.text)))
 }
 
 /// Where the local socket of a data directory is.
@@ -69,6 +97,24 @@ impl Server {
     /// # Errors
     /// Whatever is in the way: the data directory, a certificate, a port. Nothing is left running then.
     pub async fn start(data: &Path, settings: Settings, world: World) -> Result<Self> {
+        Self::begin(data, settings, None, world).await
+    }
+
+    /// The same with settings that can be changed while it runs.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); also a revision in the store that cannot be used any more.
+    pub async fn start_with(data: &Path, start: Start, world: World) -> Result<Self> {
+        let Start { settings, text, source } = start;
+        Self::begin(data, settings, Some((text, source)), world).await
+    }
+
+    async fn begin(
+        data: &Path,
+        settings: Settings,
+        origin: Option<(String, Source)>,
+        world: World,
+    ) -> Result<Self> {
         let patience = Patience::new(&world.clock);
         let store = loop {
             match open_store(data, &world) {
@@ -76,11 +122,21 @@ impl Server {
                 opened => break opened?,
             }
         };
-        let mut server = Self::with_store(store, data, &settings, world)?;
+        let (settings, origin) = match origin {
+            Some((_, Source::Revisions)) if let Some((settings, text)) = in_force(&store).await? => {
+                (settings, Some((text, Source::Revisions)))
+            }
+            origin => (settings, origin),
+        };
+        let mut server = Self::with_store(store, data, &settings, origin, world)?;
         server.administer()?;
         server.explain_orphans().await?;
         server.virtual_servers.certificates.restore().await?;
         server.virtual_servers.apply(settings.clone()).await?;
+        if let Some(changes) = &server.changes {
+            changes.record_start().await?;
+            changes.let_operators_in();
+        }
         server.spawn_tasks(&settings);
         Ok(server)
     }
@@ -89,7 +145,13 @@ impl Server {
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    fn with_store(store: Store, data: &Path, settings: &Settings, world: World) -> Result<Self> {
+    fn with_store(
+        store: Store,
+        data: &Path,
+        settings: &Settings,
+        origin: Option<(String, Source)>,
+        world: World,
+    ) -> Result<Self> {
         let handed_on = settings.local_domains.iter().flat_map(|local| local.domains.iter().cloned());
         let directory = Arc::new(Directory::new(store.clone(), world.clone()).handing_on(handed_on));
         let registry = Registry::new(world.clock.clone());
@@ -100,11 +162,15 @@ impl Server {
             Arc::new(Shared::new(world.clone(), store.clone(), directory.clone(), mailboxes, properties));
         let virtual_servers =
             Arc::new(VirtualServers::new(shared.clone(), registry, certificates, settings.clone()));
-        let running = Arc::new(Running::new(virtual_servers.clone()));
+        let changes = origin.map(|(text, source)| {
+            Arc::new(Changes::new(virtual_servers.clone(), source, data.to_owned(), text))
+        });
+        let running = Arc::new(Running::new(virtual_servers.clone(), changes.clone()));
         let admin = Arc::new(Admin::new(store, directory, world, running).with_queue(shared.queue.clone()));
         let (stop, _) = watch::channel(false);
         let (tasks, data) = (Vec::new(), data.to_owned());
-        Ok(Self { shared, admin, virtual_servers, stop, tasks, data })
+        let look = Arc::default();
+        Ok(Self { shared, admin, virtual_servers, changes, look, stop, tasks, data })
     }
 
     /// The port of each protocol: the first binding of each, in clear text under its name, with implicit TLS under the
@@ -140,9 +206,17 @@ impl Server {
             limits: Limits::NONE,
         };
         let registry = &self.virtual_servers.registry;
-        let entry =
-            registry.admit(arrival).map_err(|refused| anyhow::anyhow!("refused: {refused:?}"))?;
+        let entry = registry.admit(arrival).map_err(|refused| anyhow::anyhow!("refused: {refused:?}"))?;
         Ok(endpoint.serve(stream, entry))
+    }
+
+    /// Looks at the settings file and at the files of certificates now, as SIGHUP asks for.
+    pub async fn reload(&self) {
+        self.look.notify_one();
+        match self.virtual_servers.certificates.reload().await {
+            Ok(said) => tracing::info!("{said}"),
+            Err(error) => tracing::error!(error = %format_args!("{error:#}"), "certificates cannot be read again"),
+        }
     }
 
     /// Tells every session to come to an end, as SIGTERM does.
@@ -223,14 +297,17 @@ impl Server {
         };
         let workers = &shared.world.workers;
         self.tasks.push(workers.spawn(runner.run(self.stop.subscribe())));
-        self.tasks.push(
-            workers.spawn(self.virtual_servers.certificates.clone().run(self.stop.subscribe())),
-        );
+        self.tasks.push(workers.spawn(self.virtual_servers.certificates.clone().run(self.stop.subscribe())));
         self.tasks.push(workers.spawn(pressure::keep_watch(shared.clone(), self.stop.subscribe())));
         let servers = self.virtual_servers.clone();
         let pickup = Pickup::new(shared.clone(), servers.registry.clone(), self.data.clone());
         let settings = move || servers.view().settings.clone();
         self.tasks.push(workers.spawn(pickup.run(settings, self.stop.subscribe())));
+        if let Some((changes, file)) = self.changes.as_ref().and_then(|changes| Some((changes, changes.file()?))) {
+            let (changes, clock, now) = (changes.clone(), shared.world.clock.clone(), self.look.clone());
+            let watch = changes::file::Watch { changes, file, clock, now };
+            self.tasks.push(workers.spawn(watch.run(self.stop.subscribe())));
+        }
         self.tasks.push(workers.spawn(keep_order(self.virtual_servers.clone(), self.stop.subscribe())));
     }
 }

@@ -127,6 +127,8 @@ pub(crate) struct VirtualServer {
     pub(crate) commands: settings::Commands,
     /// How long a maildrop stays closed after it was opened.
     pub(crate) sign_in_interval: std::time::Duration,
+    /// What accounts may send here.
+    pub(crate) rights: crate::smtp::account::Rules,
 }
 
 /// One connection as its handler knows it.

@@ -124,10 +124,7 @@ impl Door {
             virtual_server: properties.name.as_str().into(),
             protocol: properties.protocol.name(),
             is_proxy: Box::new(move |peer| of_proxies.endpoint().is_proxy(peer)),
-            welcome: Box::new(move |peer| match of_limits.is_paused() {
-                true => Err(of_limits.endpoint().paused()),
-                false => of_limits.endpoint().welcome(peer),
-            }),
+            welcome: Box::new(move |peer| of_limits.endpoint().welcome(peer, of_limits.is_paused())),
             refusal: Box::new(move |refused| of_refusals.endpoint().refusal(refused)),
         }
     }

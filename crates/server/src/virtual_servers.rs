@@ -198,7 +198,8 @@ impl VirtualServers {
 
     /// Puts what is prepared in the place of what there is. Nothing of it can fail.
     async fn put_in_force(&self, objects: &mut MutexGuard<'_, Objects>, prepared: Prepared) -> Applied {
-        let Prepared { settings, plan, certificates, properties, issuer, mut bound, mut endpoints } = prepared;
+        let Prepared { settings, plan, certificates, properties, issuer, mut bound, mut endpoints } =
+            prepared;
         objects.logs.follow(&settings, &self.shared.world).await;
         self.certificates.adopt(certificates);
         self.shared.queue.apply(properties);

@@ -30,11 +30,15 @@ impl Running for Fake {
         vec![ConnectionRow {
             id: 7,
             virtual_server: "internet".into(),
+            protocol: "smtp".into(),
             peer: "192.0.2.1:4711".parse().unwrap(),
             since: Timestamp(0),
             account: String::new(),
             tls: String::new(),
             doing: "waits".into(),
+            received: 0,
+            sent: 0,
+            messages: 0,
         }]
     }
 

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use admin::socket::{CallError, call};
-use admin::{Admin, Down, QueueFilter, QueueSelection, Request, Response};
+use admin::{Admin, Down, QueueFilter, QueueSelection, Request, Response, Switch};
 use anyhow::{Context, Result, bail};
 use directory::Directory;
 use world::Clock;
 
 use super::password;
 use super::show::{Answered, show};
+use crate::cli::{Sessions, SessionsAction, VirtualServer, VirtualServerAction};
 use crate::cli::{
     Account, AccountAction, Alias, AliasAction, Badmail, BadmailAction, CertificateAction, Command, Domain, DomainAction,
     KeptPasswords, Queue, QueueAction, Selection, Status, Store, StoreAction, Trace, Where,
@@ -52,6 +53,8 @@ fn request(command: Command) -> Result<(Request, Where)> {
             BadmailAction::Delete { name, place } => (Request::BadmailDelete { name }, place),
         },
         Command::Status(Status { place }) => (Request::Status, place),
+        Command::VirtualServer(VirtualServer { action }) => virtual_server(action),
+        Command::Sessions(Sessions { action, place }) => sessions(action, place),
         Command::Reload(Status { place }) => (Request::Reload, place),
         Command::Store(Store { action: StoreAction::Check { repair, place } }) => {
             (Request::StoreCheck { repair }, place)
@@ -102,6 +105,28 @@ fn certificate(action: CertificateAction) -> (Request, Where) {
         CertificateAction::List { address, place } => (Request::CertificateList { address }, place),
         CertificateAction::Remove { address, fingerprint, place } => {
             (Request::CertificateRemove { address, fingerprint }, place)
+        }
+    }
+}
+
+fn virtual_server(action: VirtualServerAction) -> (Request, Where) {
+    let switch = |name, to| Request::VirtualServerSwitch { name, to };
+    match action {
+        VirtualServerAction::List { place } => (Request::VirtualServerList, place),
+        VirtualServerAction::Start { name, place } => (switch(name, Switch::Running), place),
+        VirtualServerAction::Stop { name, place } => (switch(name, Switch::Stopped), place),
+        VirtualServerAction::Pause { name, place } => (switch(name, Switch::Paused), place),
+        VirtualServerAction::Show { name, place } => (Request::VirtualServerShow { name }, place),
+    }
+}
+
+fn sessions(action: Option<SessionsAction>, place: Where) -> (Request, Where) {
+    match action {
+        None => (Request::ConnectionList, place),
+        Some(SessionsAction::List { place }) => (Request::ConnectionList, place),
+        Some(SessionsAction::End { id: Some(id), place, .. }) => (Request::ConnectionTerminate { id }, place),
+        Some(SessionsAction::End { all, place, .. }) => {
+            (Request::ConnectionTerminateAll { virtual_server: all.unwrap_or_default() }, place)
         }
     }
 }

@@ -8,17 +8,26 @@ use world::{Sockets, World};
 
 use crate::cli::Serve;
 use crate::process;
-use crate::serve::Server;
+use crate::changes::{Source, copy_of};
+use crate::serve::{Server, Start};
 
 /// Runs the server until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// Mistakes in the settings, all of them; whatever is in the way of a start.
-pub(super) async fn run(arguments: Serve, settings: Settings, world: World) -> Result<()> {
+pub(super) async fn run(arguments: Serve, start: Start, world: World) -> Result<()> {
     let stop = Stop::listen()?;
-    let server = Server::start(&arguments.data, settings, world).await?;
+    let mut hang_up = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let server = Server::start_with(&arguments.data, start, world).await?;
     process::notify::ready("mail is taken");
-    stop.told().await;
+    let mut told = std::pin::pin!(stop.told());
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut told => break,
+            _ = hang_up.recv() => server.reload().await,
+        }
+    }
     process::notify::stopping();
     tracing::info!("stopping");
     server.stop().await;
@@ -42,24 +51,34 @@ pub(super) fn settle(arguments: &Serve, settings: &Settings) -> Result<Sockets> 
     Ok(Sockets::given(sockets))
 }
 
-/// The settings of a file, or those of a server without a file.
+/// The settings of a file; without a file those that were last in force, and at the first start those of a server without
+/// settings.
 ///
 /// # Errors
 /// As `FILE:LINE: what is wrong`, a line a mistake.
-pub(super) fn settings(arguments: &Serve) -> Result<Settings> {
-    let Some(file) = &arguments.settings else {
+pub(super) fn settings(arguments: &Serve) -> Result<Start> {
+    let (file, source) = match &arguments.settings {
+        Some(file) => (file.clone(), Source::File(file.clone())),
+        None => (copy_of(&arguments.data), Source::Revisions),
+    };
+    if source == Source::Revisions && !file.exists() {
         let text = format!("host-name = {:?}\n", host_name());
-        return settings::resolve(&text).map_err(|_| {
+        let settings = settings::resolve(&text).map_err(|_| {
             anyhow::anyhow!(
                 "the host name {:?} cannot be used; name one in a settings text, see --settings",
                 host_name()
             )
-        });
-    };
-    super::settings::read(file)?.map_err(|mistakes| {
-        let told = super::settings::told(file, &mistakes);
-        anyhow::anyhow!("the settings cannot be used\n{told}; nothing was started")
-    })
+        })?;
+        return Ok(Start { settings, text, source });
+    }
+    let text = super::settings::text(&file)?;
+    match super::settings::meaning(&text) {
+        Ok(settings) => Ok(Start { settings, text, source }),
+        Err(mistakes) => {
+            let told = super::settings::told(&file, &mistakes);
+            Err(anyhow::anyhow!("the settings cannot be used\n{told}; nothing was started"))
+        }
+    }
 }
 
 /// What the machine calls itself.
