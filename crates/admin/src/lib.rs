@@ -6,6 +6,7 @@
 mod accounts;
 mod account_certificates;
 mod aliases;
+mod bans;
 mod badmail;
 mod caller;
 mod dkim;
@@ -14,6 +15,7 @@ pub mod limits;
 mod operators;
 pub mod publication;
 pub mod queue;
+mod rights;
 pub mod request;
 pub mod response;
 pub mod running;

@@ -50,6 +50,21 @@ pub enum Response {
         /// Fingerprints, as [`crate::Request::CertificateRemove`] takes them.
         certificates: Vec<String>,
     },
+    /// [`crate::Request::AppPasswordList`].
+    AppPasswords {
+        /// By name.
+        passwords: Vec<AppPasswordRow>,
+    },
+    /// [`crate::Request::SendAsList`].
+    SendAs {
+        /// Addresses, and domains after an `@`.
+        addresses: Vec<String>,
+    },
+    /// [`crate::Request::BanList`].
+    Bans {
+        /// By network.
+        bans: Vec<BanRow>,
+    },
     /// [`crate::Request::AliasList`].
     Aliases {
         /// By address.
@@ -280,6 +295,9 @@ pub struct StatusRow {
     pub at: Timestamp,
     /// What waits in the queue.
     pub queue: QueueTotals,
+    /// Accounts whose messages are on hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_accounts: Vec<HeldAccountRow>,
     /// What the server is short of.
     #[serde(default)]
     pub pressure: Option<PressureRow>,
@@ -300,6 +318,43 @@ pub struct PressureRow {
     pub level: String,
     /// Each thing that is looked at, and how much there is of it, a sentence each; what makes the level first.
     pub gauges: Vec<String>,
+}
+
+/// An app password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppPasswordRow {
+    /// What the person calls it.
+    pub name: String,
+    /// What it is for, separated by spaces.
+    pub scope: String,
+    /// Since when.
+    pub created: Timestamp,
+    /// From when it is good for nothing.
+    pub expires: Option<Timestamp>,
+    /// When it was used last, within an hour.
+    pub last_used: Option<Timestamp>,
+}
+
+/// A network that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanRow {
+    /// Which.
+    pub network: String,
+    /// Until when.
+    pub until: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// An account whose messages are on hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldAccountRow {
+    /// Its address.
+    pub address: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: String,
 }
 
 /// What a check of the store found.

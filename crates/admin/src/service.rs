@@ -66,7 +66,7 @@ impl Admin {
 
     async fn dispatch(&self, request: Request, caller: &Caller, rights: &Rights) -> Result<Response, Refusal> {
         match request {
-            Request::DomainAdd { domain } => self.domain_add(&domain).await,
+            Request::DomainAdd { domain, alias_of } => self.domain_add(&domain, alias_of.as_deref()).await,
             Request::DomainDkim { domain, make } => self.domain_dkim(&domain, make).await,
             Request::DomainList => self.domain_list().await,
             Request::DomainRemove { domain } => self.domain_remove(&domain).await,
@@ -85,6 +85,18 @@ impl Admin {
             Request::CertificateRemove { address, fingerprint } => {
                 self.certificate_remove(&address, &fingerprint).await
             }
+            Request::AccountRelease { address } => self.account_release(&address).await,
+            Request::AppPasswordAdd { address, name, scopes, days } => {
+                self.app_password_add(&address, name, &scopes, days).await
+            }
+            Request::AppPasswordList { address } => self.app_password_list(&address).await,
+            Request::AppPasswordRemove { address, name } => self.app_password_remove(&address, &name).await,
+            Request::SendAsAdd { account, address } => self.send_as_add(&account, &address).await,
+            Request::SendAsList { account } => self.send_as_list(&account).await,
+            Request::SendAsRemove { account, address } => self.send_as_remove(&account, &address).await,
+            Request::BanList => self.ban_list().await,
+            Request::BanAdd { network, hours, reason } => self.ban_add(&network, hours, &reason).await,
+            Request::BanRemove { network } => self.ban_remove(&network).await,
             Request::AliasAdd { address, targets } => self.alias_add(&address, &targets).await,
             Request::AliasList => self.alias_list().await,
             Request::AliasRemove { address } => self.alias_remove(&address).await,
@@ -134,6 +146,7 @@ impl Admin {
             accounts: self.store.accounts().await?.len(),
             at: self.world.clock.wall(),
             queue: self.queue_totals().await?,
+            held_accounts: self.held_accounts().await?,
             pressure: self.running.pressure(),
             virtual_servers: self.running.virtual_servers(),
             certificates: self.running.certificates(),

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use admin::response::{AccountRow, AliasRow, CheckedRow, DomainRow, StatusRow};
+use admin::response::{AccountRow, AliasRow, CheckedRow, DomainRow, PressureRow, StatusRow};
 use admin::Response;
 use anyhow::Result;
 
@@ -110,16 +110,28 @@ fn alias(row: &AliasRow) -> Vec<String> {
 }
 
 fn status_text(status: &StatusRow) -> String {
-    let StatusRow { version, domains, accounts, at, queue, virtual_servers, certificates, acme } = status;
+    let StatusRow { version, domains, accounts, at, queue, pressure, virtual_servers, certificates, acme } =
+        status;
     let counts =
         [counted(*domains as u64, "domain", "domains"), counted(*accounts as u64, "account", "accounts")];
     let mut text = format!("waxseal {version}: {}\n", counts.join(", "));
     let _ = writeln!(text, "{}.", queue::totals_text(queue, *at));
+    pressure.iter().for_each(|pressure| text.push_str(&pressure_text(pressure)));
     if !virtual_servers.is_empty() {
         let _ = write!(text, "\n{}", sessions::virtual_servers(virtual_servers));
     }
     text.push_str(&self::certificates::text(certificates, acme.as_ref(), *at));
     text
+}
+
+/// Nothing while all is free.
+fn pressure_text(PressureRow { level, gauges }: &PressureRow) -> String {
+    let what = match level.as_str() {
+        "free" => return String::new(),
+        "slow" => "Mail of strangers is taken slowly",
+        _ => "No mail is taken",
+    };
+    format!("{what}: {}.\n", gauges.first().map_or("", String::as_str))
 }
 
 fn checked_text(checked: &CheckedRow) -> String {
