@@ -244,6 +244,11 @@ impl Account {
     }
 }
 
+/// A domain of one word, which is none in the world (RFC 6409 §4.2).
+fn is_bare(address: &Address) -> bool {
+    address.domain().is_some_and(|domain| !domain.as_str().contains('.'))
+}
+
 fn relaying_denied() -> Reply {
     Reply::new(550, (5, 7, 1), "Relaying is not allowed")
 }
@@ -301,7 +306,11 @@ impl SmtpSide {
             Question::Sender(sender) => {
                 self.forget();
                 self.relays = self.is_submission && sender.hello.account.is_some();
-                Answer::Reply(Reply::new(250, (2, 1, 0), "Sender taken"))
+                let is_bare = self.is_submission && sender.path.address().is_some_and(is_bare);
+                Answer::Reply(match is_bare {
+                    true => Reply::new(554, (5, 1, 8), "The domain must be written in full"),
+                    false => Reply::new(250, (2, 1, 0), "Sender taken"),
+                })
             }
             Question::Recipient(recipient) => Answer::Reply(self.recipient(&recipient.path)),
             Question::Begin => Answer::Reply(Reply::plain(354, "End with a dot on a line of its own")),
@@ -362,6 +371,9 @@ impl SmtpSide {
                 self.recipients.extend(address);
                 Reply::new(250, (2, 1, 5), "Recipient taken")
             }
+            Err(_) if self.is_submission && path.address().is_some_and(is_bare) => {
+                Reply::new(554, (5, 1, 2), "The domain must be written in full")
+            }
             Err(reply) if reply == relaying_denied() && self.relays => {
                 Reply::new(250, (2, 1, 5), "Recipient taken for its own server")
             }
@@ -373,6 +385,11 @@ impl SmtpSide {
         self.content.extend_from_slice(last);
         assert_eq!(self.content.len() as u64, size, "the pieces and the size that the session told");
         let content = Bytes::from(std::mem::take(&mut self.content));
+        // RFC 6409 §6.3.
+        if self.is_submission && mail::message::Header::parse(&content).count("From") != 1 {
+            self.forget();
+            return Reply::new(554, (5, 6, 0), "From must be there, once");
+        }
         let mut fake = self.fake.borrow_mut();
         fake.messages += 1;
         for address in &self.recipients {
