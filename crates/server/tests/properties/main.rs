@@ -5,7 +5,14 @@
 
 #[path = "../abroad/mod.rs"]
 mod abroad;
+mod access;
+mod acme;
+mod authentication;
+mod certified;
+mod exchange;
 mod harness;
+mod issuer;
 mod own;
 mod running;
 mod setup;
+mod tls;
