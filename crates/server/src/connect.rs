@@ -202,13 +202,16 @@ impl Endpoint {
     ) -> Result<(Arc<smtp::Config>, Arc<Connection>), Reply> {
         let server_name = before.live.row().tls.and_then(|tls| tls.server_name);
         let ip = client.ip();
-        if !self.is_free(ip) && self.shared.directory.banned(ip).is_some() {
+        let free = self.is_free(ip);
+        if !free && self.shared.directory.banned(ip).is_some() {
             return Err(Why::Banned.reply());
         }
-        let control = &self.properties.for_peer(ip, server_name.as_deref()).connection_control;
-        if !control.admits(ip, &[]) {
+        let properties = self.properties.for_peer(ip, server_name.as_deref());
+        if !properties.connection_control.admits(ip, &[]) {
             return Err(Why::NotAdmitted.reply());
         }
+        let limits = arrive::limits(properties.connections, free);
+        before.live.speaks_for(client, limits).map_err(|limit| Why::Limit(limit).reply())?;
         let connection = self.connection(client, server_name.as_deref(), before.live.clone());
         match self.config(&connection, server_name.as_deref()) {
             SessionConfig::Smtp(config) | SessionConfig::Lmtp(config) => Ok((config, Arc::new(connection))),

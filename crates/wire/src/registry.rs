@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
@@ -199,15 +199,9 @@ impl Registry {
         }
         inner.last_id += 1;
         inner.counts.admitted += 1;
-        let live = Arc::new(Live::new(
-            ConnectionId(inner.last_id),
-            &arrival,
-            (since, now),
-            self.compressing.clone(),
-        ));
+        let live = Arc::new(Live::new(ConnectionId(inner.last_id), &arrival, (since, now), self));
         group.live.insert(live.id, live.clone());
-        group.sources.add(source(arrival.peer));
-        group.networks.add(network(arrival.peer));
+        group.remember(arrival.peer);
         drop(guard);
         Ok(Entry { registry: self.clone(), live })
     }
@@ -262,6 +256,26 @@ impl Registry {
             compressing: self.compressing.load(Relaxed),
             ..inner.counts
         }
+    }
+
+    /// Counts a connection as that of another client, within the limits for it.
+    fn reckon(&self, live: &Live, client: SocketAddr, limits: Limits) -> Result<(), Refused> {
+        let now = self.millis(self.clock.now());
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let virtual_server = live.virtual_server.clone();
+        // It is there already, so that the limit of all does not concern it.
+        let limits = Limits { total_max: usize::MAX, ..limits };
+        let arrival = Arrival { peer: client, virtual_server, protocol: live.protocol, limits };
+        inner.check_rate(&arrival, now).inspect_err(|refused| inner.counts.refused(*refused))?;
+        let Some(group) = inner.groups.get_mut(&live.virtual_server) else { return Ok(()) };
+        group.forget(live.client());
+        let room = group.room_for(&arrival, now);
+        if room.is_ok() {
+            live.told().client = Some(client);
+        }
+        group.remember(live.client());
+        room.map(drop).inspect_err(|refused| inner.counts.refused(*refused))
     }
 
     pub(crate) fn panicked(&self) {
@@ -367,8 +381,17 @@ impl Group {
     fn remove(&mut self, live: &Live) {
         self.live.remove(&live.id);
         self.leaving -= usize::from(live.leaving.load(Relaxed));
-        self.sources.subtract(source(live.peer));
-        self.networks.subtract(network(live.peer));
+        self.forget(live.client());
+    }
+
+    fn remember(&mut self, client: SocketAddr) {
+        self.sources.add(source(client));
+        self.networks.add(network(client));
+    }
+
+    fn forget(&mut self, client: SocketAddr) {
+        self.sources.subtract(source(client));
+        self.networks.subtract(network(client));
     }
 }
 
@@ -467,6 +490,8 @@ pub(crate) enum Order {
 /// A live connection: what is known of it, and the way to end it.
 #[derive(Debug)]
 pub struct Live {
+    /// Where it is counted.
+    registry: Weak<Registry>,
     id: ConnectionId,
     peer: SocketAddr,
     virtual_server: Arc<str>,
@@ -494,6 +519,8 @@ pub struct Live {
 
 #[derive(Debug, Default)]
 struct Told {
+    /// For whom the peer speaks, if not for itself.
+    client: Option<SocketAddr>,
     tls: Option<TlsFacts>,
     user: Option<String>,
     state: Cow<'static, str>,
@@ -504,7 +531,7 @@ impl Live {
         id: ConnectionId,
         arrival: &Arrival,
         (since, now): (Timestamp, u64),
-        all_compressing: Arc<AtomicU64>,
+        registry: &Arc<Registry>,
     ) -> Self {
         Self {
             id,
@@ -517,7 +544,8 @@ impl Live {
             signed_in: AtomicBool::default(),
             leaving: AtomicBool::default(),
             compresses: AtomicBool::default(),
-            all_compressing,
+            all_compressing: registry.compressing.clone(),
+            registry: Arc::downgrade(registry),
             received: AtomicU64::default(),
             sent: AtomicU64::default(),
             messages: AtomicU64::default(),
@@ -540,6 +568,19 @@ impl Live {
     /// When it began.
     pub fn since(&self) -> Timestamp {
         self.since
+    }
+
+    /// The client that it counts as: its peer, or whom that speaks for.
+    pub fn client(&self) -> SocketAddr {
+        self.told().client.unwrap_or(self.peer)
+    }
+
+    /// From now on the peer speaks for this client: the connection is counted and shown as the client's.
+    ///
+    /// # Errors
+    /// The limit that the client meets; then all is as before.
+    pub fn speaks_for(&self, client: SocketAddr, limits: Limits) -> Result<(), Refused> {
+        self.registry.upgrade().map_or(Ok(()), |registry| registry.reckon(self, client, limits))
     }
 
     /// The virtual server that it came to.
@@ -586,7 +627,7 @@ impl Live {
         let told = self.told();
         Row {
             id: self.id,
-            peer: self.peer,
+            peer: told.client.unwrap_or(self.peer),
             virtual_server: self.virtual_server.clone(),
             protocol: self.protocol,
             since: self.since,

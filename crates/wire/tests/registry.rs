@@ -138,3 +138,23 @@ async fn a_source_that_comes_too_often_is_refused_until_time_has_passed() {
     assert_eq!(admit("192.0.2.1:5").unwrap_err(), Refused::Rate);
     assert_eq!(world.registry.counts().refused_rate, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_counts_as_that_of_the_client_its_peer_speaks_for() {
+    let world = World::new();
+    let client: SocketAddr = "198.51.100.1:9".parse().unwrap();
+    let proxied = world.admit("192.0.2.1:1").unwrap();
+    proxied.live().speaks_for(client, SMALL).unwrap();
+    assert_eq!(world.registry.list(None)[0].peer, client);
+    proxied.live().speaks_for(client, SMALL).unwrap();
+    let other = world.admit("192.0.2.1:2").unwrap();
+    other.live().speaks_for(client, SMALL).unwrap();
+    let third = world.admit("192.0.2.1:3").unwrap();
+    assert_eq!(third.live().speaks_for(client, SMALL), Err(Refused::Source));
+    assert_eq!(third.live().client(), third.live().peer(), "all is as before");
+    drop((proxied, other, third));
+    for port in [1, 2] {
+        world.admit(&format!("198.51.100.1:{port}")).unwrap();
+    }
+    assert!(world.registry.list(None).is_empty());
+}
