@@ -242,6 +242,8 @@ fn template(store: &Store, terms: &Terms, clients: &Clients) -> Result<ServerCon
     let mut config = builder.with_cert_resolver(store.keys());
     // Who showed no certificate, because nobody asked, must not resume where one is asked for.
     config.ticketer = if clients.verifier().is_some() { tickets()? } else { store.tickets.clone() };
+    // Ours is the order of strength; a client's may be whatever its library had years ago.
+    config.ignore_client_order = true;
     // Early data could be replayed: a MAIL or STORE executed twice (RFC 8446 §8).
     config.max_early_data_size = 0;
     Ok(config)

@@ -96,17 +96,29 @@ pub(super) fn challenges(
     provider: &CryptoProvider,
 ) -> Result<Vec<Challenge>, Error> {
     let challenge = |(index, (name, pem)): (usize, &(String, Pem))| {
-        Ok(Challenge { name: name.clone(), key: certified(index, pem, provider)? })
+        let (chain, key) = read(index, pem)?;
+        let refused = |reason| Error::Refused { index, reason };
+        let key = provider.key_provider.load_private_key(key).map_err(refused)?;
+        // Not compared with the certificate: its extension is critical and of no use but to authorities (RFC 8737 §3), so that
+        // our own library would refuse to read it.
+        Ok(Challenge { name: name.clone(), key: Arc::new(CertifiedKey::new(chain, key)) })
     };
     challenges.iter().enumerate().map(challenge).collect()
 }
 
 fn certified(index: usize, pem: &Pem, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, Error> {
+    let (chain, key) = read(index, pem)?;
+    let key = CertifiedKey::from_der(chain, key, provider);
+    Ok(Arc::new(key.map_err(|reason| Error::Refused { index, reason })?))
+}
+
+type Read = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn read(index: usize, pem: &Pem) -> Result<Read, Error> {
     let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(&pem.chain).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(Error::Chain { index })?;
     let key = PrivateKeyDer::from_pem_slice(&pem.key).map_err(|_| Error::Key { index })?;
-    let key = CertifiedKey::from_der(chain, key, provider);
-    Ok(Arc::new(key.map_err(|reason| Error::Refused { index, reason })?))
+    Ok((chain, key))
 }
 
 fn is_good_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {

@@ -58,15 +58,15 @@ mod tests {
         expect![[r"
 
             certificate       issuer           expires                           
-            mx.example.org    CN=An authority  1970-04-01 00:00:00 UTC  in 89 days
+            mx.example.org    CN=An authority  1970-04-01 00:00:00 UTC  in 89 d
             imap.example.org  CN=An authority  1970-01-01 00:00:00 UTC  expired
 
-            ACME: the certificate for mx.example.org is ordered in 59 days, from https://acme.example/directory.
+            ACME: the certificate for mx.example.org is ordered in 59 d, from https://acme.example/directory.
         "]]
         .assert_eq(&text(&rows, Some(&acme(None)), Timestamp(DAY)));
         expect![[r"
 
-            ACME: no certificate for mx.example.org: no route; see that port 80 is open. The next try is in 59 days.
+            ACME: no certificate for mx.example.org: no route; see that port 80 is open. The next try is in 59 d.
         "]]
         .assert_eq(&text(&[], Some(&acme(Some("no route; see that port 80 is open"))), Timestamp(DAY)));
         assert_eq!(text(&[], None, Timestamp(0)), "");
