@@ -28,10 +28,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         for key in quoted(settings) {
             match key.strip_prefix("waxseal ") {
                 Some(command) if !is_command(tree, command) => wrong(format!("there is no command `{key}`")),
-                None if !known.contains(key) => wrong(format!("`{key}` is no key of docs/settings.md")),
-                _ => {}
+                Some(_) => {}
+                None if !name(key, &known, &mut named) => {
+                    wrong(format!("`{key}` is no key of docs/settings.md"))
+                }
+                None => {}
             }
-            named.insert(key.to_owned());
         }
         let tests = quoted(tests);
         if tests.is_empty() {
@@ -48,16 +50,25 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Notes what a key names: itself, or, as `virtual-server.errors.*`, all below it. Whether there is such a key.
+fn name(key: &str, known: &BTreeSet<String>, named: &mut BTreeSet<String>) -> bool {
+    match key.strip_suffix('*') {
+        Some(prefix) => named.extend(known.iter().filter(|known| known.starts_with(prefix)).cloned()),
+        None => named.extend(known.get(key).cloned()),
+    }
+    let is_below = |prefix: &str| known.iter().any(|known| known.starts_with(prefix));
+    key.strip_suffix('*').map_or_else(|| known.contains(key), is_below)
+}
+
 /// The list of what is not shown: a key and why.
 fn listed(text: &str, known: &BTreeSet<String>, named: &mut BTreeSet<String>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for line in text.lines().filter(|line| line.starts_with("- ")) {
         let (keys, reason) = line.split_once(": ").unwrap_or((line, ""));
         for key in quoted(keys) {
-            if !known.contains(key) {
+            if !name(key, known, named) {
                 findings.push(Finding::file(PAGE, format!("`{key}` is no key of docs/settings.md")));
             }
-            named.insert(key.to_owned());
         }
         if reason.trim().is_empty() {
             findings.push(Finding::file(PAGE, format!("no reason stands behind {keys}")));

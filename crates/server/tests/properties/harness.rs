@@ -49,17 +49,34 @@ impl Place {
     /// The same; before the start the test may put files and data into the directory: `prepare` gets the place of a
     /// server that does not run yet.
     pub(crate) fn start_prepared(accounts: &[&str], settings: &str, prepare: impl FnOnce(&Path)) -> Self {
-        let directory = tempfile::tempdir().expect("a directory for a test");
-        let data = directory.path().join("data");
-        command(&data, &["domain", "add", DOMAIN], "");
-        for account in accounts {
-            command(&data, &["account", "add", &format!("{account}@{DOMAIN}"), "--password-stdin"], PASSWORD);
-        }
-        prepare(directory.path());
+        let directory = prepared(accounts, prepare);
         std::fs::write(directory.path().join("settings.toml"), format!("{COMMON}{settings}")).unwrap();
         let mut place = Self { process: serve(directory.path()), ports: BTreeMap::new(), directory };
         place.await_ports(bindings(settings));
         place
+    }
+
+    /// The same with settings that are not in a file but in the store, where `waxseal settings` changes them.
+    pub(crate) fn start_with_revisions(accounts: &[&str], settings: &str) -> Self {
+        let first = |directory: &Path| {
+            std::fs::write(directory.join("data/settings.toml"), format!("{COMMON}{settings}")).unwrap();
+        };
+        let directory = prepared(accounts, first);
+        let process = serve_from(directory.path(), None);
+        let mut place = Self { process, ports: BTreeMap::new(), directory };
+        place.await_ports(bindings(settings));
+        place
+    }
+
+    /// Puts other settings in force, of a server whose settings are in the store; says what it answered.
+    pub(crate) fn apply(&self, settings: &str) -> admin::Response {
+        let text = format!("{COMMON}{settings}");
+        self.ask(&admin::Request::SettingsApply { text, reason: "a test".into(), based_on: None })
+    }
+
+    /// Asks the running server.
+    pub(crate) fn ask(&self, request: &admin::Request) -> admin::Response {
+        admin::socket::call(&self.data().join("waxseal.sock"), request).expect("the server answers")
     }
 
     /// Writes other settings into its file, as an editor would: whole, by a rename.
@@ -71,9 +88,10 @@ impl Place {
 
     /// The first port of a virtual server.
     pub(crate) fn port(&self, virtual_server: &str) -> u16 {
-        self.ports.get(virtual_server).and_then(|ports| ports.first().copied()).unwrap_or_else(|| {
-            panic!("{virtual_server:?} does not listen: {:?}\n{}", self.ports, self.log())
-        })
+        self.ports
+            .get(virtual_server)
+            .and_then(|ports| ports.first().copied())
+            .unwrap_or_else(|| panic!("{virtual_server:?} does not listen: {:?}\n{}", self.ports, self.log()))
     }
 
     /// All ports of a virtual server, in the order of its bindings.
@@ -176,6 +194,13 @@ impl Place {
         self.await_ports(bindings(&settings));
     }
 
+    /// The same without a file of settings: what was last in force is, and `waxseal settings apply` changes it.
+    pub(crate) fn restart_from_revisions(&mut self, bindings: usize) {
+        self.process = serve_from(self.directory.path(), None);
+        self.ports.clear();
+        self.await_ports(bindings);
+    }
+
     /// Reads the ports again after a change of the settings, once there are so many listening lines in the log.
     pub(crate) fn read_ports(&mut self, bindings: usize) {
         self.ports.clear();
@@ -217,11 +242,29 @@ fn bindings(settings: &str) -> usize {
     binds.map(|line| line.matches("127.0.0.").count() + line.matches("[::").count()).sum()
 }
 
+/// A directory with the data of a server that never ran.
+fn prepared(accounts: &[&str], prepare: impl FnOnce(&Path)) -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory for a test");
+    let data = directory.path().join("data");
+    command(&data, &["domain", "add", DOMAIN], "");
+    for account in accounts {
+        command(&data, &["account", "add", &format!("{account}@{DOMAIN}"), "--password-stdin"], PASSWORD);
+    }
+    prepare(directory.path());
+    directory
+}
+
 fn serve(directory: &Path) -> Child {
+    serve_from(directory, Some(&directory.join("settings.toml")))
+}
+
+fn serve_from(directory: &Path, settings: Option<&Path>) -> Child {
     let log = File::create(directory.join("log")).expect("the directory is there");
     let mut serve = Command::new(PROGRAM);
     serve.arg("serve").arg("--data").arg(directory.join("data"));
-    serve.arg("--settings").arg(directory.join("settings.toml"));
+    if let Some(settings) = settings {
+        serve.arg("--settings").arg(settings);
+    }
     serve.stdin(Stdio::null()).stderr(log).spawn().expect("the program starts")
 }
 
@@ -303,7 +346,8 @@ impl Client {
             panic!("it is secured already");
         };
         let server_name = ServerName::try_from(name.to_owned()).expect("a name");
-        let mut connection = ClientConnection::new(self.trust.clone(), server_name).map_err(io::Error::other)?;
+        let mut connection =
+            ClientConnection::new(self.trust.clone(), server_name).map_err(io::Error::other)?;
         while connection.is_handshaking() {
             connection.complete_io(&mut stream)?;
         }
@@ -391,7 +435,8 @@ impl Client {
 /// Whether a line ends a reply: `250-` goes on; `* ` goes on until the tag, where there is one.
 fn is_last(line: &str, tag: &str) -> bool {
     let untagged = line.starts_with("* ") && tag != "*";
-    let goes_on = line.as_bytes().get(3) == Some(&b'-') && line.as_bytes()[..3].iter().all(u8::is_ascii_digit);
+    let goes_on =
+        line.as_bytes().get(3) == Some(&b'-') && line.as_bytes()[..3].iter().all(u8::is_ascii_digit);
     !goes_on && !untagged
 }
 
