@@ -3,11 +3,11 @@
 //! Command line, and later REST and pages, all bring a [`Request`] to [`Admin::execute`] and show its [`Response`]; nobody
 //! has a private way in. The command line reaches the running server through [`socket`].
 
-mod accounts;
 mod account_certificates;
+mod accounts;
 mod aliases;
-mod bans;
 mod badmail;
+mod bans;
 mod caller;
 mod dkim;
 mod domains;
@@ -15,9 +15,9 @@ pub mod limits;
 mod operators;
 pub mod publication;
 pub mod queue;
-mod rights;
 pub mod request;
 pub mod response;
+mod rights;
 pub mod running;
 pub mod service;
 pub mod settings;

@@ -14,6 +14,9 @@ pub enum Request {
     DomainAdd {
         /// Its name; Unicode or A-labels.
         domain: String,
+        /// It stands for this one, which is ours: mail for it goes to the same local part there.
+        #[serde(default)]
+        alias_of: Option<String>,
     },
     /// The records by which others check what a domain of ours signs (DKIM).
     DomainDkim {
@@ -78,6 +81,72 @@ pub enum Request {
         address: String,
         /// As in the list.
         fingerprint: String,
+    },
+    /// What is on hold of an account goes, and the account goes on.
+    AccountRelease {
+        /// Its address.
+        address: String,
+    },
+    /// A password of an account for one program; it is made here.
+    AppPasswordAdd {
+        /// The account's address.
+        address: String,
+        /// What the person calls it.
+        name: String,
+        /// What it is for: `smtp`, `imap`, `pop3`; all if none is named.
+        #[serde(default)]
+        scopes: Vec<String>,
+        /// For so many days; without, until it is removed.
+        #[serde(default)]
+        days: Option<u32>,
+    },
+    /// The app passwords of an account.
+    AppPasswordList {
+        /// Its address.
+        address: String,
+    },
+    /// An app password opens its account no longer.
+    AppPasswordRemove {
+        /// The account's address.
+        address: String,
+        /// As in the list.
+        name: String,
+    },
+    /// An account may send as an address that is not its own.
+    SendAsAdd {
+        /// The account's address.
+        account: String,
+        /// An address, or `@` and a domain.
+        address: String,
+    },
+    /// As what an account may send beside its own addresses.
+    SendAsList {
+        /// Its address.
+        account: String,
+    },
+    /// An account may send as an address no longer.
+    SendAsRemove {
+        /// The account's address.
+        account: String,
+        /// As in the list.
+        address: String,
+    },
+    /// Networks that are refused.
+    BanList,
+    /// A network is refused.
+    BanAdd {
+        /// The network, or an address: then what its customer has.
+        network: String,
+        /// For so long.
+        hours: u32,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// A network is refused no longer.
+    BanRemove {
+        /// As in the list.
+        network: String,
     },
     /// An address that means others.
     AliasAdd {

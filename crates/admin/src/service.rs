@@ -64,7 +64,12 @@ impl Admin {
         Rights::of(caller, rustix::process::geteuid().as_raw(), &*self.running)
     }
 
-    async fn dispatch(&self, request: Request, caller: &Caller, rights: &Rights) -> Result<Response, Refusal> {
+    async fn dispatch(
+        &self,
+        request: Request,
+        caller: &Caller,
+        rights: &Rights,
+    ) -> Result<Response, Refusal> {
         match request {
             Request::DomainAdd { domain, alias_of } => self.domain_add(&domain, alias_of.as_deref()).await,
             Request::DomainDkim { domain, make } => self.domain_dkim(&domain, make).await,

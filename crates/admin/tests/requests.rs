@@ -315,7 +315,7 @@ async fn the_local_socket_carries_requests() {
     let listener = socket::bind(&path).unwrap();
     let serving = here.world.workers.spawn(socket::serve(listener, here.admin.clone(), stopped));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let added = call(Request::DomainAdd { domain: "example.org".into() }).await;
+    let added = call(Request::DomainAdd { domain: "example.org".into(), alias_of: None }).await;
     assert!(matches!(added, Ok(Response::Dkim { .. })), "{added:?}");
     let Ok(Response::Domains { domains }) = call(Request::DomainList).await else { panic!() };
     assert_eq!(domains[0].name, "example.org");

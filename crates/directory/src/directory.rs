@@ -1,11 +1,11 @@
 //! The directory: look-ups in the store, and what is remembered of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use mail::{Address, Domain, ForwardPath, MailboxPath};
-use settings::SignInLimits;
-use store::{Error, Store};
+use mail::{Address, Domain, ForwardPath, Host, MailboxPath};
+use settings::{Settings, SignInLimits};
+use store::{DomainRecord, Error, Store};
 use world::World;
 
 use crate::door::Door;
@@ -22,7 +22,7 @@ pub struct Directory {
     pub(crate) store: Store,
     pub(crate) world: World,
     /// Domains of ours whose mail another server keeps.
-    handed_on: BTreeSet<Domain>,
+    handed_on: Mutex<Arc<BTreeSet<Domain>>>,
     known: Mutex<Known>,
     pub(crate) remembered: Remembered,
     pub(crate) door: Door,
@@ -36,6 +36,8 @@ struct Known {
     /// The store's directory generation that it belongs to.
     generation: u64,
     domains: Option<Arc<[Domain]>>,
+    /// Domains that stand for others, and for which.
+    aliases: Arc<BTreeMap<Domain, Domain>>,
     resolutions: HashMap<ForwardPath, Resolution>,
 }
 
@@ -49,7 +51,7 @@ impl Directory {
         Self {
             store,
             world,
-            handed_on: BTreeSet::new(),
+            handed_on: Mutex::default(),
             known: Mutex::default(),
             remembered,
             door,
@@ -61,7 +63,25 @@ impl Directory {
     /// With these domains, too: they are ours, and their mail is handed on to another server, whatever the store says.
     #[must_use]
     pub fn handing_on(self, domains: impl IntoIterator<Item = Domain>) -> Self {
-        Self { handed_on: domains.into_iter().collect(), ..self }
+        self.hand_on(domains.into_iter().collect());
+        self
+    }
+
+    /// From now on these settings hold: whose mail is handed on, and how sign-ins are limited.
+    pub fn apply(&self, settings: &Settings) {
+        self.hand_on(settings.local_domains.iter().flat_map(|local| local.domains.iter().cloned()).collect());
+        self.limit_sign_ins(settings.sign_in);
+    }
+
+    fn hand_on(&self, domains: BTreeSet<Domain>) {
+        *self.handed_on.lock().expect("nobody panics with the lock") = Arc::new(domains);
+        // What was looked up before may be otherwise now.
+        let generation = self.store.directory_generation();
+        *self.known.lock().expect("nobody panics with the lock") = Known { generation, ..Known::default() };
+    }
+
+    fn handed_on(&self) -> Arc<BTreeSet<Domain>> {
+        self.handed_on.lock().expect("nobody panics with the lock").clone()
     }
 
     /// What a recipient means, if that is in memory and still true.
@@ -111,11 +131,19 @@ impl Directory {
         }
         let mut records = self.store.domains().await?;
         records.sort_by_key(|record| record.at);
+        // A domain that stands for another is never the default one: logins and postmaster mean the other.
+        records.sort_by_key(|record| record.alias_of.is_some());
         let domains: Arc<[Domain]> =
             records.iter().map(|record| domain(&record.name)).collect::<Result<_, _>>()?;
+        let alias = |record: &DomainRecord| {
+            let of = record.alias_of.as_ref()?;
+            Some(domain(&record.name).and_then(|name| Ok((name, domain(of)?))))
+        };
+        let aliases = records.iter().filter_map(alias).collect::<Result<_, _>>()?;
         let mut known = self.known();
         if known.generation == generation {
             known.domains = Some(domains.clone());
+            known.aliases = Arc::new(aliases);
         }
         Ok(domains)
     }
@@ -140,13 +168,15 @@ impl Directory {
         if let Some(elsewhere) = self.by_domain(path, &domains) {
             return Ok(elsewhere);
         }
+        let handed_on = self.handed_on();
         let address = match path {
             ForwardPath::Address(address) => address.clone(),
-            ForwardPath::Postmaster => match domains.iter().find(|domain| !self.handed_on.contains(domain)) {
+            ForwardPath::Postmaster => match domains.iter().find(|domain| !handed_on.contains(domain)) {
                 Some(domain) => postmaster(domain)?,
                 None => return Ok(Resolution::Unattended),
             },
         };
+        let address = self.stands_for(address).await?;
         let is_postmaster = address.local.as_str().eq_ignore_ascii_case("postmaster");
         match self.expand(address).await? {
             found if !found.is_empty() => Ok(Resolution::Recipients(found)),
@@ -160,16 +190,28 @@ impl Directory {
     fn by_domain(&self, path: &ForwardPath, domains: &[Domain]) -> Option<Resolution> {
         let domain = path.address()?.domain();
         match domain {
-            Some(domain) if self.handed_on.contains(domain) => Some(Resolution::HandedOn),
+            Some(domain) if self.handed_on().contains(domain) => Some(Resolution::HandedOn),
             Some(domain) if domains.contains(domain) => None,
             _ => Some(Resolution::NotLocal),
+        }
+    }
+
+    /// The address that one of a domain that stands for another means.
+    pub(crate) async fn stands_for(&self, address: Address) -> Result<Address, Error> {
+        self.domains().await?;
+        let aliases = self.known().aliases.clone();
+        match address.domain().and_then(|domain| aliases.get(domain)) {
+            None => Ok(address),
+            Some(of) => Address::new(address.local.clone(), Host::Domain(of.clone()))
+                .map_err(|_| Error::Corrupt(format!("{address} is too long in the domain {of}"))),
         }
     }
 
     async fn expand(&self, address: Address) -> Result<Vec<LocalRecipient>, Error> {
         let mut expansion = Expansion::of(address);
         while let Some(next) = expansion.next() {
-            expansion.take(self.entry(&next).await?);
+            let meant = self.stands_for(next).await?;
+            expansion.take(self.entry(&meant).await?);
         }
         Ok(expansion.end())
     }
@@ -228,8 +270,9 @@ mod tests {
     use world::{Clock, Dice, Workers};
 
     use super::*;
+    use crate::Right;
     use crate::passwords::{Password, hash_password};
-    use crate::sign_in::{Credentials, Origin, Scope, SignIn};
+    use crate::sign_in::{Credentials, Origin, Principal, Scope, SignIn};
 
     struct Here {
         directory: Directory,
@@ -350,6 +393,122 @@ mod tests {
             ("<postmaster@a.example>", "bob@b.example"),
         ])
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_domain_stands_for_another() {
+        let here = here(vec![domain("b.example", 5)]).await;
+        here.change(account(0, "bob@b.example", "secret")).await;
+        here.check(&[("<bob@a.example>", "not-local")]).await;
+        let (name, of) = ("a.example".into(), "b.example".into());
+        here.change(vec![Change::AddAliasDomain { name, of, at: Timestamp(1) }]).await;
+        here.change(vec![alias("all@b.example", &["bob@a.example"])]).await;
+        here.check(&[
+            ("<bob@a.example>", "bob@b.example"),
+            ("<BOB@A.example>", "bob@b.example"),
+            ("<all@a.example>", "bob@b.example"),
+            ("<eve@a.example>", "unknown"),
+            ("<postmaster@a.example>", "bob@b.example"),
+        ])
+        .await;
+        for login in ["bob", "bob@b.example", "bob@a.example"] {
+            let bob = Some("bob@b.example".to_owned());
+            assert_eq!(here.sign_in(login, "", "secret").await, bob, "{login}");
+        }
+        here.change(vec![Change::RemoveDomain { name: "a.example".into() }]).await;
+        here.check(&[("<bob@a.example>", "not-local")]).await;
+    }
+
+    /// For each address, whether the account of bob may send as it.
+    async fn check_rights(here: &Here, account: i64, expected: &[(&str, Right)]) {
+        let principal = Principal { account, address: "bob@b.example".parse().unwrap(), app_password: None };
+        for (address, right) in expected {
+            let found = here.directory.right_to(&principal, &address.parse().unwrap()).await.unwrap();
+            assert_eq!(found, *right, "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_sends_as_itself_and_as_what_it_was_given() {
+        let here = here(vec![domain("b.example", 1)]).await;
+        here.change(account(0, "bob@b.example", "")).await;
+        here.change(account(0, "ann@b.example", "")).await;
+        here.change(vec![alias("sales@b.example", &["ann@b.example", "bob@b.example"])]).await;
+        let bob = here.directory.store.account_by_address("bob@b.example").await.unwrap().unwrap().id;
+        let given = |address: &str| Change::AddSendAs { account: bob, address: address.into() };
+        check_rights(
+            &here,
+            bob,
+            &[
+                ("bob@b.example", Right::Own),
+                ("BOB@B.example", Right::Own),
+                ("sales@b.example", Right::Own),
+                ("postmaster@b.example", Right::Own),
+                ("ann@b.example", Right::None),
+                ("eve@b.example", Right::None),
+                ("news@partner.example", Right::None),
+            ],
+        )
+        .await;
+        here.change(vec![given("ann@b.example"), given("@partner.example")]).await;
+        check_rights(
+            &here,
+            bob,
+            &[
+                ("Ann@b.example", Right::Given),
+                ("news@partner.example", Right::Given),
+                ("news@sub.partner.example", Right::None),
+                ("news@[192.0.2.1]", Right::None),
+            ],
+        )
+        .await;
+    }
+
+    #[tokio::test]
+    async fn an_app_password_opens_what_it_is_for() {
+        let here = here(vec![domain("b.example", 1)]).await;
+        here.change(account(0, "bob@b.example", "secret")).await;
+        here.change(account(0, "ann@b.example", "")).await;
+        let id = |address: &'static str| async {
+            here.directory.store.account_by_address(address).await.unwrap().unwrap().id
+        };
+        let (bob, ann) = (id("bob@b.example").await, id("ann@b.example").await);
+        let add = |account, name: &str, scope: &str, expires: Option<i64>| {
+            let made = here.directory.new_app_password(account);
+            let (name, scope, secret) = (name.to_owned(), scope.to_owned(), made.secret);
+            let (at, expires) = (Timestamp(0), expires.map(Timestamp));
+            (made.password, Change::AddAppPassword { account, name, secret, scope, at, expires })
+        };
+        let (phone, first) = add(bob, "phone", "imap", None);
+        let (printer, second) = add(bob, "printer", "smtp pop3", None);
+        let (old, third) = add(bob, "old", "imap", Some(1));
+        let (hers, fourth) = add(ann, "phone", "smtp imap pop3", None);
+        here.change(vec![first, second, third, fourth]).await;
+        let by = |login: &'static str, password: &Password, service| {
+            let (login, authorization) = (login.to_owned(), String::new());
+            let credentials = Credentials { login, authorization, password: password.clone() };
+            let origin = Origin { peer: [192, 0, 2, 1].into(), trusted: true, service };
+            let here = &here;
+            async move {
+                match here.directory.sign_in(credentials, &origin).await {
+                    SignIn::Accepted(principal) => principal.app_password,
+                    other => Some(format!("{other:?}")),
+                }
+            }
+        };
+        let refused = || Some("Refused".to_owned());
+        assert_eq!(by("bob", &phone, Scope::Imap).await, Some("phone".into()));
+        assert_eq!(by("bob", &phone, Scope::Smtp).await, refused());
+        assert_eq!(by("bob", &printer, Scope::Smtp).await, Some("printer".into()));
+        assert_eq!(by("bob", &printer, Scope::Pop3).await, Some("printer".into()));
+        assert_eq!(by("bob", &old, Scope::Imap).await, refused());
+        assert_eq!(by("bob", &hers, Scope::Imap).await, refused());
+        assert_eq!(by("ann", &hers, Scope::Imap).await, Some("phone".into()));
+        assert_eq!(by("bob", &Password("secret".into()), Scope::Smtp).await, None);
+        let used = here.directory.store.app_passwords(bob).await.unwrap();
+        assert!(used.iter().all(|kept| kept.last_used.is_some() == (kept.name != "old")), "{used:?}");
+        here.change(vec![Change::RemoveAppPassword { account: bob, name: "phone".into() }]).await;
+        assert_eq!(by("bob", &phone, Scope::Imap).await, refused(), "it is taken back at once");
     }
 
     #[tokio::test]

@@ -105,7 +105,7 @@ impl Directory {
     /// The address that a login means; none if it cannot be one.
     pub(crate) async fn login(&self, text: &str) -> Result<Option<Address>, Error> {
         if let Ok(address) = Address::parse(text) {
-            return Ok(Some(address.canonical()));
+            return Ok(Some(self.stands_for(address.canonical()).await?));
         }
         let (Ok(local), Some(domain)) = (LocalPart::parse(text), self.domains().await?.first().cloned())
         else {

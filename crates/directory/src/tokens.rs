@@ -27,7 +27,7 @@ use world::fetch::{FetchError, Request, Response};
 use self::claims::Claims;
 use self::keys::Keys;
 use crate::Directory;
-use crate::limits::{INTROSPECTIONS_MAX, TOKENS_REMEMBERED_MAX, TOKEN_REMEMBERED};
+use crate::limits::{INTROSPECTIONS_MAX, TOKEN_REMEMBERED, TOKENS_REMEMBERED_MAX};
 use crate::passwords::Password;
 use crate::sign_in::{Origin, Principal, SignIn};
 
@@ -247,4 +247,3 @@ async fn fetched(world: &World, request: Request) -> Result<Response, Error> {
 fn unclear(why: &str) -> Error {
     Error::Unavailable(format!("the issuer of tokens: {why}"))
 }
-

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod rights;
 mod settings;
 mod setup;
 mod virtual_server;
 
+pub use rights::{AppPasswordAction, Ban, BanAction, SendAsAction};
 pub use settings::{SettingsAction, SettingsCommand};
 pub use virtual_server::{Sessions, SessionsAction, VirtualServer, VirtualServerAction};
 pub use setup::{Dns, DnsAbout, DnsAction, Doctor, Names, SETTINGS_DEFAULT, Setup};
@@ -41,10 +43,19 @@ pub enum Command {
     Account(Account),
     /// Add, list and remove further names for accounts.
     Alias(Alias),
+    /// See which networks are refused because of wrong passwords; refuse one, let one in again.
+    Ban(Ban),
     /// Tell the story of a message: by its queue id, its Message-ID or an address in its envelope.
     Trace(Trace),
     /// See what waits in the queue; try it now, hold it, release it, delete it.
     Queue(Queue),
+    /// Send mail as sendmail does, with its options: -t -i -f -F -bs -bp -bi -q -N -R -V and others.
+    #[command(disable_help_flag = true)]
+    Sendmail {
+        /// As sendmail has them; further --data DIR, --settings FILE and --pickup DIR.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        arguments: Vec<String>,
+    },
     /// Look after what could be neither delivered nor returned.
     Badmail(Badmail),
     /// Tell how the server is: what it serves, and how much waits.
@@ -116,6 +127,9 @@ pub enum DomainAction {
     Add {
         /// Its name, such as example.org.
         domain: String,
+        /// It stands for this domain of ours: mail for it goes to the same names there.
+        #[arg(long, value_name = "DOMAIN")]
+        alias_of: Option<String>,
         /// Where and how.
         #[command(flatten)]
         place: Where,
@@ -213,6 +227,26 @@ pub enum AccountAction {
         /// Where the password comes from.
         #[command(flatten)]
         password: PasswordSource,
+        /// Where and how.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Passwords of an account for one program each.
+    AppPassword {
+        /// What to do.
+        #[command(subcommand)]
+        action: AppPasswordAction,
+    },
+    /// As what an account may send beside its own addresses.
+    SendAs {
+        /// What to do.
+        #[command(subcommand)]
+        action: SendAsAction,
+    },
+    /// Let the mail of an account go that is held because it suddenly sent so much, and the account go on.
+    Release {
+        /// Its address.
+        address: String,
         /// Where and how.
         #[command(flatten)]
         place: Where,

@@ -438,6 +438,7 @@ pub(crate) mod tests {
             magic: false,
             commands,
             sign_in_interval: std::time::Duration::ZERO,
+            rights: crate::smtp::account::Rules::default(),
         };
         shared::Connection {
             peer: live.peer(),

@@ -131,6 +131,7 @@ impl Server {
         let mut server = Self::with_store(store, data, &settings, origin, world)?;
         server.administer()?;
         server.explain_orphans().await?;
+        server.shared.directory.recall_bans().await?;
         server.virtual_servers.certificates.restore().await?;
         server.virtual_servers.apply(settings.clone()).await?;
         if let Some(changes) = &server.changes {
@@ -152,8 +153,8 @@ impl Server {
         origin: Option<(String, Source)>,
         world: World,
     ) -> Result<Self> {
-        let handed_on = settings.local_domains.iter().flat_map(|local| local.domains.iter().cloned());
-        let directory = Arc::new(Directory::new(store.clone(), world.clone()).handing_on(handed_on));
+        let directory = Arc::new(Directory::new(store.clone(), world.clone()));
+        directory.apply(settings);
         let registry = Registry::new(world.clock.clone());
         let certificates = Keeper::new(data, settings, &store, &world, &registry)?;
         let mailboxes = Mailboxes::new(store.clone(), world.clone());

@@ -203,6 +203,7 @@ impl VirtualServers {
         objects.logs.follow(&settings, &self.shared.world).await;
         self.certificates.adopt(certificates);
         self.shared.queue.apply(properties);
+        self.shared.directory.apply(&settings);
         issuer.put_in_force(&self.shared.world, &self.shared.directory);
         self.shared.pressure.apply(settings.back_pressure);
         let states: Vec<_> =

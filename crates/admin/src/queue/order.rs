@@ -164,7 +164,7 @@ impl Admin {
     }
 
     /// Tells the runner, if one runs.
-    pub(super) fn tell(&self, news: News) {
+    pub(crate) fn tell(&self, news: News) {
         if let Some(queue) = &self.queue {
             queue.tell(news);
         }

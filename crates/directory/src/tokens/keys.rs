@@ -43,7 +43,12 @@ impl Keys {
     ///
     /// # Errors
     /// The keys are needed and cannot be had.
-    pub(super) async fn verify(&mut self, world: &World, url: &Url, token: &str) -> Result<Option<Claims>, Error> {
+    pub(super) async fn verify(
+        &mut self,
+        world: &World,
+        url: &Url,
+        token: &str,
+    ) -> Result<Option<Claims>, Error> {
         let Ok(header) = jsonwebtoken::decode_header(token) else { return Ok(None) };
         // RFC 7515 §4.1.11: we understand no extension. Tokens that bring their own key are not asked for it.
         if !ALGORITHMS.contains(&header.alg) || has_extensions(token) {

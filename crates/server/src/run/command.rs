@@ -9,11 +9,11 @@ use anyhow::{Context, Result, bail};
 use directory::Directory;
 use world::Clock;
 
-use super::password;
+use super::{password, rights};
 use super::show::{Answered, show};
 use crate::cli::{Sessions, SessionsAction, VirtualServer, VirtualServerAction};
 use crate::cli::{
-    Account, AccountAction, Alias, AliasAction, Badmail, BadmailAction, CertificateAction, Command, Domain, DomainAction,
+    Account, AccountAction, Alias, AliasAction, Badmail, Ban, BadmailAction, CertificateAction, Command, Domain, DomainAction,
     KeptPasswords, Queue, QueueAction, Selection, Status, Store, StoreAction, Trace, Where,
 };
 use crate::patience::Patience;
@@ -33,7 +33,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
 fn request(command: Command) -> Result<(Request, Where)> {
     Ok(match command {
         Command::Domain(Domain { action }) => match action {
-            DomainAction::Add { domain, place } => (Request::DomainAdd { domain }, place),
+            DomainAction::Add { domain, alias_of, place } => (Request::DomainAdd { domain, alias_of }, place),
             DomainAction::Dkim { domain, make, place } => (Request::DomainDkim { domain, make }, place),
             DomainAction::List { place } => (Request::DomainList, place),
             DomainAction::Remove { domain, place } => (Request::DomainRemove { domain }, place),
@@ -44,6 +44,7 @@ fn request(command: Command) -> Result<(Request, Where)> {
             AliasAction::List { place } => (Request::AliasList, place),
             AliasAction::Remove { address, place } => (Request::AliasRemove { address }, place),
         },
+        Command::Ban(Ban { action }) => rights::ban(action),
         Command::Trace(Trace { what, place }) => (Request::Trace { what }, place),
         Command::Queue(Queue { action }) => queue(action)?,
         Command::Badmail(Badmail { action }) => match action {
@@ -60,6 +61,7 @@ fn request(command: Command) -> Result<(Request, Where)> {
             (Request::StoreCheck { repair }, place)
         }
         Command::Try(_)
+        | Command::Sendmail { .. }
         | Command::Serve(_)
         | Command::Settings(_)
         | Command::Setup(_)
@@ -89,6 +91,9 @@ fn account(action: AccountAction) -> Result<(Request, Where)> {
             let password = password::ask(&password, &address)?;
             (Request::AccountPassword { address, password, kept }, place)
         }
+        AccountAction::AppPassword { action } => rights::app_password(action),
+        AccountAction::SendAs { action } => rights::send_as(action),
+        AccountAction::Release { address, place } => (Request::AccountRelease { address }, place),
         AccountAction::Certificate { action } => certificate(action),
         AccountAction::Remove { address, yes: true, place } => (Request::AccountRemove { address }, place),
         AccountAction::Remove { address, .. } => {

@@ -5,6 +5,7 @@ mod dns;
 mod doctor;
 mod export;
 mod password;
+mod rights;
 mod serve;
 pub(crate) mod settings;
 mod setup;
@@ -50,9 +51,18 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Setup(command) => return setup::run(command),
         Command::Dns(command) => return dns::run(command),
         Command::Doctor(command) => return doctor::run(command),
+        Command::Sendmail { arguments } => return Ok(crate::sendmail::run("sendmail", &arguments)),
         command => return command::run(command),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the running server, or does it here, and prints the answer.
+///
+/// # Errors
+/// Neither can be done.
+pub(crate) fn answer(request: &admin::Request, place: &crate::cli::Where) -> Result<ExitCode> {
+    show::show(&command::ask(request, place)?, place.json)
 }
 
 /// The world of commands that do their work themselves.

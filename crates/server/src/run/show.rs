@@ -3,6 +3,7 @@
 mod certificates;
 mod dkim;
 mod queue;
+mod rights;
 mod sessions;
 mod settings;
 mod table;
@@ -69,6 +70,12 @@ fn told(response: &Response) -> String {
         Response::Certificates { certificates } => {
             table(&["certificate"], certificates, |name| vec![name.clone()])
         }
+        Response::AppPasswords { passwords } => {
+            let head = ["app password", "for", "made", "good until", "last used"];
+            table(&head, passwords, rights::app_password)
+        }
+        Response::SendAs { addresses } => table(&["sends as"], addresses, |name| vec![name.clone()]),
+        Response::Bans { bans } => table(&["network", "refused until", "why"], bans, rights::ban),
         Response::Aliases { aliases } => table(&["alias", "means"], aliases, alias),
         Response::Story { told, .. } => told.clone(),
         Response::Destinations { at, totals, destinations, next } => {
@@ -110,12 +117,13 @@ fn alias(row: &AliasRow) -> Vec<String> {
 }
 
 fn status_text(status: &StatusRow) -> String {
-    let StatusRow { version, domains, accounts, at, queue, pressure, virtual_servers, certificates, acme } =
+    let StatusRow { version, domains, accounts, at, queue, held_accounts, pressure, virtual_servers, certificates, acme } =
         status;
     let counts =
         [counted(*domains as u64, "domain", "domains"), counted(*accounts as u64, "account", "accounts")];
     let mut text = format!("waxseal {version}: {}\n", counts.join(", "));
     let _ = writeln!(text, "{}.", queue::totals_text(queue, *at));
+    text.push_str(&rights::held(held_accounts));
     pressure.iter().for_each(|pressure| text.push_str(&pressure_text(pressure)));
     if !virtual_servers.is_empty() {
         let _ = write!(text, "\n{}", sessions::virtual_servers(virtual_servers));

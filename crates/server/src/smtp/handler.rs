@@ -18,11 +18,11 @@ use wire::{Decision, Handler};
 
 use super::account::{self, Account};
 use super::label::Label;
-use super::lmtp;
 use super::spool::Head;
 use super::transaction::{Bounds, Conditions, Particulars, Peer, Transaction, reply};
 use super::verbose::{self, Hops};
 use super::{client, etrn};
+use super::{lmtp, notice};
 use crate::connect::Endpoint;
 use crate::shared::{Connection, Shared};
 
@@ -133,9 +133,7 @@ impl SmtpHandler {
                 None => Ok(false),
             };
             Answer::Reply(match is_new {
-                Ok(is_new) => {
-                    judge_recipient(&shared, &open, named, resolved, Particulars { magic, is_new })
-                }
+                Ok(is_new) => judge_recipient(&shared, &open, named, resolved, Particulars { magic, is_new }),
                 Err(error) => crate::replies::failed(&error),
             })
         }))
@@ -299,9 +297,16 @@ fn lock(open: &Open) -> MutexGuard<'_, Option<Transaction>> {
 }
 
 /// MAIL is judged, and opens a transaction if it may.
-fn judge_sender(shared: &Shared, connection: &Connection, peer: &Peer, open: &Open, sender: Sender) -> Reply {
+fn judge_sender(
+    shared: &Shared,
+    connection: &Connection,
+    peer: &Peer,
+    open: &Open,
+    (sender, account): (Sender, Option<(Account, AccountFacts)>),
+) -> Reply {
     let now = shared.world.clock.wall();
-    let (queue_id, conditions) = (shared.queue_ids.next(now), conditions(shared, connection, now));
+    let conditions = Conditions { account, ..conditions(shared, connection, now) };
+    let queue_id = shared.queue_ids.next(now);
     let (mut transaction, verdict) = Transaction::open(queue_id, peer, sender, conditions, now);
     let reply = reply(verdict.clone(), Reply::new(250, (2, 1, 0), "sender noted"));
     match verdict {
@@ -448,15 +453,28 @@ async fn keep(
     if transaction.is_lmtp() {
         return lmtp::keep(shared, transaction, content, now).await;
     }
+    let hold = account::hold(shared, &transaction).await?;
+    if let Some(hold) = &hold {
+        transaction.detain(hold.reason.clone(), now);
+    }
+    let account = transaction.account().cloned();
+    let counted = account.as_ref().map(|account| account.count(transaction.named(), now));
     let recipients = transaction.conclude(now);
     let virtual_server = transaction.virtual_server();
     let Transaction { queue_id, reverse_path, parameters, story, permit, .. } = transaction;
     let received =
         ReceivedMessage { queue_id, virtual_server, reverse_path, parameters, content, recipients, at: now };
-    let commit: Commit = shared.reporter.accept(received, story).await?;
+    let mut commit: Commit = shared.reporter.accept(received, story).await?;
+    commit.changes.extend(counted.into_iter().flatten());
+    if let (Some(account), Some(hold)) = (&account, &hold) {
+        account.detain(&mut commit, queue_id, hold.reason.clone(), now);
+    }
     let queued = waiting(&commit);
     shared.store.commit(commit).await?;
     drop(permit);
+    if let (Some(account), Some(hold)) = (&account, hold.filter(|hold| hold.is_first)) {
+        notice::tell_of_hold(shared, account.address(), &hold.reason, now).await;
+    }
     for (destination, due) in queued {
         shared.queue.due(&destination, due);
     }
@@ -466,7 +484,7 @@ async fn keep(
 /// The destinations for which something of a message waits in the queue, and until when.
 pub(super) fn waiting(commit: &Commit) -> Vec<(String, mail::Timestamp)> {
     let entries = commit.changes.iter().filter_map(|change| match change {
-        Change::Enqueue(entry) => Some((entry.destination.clone(), entry.due)),
+        Change::Enqueue(entry) if !entry.held => Some((entry.destination.clone(), entry.due)),
         _ => None,
     });
     entries.collect()

@@ -13,6 +13,7 @@
 //! | no Date, no Message-ID, or one without a value | added (§8.2, §8.3) |
 //! | Bcc, Resent-Bcc | removed: whom they name is a secret (RFC 5322 §3.6.3) |
 //! | a `From ` line of an mbox before the fields | removed: it is no field, and would end the header |
+//! | From names nobody whom the account is known to be, no Sender | Sender added (§8.1) |
 //! | no empty line between header and body | added: what is body here must be body for everybody |
 //! | no From, or several | refused by the `submission` check (§6.3) |
 //!
@@ -21,8 +22,8 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use mail::message::{Field, Header};
-use mail::{QueueId, Timestamp};
+use mail::message::{EnvelopeAddress, EnvelopeFields, Field, Header};
+use mail::{Address, QueueId, Timestamp};
 use policy::SubmissionFacts;
 
 use crate::limits::SUBMITTED_HEADER_OCTETS_MAX;
@@ -38,7 +39,41 @@ pub(super) struct HeaderFacts {
     pub(super) message_id: Option<String>,
     /// Only of what was submitted.
     pub(super) submission: Option<SubmissionFacts>,
+    /// Only of what was submitted.
+    pub(super) authors: Authors,
     pub(super) mending: Mending,
+}
+
+/// Whom the fields From and Sender name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Authors {
+    /// Each as it is written, and as an address if it is one.
+    pub(super) all: Vec<(String, Option<Address>)>,
+    /// There is a field Sender.
+    pub(super) has_sender: bool,
+}
+
+impl Authors {
+    fn of(header: &Header<'_>) -> Self {
+        let fields = EnvelopeFields::of(header);
+        let has_sender = header.count("Sender") > 0;
+        let sender = if has_sender { fields.sender } else { Vec::new() };
+        let all = fields.from.iter().chain(&sender).filter_map(author).collect();
+        Self { all, has_sender }
+    }
+}
+
+/// An author; none for the marks of a group (RFC 6854 allows groups in From).
+fn author(author: &EnvelopeAddress) -> Option<(String, Option<Address>)> {
+    let (mailbox, host) = (author.mailbox.as_ref()?, author.host.as_ref()?);
+    let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).ok();
+    let written = mail::printable(&[&mailbox[..], b"@", &host[..]].concat());
+    let address = text(mailbox).zip(text(host)).and_then(|(local, host)| {
+        let quoted = local.replace('\\', "\\\\").replace('"', "\\\"");
+        let plain = Address::parse(&format!("{local}@{host}"));
+        plain.or_else(|_| Address::parse(&format!("\"{quoted}\"@{host}"))).ok()
+    });
+    Some((written, address))
 }
 
 /// Whether content counts as submitted.
@@ -95,6 +130,7 @@ impl HeaderFacts {
             SubmissionFacts { from: header.count("From"), whole, ..SubmissionFacts::default() };
         // What is not whole is refused; it need not be mended.
         if whole {
+            self.authors = Authors::of(header);
             self.hide(content, header, &mut submission);
             self.complete(header, origin, &mut submission);
             self.mending.body = unmarked_body(content, header);
@@ -130,6 +166,17 @@ impl HeaderFacts {
             self.message_id = Some(message_id);
         }
         self.mending.dropped.sort_by_key(|range| range.start);
+    }
+}
+
+impl HeaderFacts {
+    /// Adds a field Sender (RFC 6409 §8.1: "The MSA MAY add or replace the 'Sender' field, if the identity of the sender is
+    /// known and this is not given in the 'From' field").
+    pub(super) fn name_sender(&mut self, account: &Address) {
+        self.mending.added.push_str(&format!("Sender: {account}\r\n"));
+        if let Some(submission) = &mut self.submission {
+            submission.added.push("Sender".into());
+        }
     }
 }
 

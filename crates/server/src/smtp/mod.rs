@@ -8,12 +8,14 @@
 //! Finish    -> judgement, queue::accept, store.commit, and only then 250; in LMTP for each recipient
 //! ```
 
+pub(crate) mod account;
 mod client;
 mod etrn;
 mod handler;
 mod header;
 pub(crate) mod label;
 mod lmtp;
+mod notice;
 pub(crate) mod rates;
 mod spool;
 pub(crate) mod submit;

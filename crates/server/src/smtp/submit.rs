@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{Address, ForwardPath, MessageParameters, QueueId, Reply, ReversePath};
+use mail::{
+    Address, ForwardPath, MessageParameters, Notify, QueueId, RecipientParameters, Reply, ReversePath,
+};
 use policy::{RelayFacts, Service};
 use protocol::smtp::{Answer, Hello, Question, Recipient, Sender};
 use store::limits::INLINE_CONTENT_OCTETS_MAX;
-use wire::registry::Live;
 use wire::Decision;
+use wire::registry::Live;
 
 use super::SmtpHandler;
 use crate::arrive::name::ClientName;
@@ -25,6 +27,16 @@ pub(crate) struct Origin {
     pub(crate) who: String,
     /// Octets of a message.
     pub(crate) size_max: u64,
+}
+
+/// Who sends to whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Envelope {
+    pub(crate) reverse_path: ReversePath,
+    pub(crate) parameters: MessageParameters,
+    /// For all recipients.
+    pub(crate) notify: Option<Notify>,
+    pub(crate) recipients: Vec<Address>,
 }
 
 /// A message on its way in, whose envelope is taken.
@@ -46,25 +58,25 @@ impl Open {
         shared: &Arc<Shared>,
         live: Arc<Live>,
         origin: Origin,
-        reverse_path: ReversePath,
-        recipients: &[Address],
+        envelope: Envelope,
     ) -> Result<Self, Reply> {
+        let Envelope { reverse_path, parameters, notify, recipients } = envelope;
         let hello = Hello { name: origin.who.clone(), ..Hello::default() };
         let mut handler = SmtpHandler::new(shared.clone(), Arc::new(connection(live, origin)));
-        let utf8 = reverse_path.address().into_iter().chain(recipients).any(|address| !address.is_ascii());
+        let utf8 = reverse_path.address().into_iter().chain(&recipients).any(|address| !address.is_ascii());
         let sender = Sender {
             path: reverse_path,
             size: None,
-            parameters: MessageParameters { utf8, ..MessageParameters::default() },
+            parameters: MessageParameters { utf8, ..parameters },
             auth: None,
             hello: Arc::new(hello),
             forwarded: None,
         };
         positive(ask(&mut handler, Question::Sender(Box::new(sender))).await)?;
         let mut refused = Vec::new();
-        for address in recipients {
-            let recipient =
-                Recipient { path: ForwardPath::Address(address.clone()), parameters: Default::default() };
+        for address in &recipients {
+            let parameters = RecipientParameters { notify, original: None };
+            let recipient = Recipient { path: ForwardPath::Address(address.clone()), parameters };
             match positive(ask(&mut handler, Question::Recipient(Box::new(recipient))).await) {
                 Ok(_) => {}
                 Err(reply) if reply.code >= 500 => refused.push((address.clone(), reply)),
@@ -119,6 +131,7 @@ fn connection(live: Arc<Live>, origin: Origin) -> Connection {
         message_rate: None,
         commands: settings::Commands::default(),
         sign_in_interval: std::time::Duration::ZERO,
+            rights: crate::smtp::account::Rules::default(),
     };
     Connection {
         peer: live.peer(),

@@ -8,8 +8,8 @@ use mail::{
     Address, ForwardPath, MessageParameters, QueueId, RecipientParameters, Reply, ReversePath, Timestamp,
 };
 use policy::{
-    AccountFacts, ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, PressureFacts, RateFacts,
-    SenderFacts, Service, Stage, Standing, Story, Verdict, What, gather, judge,
+    AccountFacts, ConnectionFacts, ContentFacts, Facts, HelloFacts, Judgement, Magic, PressureFacts,
+    RateFacts, Reason, SenderFacts, SentFacts, Service, Stage, Standing, Story, Verdict, What, gather, judge,
 };
 use protocol::smtp::{Dialect, Forwarded, Hello, Sender};
 use queue::accept::{Handover, Recipient};
@@ -39,6 +39,8 @@ pub(super) struct Transaction {
     accepted: Vec<Accepted>,
     /// Those of them to whom the account had not written before.
     new: u64,
+    /// Why it is held, if it is.
+    held: Option<String>,
     header: Option<HeaderFacts>,
     /// The account that signed in.
     account: Option<Account>,
@@ -86,6 +88,8 @@ pub(super) struct Conditions {
     pub(super) rate: Option<RateFacts>,
     /// What the DNS calls it.
     pub(super) client_name: Option<String>,
+    /// The account that signed in, and what is known of it.
+    pub(super) account: Option<(Account, AccountFacts)>,
 }
 
 /// What is judged at RCPT beside what the client and the directory say.
@@ -142,6 +146,7 @@ impl Transaction {
             began: now,
             accepted: Vec::new(),
             new: 0,
+            held: None,
             header: None,
             account,
             permit: None,
@@ -251,8 +256,9 @@ impl Transaction {
         self.facts.account.as_ref()?.sudden()
     }
 
-    /// Everything waits in the queue, and why: nothing is filed at once.
-    pub(super) fn detain(&mut self, now: Timestamp) {
+    /// Everything waits in the queue on hold, for this reason: nothing is filed at once.
+    pub(super) fn detain(&mut self, reason: String, now: Timestamp) {
+        self.held = Some(reason);
         for accepted in &mut self.accepted {
             if matches!(accepted.way, Way::File(_)) {
                 accepted.way = Way::Queue { destination: queue::accept::LOCAL.into(), due: now };
@@ -440,7 +446,7 @@ impl Transaction {
                 destination,
                 recipients,
                 outcome: policy::Delivered::Queued,
-                diagnostic: String::new(),
+                diagnostic: self.held.clone().unwrap_or_default(),
                 due: Some(due),
             };
             self.story.hop(now, what);

@@ -129,7 +129,7 @@ async fn accounts(admin: &Admin, data: &Path) -> Result<Vec<SampleAccount>> {
         return serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", file.display()));
     }
     let mut accounts = Vec::new();
-    execute(admin, Request::DomainAdd { domain: DOMAIN.into() }).await?;
+    execute(admin, Request::DomainAdd { domain: DOMAIN.into(), alias_of: None }).await?;
     for (local, name) in ACCOUNTS {
         let address = format!("{local}@{DOMAIN}");
         let password = directory::generate_password(&admin.world().dice);
