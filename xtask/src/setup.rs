@@ -9,7 +9,7 @@ use crate::run;
 /// A Debian package.
 struct Package {
     name: &'static str,
-    /// A program that it brings, or a module of Perl.
+    /// A program that it brings, a module of Perl, or a plugin of Cyrus SASL.
     program: &'static str,
     /// Why the tests need it.
     reason: &'static str,
@@ -31,6 +31,11 @@ const PACKAGES: &[Package] = &[
     },
     Package { name: "neomutt", program: "neomutt", reason: "comes back to a mailbox by QRESYNC" },
     Package { name: "isync", program: "mbsync", reason: "keeps a mailbox and a Maildir the same" },
+    Package {
+        name: "libsasl2-modules",
+        program: "libscram.so",
+        reason: "mbsync signs in by these plugins of Cyrus SASL",
+    },
     Package { name: "offlineimap3", program: "offlineimap", reason: "does the same in another way" },
     Package { name: "fetchmail", program: "fetchmail", reason: "fetches over POP3" },
     Package { name: "gsasl", program: "gsasl", reason: "signs in by every mechanism of GNU SASL" },
@@ -123,10 +128,15 @@ fn is_root() -> bool {
     run::output("id", &["-u"]).is_some_and(|id| id.trim() == "0")
 }
 
-/// Whether a program is in the search path, or where Debian keeps PostgreSQL's; a Perl module, whether Perl finds it.
+/// Whether a program is in the search path, or where Debian keeps PostgreSQL's; a Perl module, whether Perl finds it; a
+/// plugin, whether it is where Cyrus SASL looks.
 fn is_there(program: &str) -> bool {
     if program.contains("::") {
         return run::succeeds("perl", &[&format!("-M{program}"), "-e1"]);
+    }
+    if program.ends_with(".so") {
+        let libraries = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+        return libraries.into_iter().any(|of| of.path().join("sasl2").join(program).exists());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let postgresql = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
