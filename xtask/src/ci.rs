@@ -79,6 +79,22 @@ const STEPS: &[Step] = &[
         cure: "an honest client waits behind slow ones, or what is kept for each has grown; it needs `ulimit -Hn` of 16000",
     },
     Step {
+        name: "tls: testssl.sh",
+        does: Does::Cargo(&[
+            "test",
+            "--quiet",
+            "--package",
+            "waxseal",
+            "--test",
+            "properties",
+            "--",
+            "--include-ignored",
+            "--exact",
+            "testssl::testssl_finds_nothing_above_low",
+        ]),
+        cure: "mend what it has found; what concerns the test's own authority is excepted in testssl.rs, by name",
+    },
+    Step {
         name: "durable: killed under load",
         does: Does::Own(durable::crash),
         cure: "run it again with the WAXSEAL_SEED that it printed",
@@ -92,6 +108,11 @@ const STEPS: &[Step] = &[
         name: "durable: each 250 after its syncs",
         does: Does::Own(durable::sync_proof),
         cure: "the lines of the trace above show what came too late",
+    },
+    Step {
+        name: "durable: settings change under load",
+        does: Does::Own(durable::changes),
+        cure: "a change dropped a connection, lost a message, or had not the effect named above",
     },
     Step {
         name: "durable: the disk fills up",

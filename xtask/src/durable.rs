@@ -20,6 +20,11 @@ pub(crate) fn sync_proof() -> Result<()> {
     test("sync_proof")
 }
 
+/// Changes the settings 500 times under load.
+pub(crate) fn changes() -> Result<()> {
+    test("changes")
+}
+
 /// Fills a small disk.
 pub(crate) fn disk_full() -> Result<()> {
     test("disk_full")

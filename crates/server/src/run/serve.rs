@@ -44,7 +44,10 @@ pub(super) fn settle(arguments: &Serve, settings: &Settings) -> Result<Sockets> 
     process::files::raise();
     process::user::leave_root(settings.user.as_deref(), &arguments.data, process::user::Keep::Ports)?;
     if settings.confinement {
-        let room = process::room::of(settings, arguments.settings.as_deref(), &arguments.data)?;
+        let room = {
+            let file = arguments.settings.clone().unwrap_or_else(|| copy_of(&arguments.data));
+            process::room::of(settings, Some(&file), &arguments.data)?
+        };
         let confined = process::confine::confine(&room);
         tracing::info!(reach = %confined, "confined");
     }

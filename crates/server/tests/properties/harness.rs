@@ -58,13 +58,21 @@ impl Place {
 
     /// The same with settings that are not in a file but in the store, where `waxseal settings` changes them.
     pub(crate) fn start_with_revisions(accounts: &[&str], settings: &str) -> Self {
+        Self::start_with_revisions_of(accounts, |_| settings.to_owned())
+    }
+
+    /// The same with settings that name files of the directory, which `settings` makes first.
+    pub(crate) fn start_with_revisions_of(accounts: &[&str], settings: impl FnOnce(&Path) -> String) -> Self {
+        let mut count = 0;
         let first = |directory: &Path| {
-            std::fs::write(directory.join("data/settings.toml"), format!("{COMMON}{settings}")).unwrap();
+            let text = settings(directory);
+            count = bindings(&text);
+            std::fs::write(directory.join("data/settings.toml"), format!("{COMMON}{text}")).unwrap();
         };
         let directory = prepared(accounts, first);
         let process = serve_from(directory.path(), None);
         let mut place = Self { process, ports: BTreeMap::new(), directory };
-        place.await_ports(bindings(settings));
+        place.await_ports(count);
         place
     }
 
