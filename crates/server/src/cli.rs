@@ -11,8 +11,8 @@ mod virtual_server;
 
 pub use rights::{AppPasswordAction, Ban, BanAction, SendAsAction};
 pub use settings::{SettingsAction, SettingsCommand};
-pub use virtual_server::{Sessions, SessionsAction, VirtualServer, VirtualServerAction};
 pub use setup::{Dns, DnsAbout, DnsAction, Doctor, Names, SETTINGS_DEFAULT, Setup};
+pub use virtual_server::{Sessions, SessionsAction, VirtualServer, VirtualServerAction};
 
 /// Waxseal, a complete mail server.
 #[derive(Debug, Parser)]

@@ -23,6 +23,7 @@ mod protocol_log;
 mod replies;
 pub mod run;
 mod running;
+pub mod sendmail;
 pub mod serve;
 mod shared;
 mod smtp;

@@ -88,3 +88,6 @@ pub(crate) const PICKUP_RETRY: Duration = Duration::from_secs(60);
 
 /// Files of one look: bounds what a full directory costs at once.
 pub(crate) const PICKUP_FILES_MAX: usize = 1_000;
+
+/// A message that `waxseal sendmail` takes, octets; what the server takes is less as a rule, and what is larger is badmail.
+pub(crate) const SENDMAIL_OCTETS_MAX: u64 = 256 * 1024 * 1024;

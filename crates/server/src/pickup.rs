@@ -36,9 +36,9 @@ use wire::registry::{Arrival, Limits, Registry};
 
 use crate::limits::{PICKUP_FILES_MAX, PICKUP_PAUSE, PICKUP_QUIET, PICKUP_RETRY};
 use crate::shared::Shared;
-use crate::smtp::submit::{Open, Origin};
+use crate::smtp::submit::{Envelope, Open, Origin};
 
-pub(crate) use message::{header_recipients, header_sender, with_line_ends, without_bcc};
+pub(crate) use message::{header_recipients, with_line_ends, without_bcc};
 
 /// What files of `waxseal sendmail` begin with: they are whole when they are there.
 pub(crate) const WHOLE: &str = "sendmail-";
@@ -128,7 +128,8 @@ impl Pickup {
             }
         };
         for Found { name, .. } in left {
-            let (taken, original) = (places.taken.join(&name), name.split_once('-').map_or("", |(_, name)| name));
+            let (taken, original) =
+                (places.taken.join(&name), name.split_once('-').map_or("", |(_, name)| name));
             let settled = match self.was_sent(&name).await {
                 Ok(true) => files::remove(&taken),
                 Ok(false) => files::rename(&taken, &places.pickup.join(original)),
@@ -217,11 +218,17 @@ impl Pickup {
             protocol: "file",
             limits: Limits::NONE,
         };
-        let Ok(entry) = self.registry.admit(arrival) else { return Ok(Done::Later("there is no room".into())) };
+        let Ok(entry) = self.registry.admit(arrival) else {
+            return Ok(Done::Later("there is no room".into()));
+        };
         let live = entry.live().clone();
-        let opened =
-            Open::envelope(&self.shared, live, origin(places, &found), parsed.reverse_path, &parsed.recipients);
-        match opened.await {
+        let envelope = Envelope {
+            reverse_path: parsed.reverse_path,
+            parameters: parsed.parameters,
+            notify: parsed.notify,
+            recipients: parsed.recipients,
+        };
+        match Open::envelope(&self.shared, live, origin(places, &found), envelope).await {
             Ok(open) => self.commit(places, name, open, parsed.content).await,
             Err(reply) if reply.code >= 500 => Ok(Done::Bad(reply.to_string())),
             Err(reply) => Ok(Done::Later(reply.to_string())),
@@ -301,7 +308,9 @@ fn make(pickup: &Path) -> io::Result<()> {
             fs::set_permissions(pickup, fs::Permissions::from_mode(0o1733))
         }
         Err(error) => Err(error),
-        Ok(facts) if !facts.is_dir() => Err(io::Error::new(io::ErrorKind::NotADirectory, "it is no directory")),
+        Ok(facts) if !facts.is_dir() => {
+            Err(io::Error::new(io::ErrorKind::NotADirectory, "it is no directory"))
+        }
         Ok(facts) if facts.mode() & 0o002 != 0 && facts.mode() & 0o1000 == 0 => {
             let why = "everybody may take files out of it; give it the sticky bit (mode 1733)";
             Err(io::Error::new(io::ErrorKind::PermissionDenied, why))

@@ -5,6 +5,7 @@
 //! ```text
 //! X-Sender: ann@example.org        <> for none
 //! X-Receiver: bob@example.net      one line each
+//! X-Notify: SUCCESS,FAILURE        X-Notify, X-Ret, X-Envid: as NOTIFY, RET, ENVID (RFC 3461)
 //! From: Ann <ann@example.org>
 //! ...
 //! ```
@@ -17,7 +18,7 @@
 //! Bcc fields are taken out in each case: whom they name is a secret. Line ends become CRLF.
 
 use mail::message::{EnvelopeAddress, EnvelopeFields, Header};
-use mail::{Address, ReversePath};
+use mail::{Address, MessageParameters, Notify, Return, ReversePath, parameters};
 
 use crate::limits::SUBMITTED_HEADER_OCTETS_MAX;
 
@@ -29,6 +30,9 @@ pub(crate) struct Parsed {
     pub(crate) recipients: Vec<Address>,
     /// Lines that end with CRLF, without Bcc.
     pub(crate) content: Vec<u8>,
+    /// What the sender wants to hear (RFC 3461).
+    pub(crate) notify: Option<Notify>,
+    pub(crate) parameters: MessageParameters,
 }
 
 /// Reads a file.
@@ -39,10 +43,17 @@ pub(crate) fn parse(octets: &[u8]) -> Result<Parsed, String> {
     let lines = with_line_ends(octets)?;
     let mut rest = &lines[..];
     let (mut sender, mut recipients) = (None, Vec::new());
+    let (mut notify, mut parameters) = (None, MessageParameters::default());
     while let Some((name, value, behind)) = envelope_line(rest) {
         match name {
             Line::Sender => sender = Some(path(&value)?),
             Line::Receiver => recipients.push(address(&value)?),
+            Line::Notify => notify = Some(Notify::parse(&value).ok_or("its X-Notify cannot be read")?),
+            Line::Ret => parameters.ret = Some(Return::parse(&value).ok_or("its X-Ret cannot be read")?),
+            Line::Envid => {
+                let id = parameters::envelope_id(&value).ok_or("its X-Envid cannot be read")?;
+                parameters.envelope_id = Some(id);
+            }
             // What badmail says of itself; and a program's idea of what else there could be.
             Line::Other => {}
         }
@@ -53,16 +64,18 @@ pub(crate) fn parse(octets: &[u8]) -> Result<Parsed, String> {
         return Err("its header is too large".into());
     }
     if recipients.is_empty() {
-        recipients = header_recipients(&header)?;
+        recipients = header_recipients(&header, None)?;
     }
     if recipients.is_empty() {
         return Err("it names no recipient, neither in X-Receiver lines nor in its header".into());
     }
     let reverse_path = match sender {
         Some(path) => path,
-        None => header_sender(&header).ok_or("it names no sender, neither in an X-Sender line nor in From")?,
+        None => {
+            header_sender(&header).ok_or("it names no sender, neither in an X-Sender line nor in From")?
+        }
     };
-    Ok(Parsed { reverse_path, recipients, content: without_bcc(rest, &header) })
+    Ok(Parsed { reverse_path, recipients, content: without_bcc(rest, &header), notify, parameters })
 }
 
 /// Every line end as CRLF.
@@ -83,11 +96,11 @@ pub(crate) fn with_line_ends(octets: &[u8]) -> Result<Vec<u8>, String> {
     Ok(lines)
 }
 
-/// Who is to have a message, by its header.
+/// Who is to have a message, by its header. `domain` stands behind names that have none.
 ///
 /// # Errors
 /// Something there is no address, and so somebody would not get it.
-pub(crate) fn header_recipients(header: &Header<'_>) -> Result<Vec<Address>, String> {
+pub(crate) fn header_recipients(header: &Header<'_>, domain: Option<&str>) -> Result<Vec<Address>, String> {
     let names: &[&str] = match is_resent(header) {
         true => &["Resent-To", "Resent-Cc", "Resent-Bcc"],
         false => &["To", "Cc", "Bcc"],
@@ -96,6 +109,10 @@ pub(crate) fn header_recipients(header: &Header<'_>) -> Result<Vec<Address>, Str
     for one in names.iter().flat_map(|name| list(header, name)) {
         // The beginning or the end of a group.
         let (Some(local), Some(host)) = (one.mailbox, one.host) else { continue };
+        let host = match (host.is_empty(), domain) {
+            (true, Some(domain)) => domain.as_bytes().to_vec(),
+            _ => host,
+        };
         let text = [&local[..], b"@", &host[..]].concat();
         recipients.push(address(&String::from_utf8_lossy(&text))?);
     }
@@ -140,6 +157,9 @@ fn list(header: &Header<'_>, name: &str) -> Vec<EnvelopeAddress> {
 enum Line {
     Sender,
     Receiver,
+    Notify,
+    Ret,
+    Envid,
     Other,
 }
 
@@ -151,6 +171,9 @@ fn envelope_line(text: &[u8]) -> Option<(Line, String, &[u8])> {
     let line = match name.trim_end().to_ascii_lowercase().as_str() {
         "x-sender" => Line::Sender,
         "x-receiver" => Line::Receiver,
+        "x-notify" => Line::Notify,
+        "x-ret" => Line::Ret,
+        "x-envid" => Line::Envid,
         "x-badmail-reason" | "x-badmail-time" => Line::Other,
         _ => return None,
     };
@@ -176,7 +199,7 @@ mod tests {
     /// Sender, recipients and content, or the mistake.
     fn shown(text: &str) -> String {
         match parse(text.as_bytes()) {
-            Ok(Parsed { reverse_path, recipients, content }) => {
+            Ok(Parsed { reverse_path, recipients, content, .. }) => {
                 let sender = reverse_path.address().map(ToString::to_string).unwrap_or_default();
                 let recipients: Vec<String> = recipients.iter().map(ToString::to_string).collect();
                 format!("{sender} -> {}: {}", recipients.join(" "), String::from_utf8_lossy(&content))

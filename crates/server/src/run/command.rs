@@ -9,13 +9,14 @@ use anyhow::{Context, Result, bail};
 use directory::Directory;
 use world::Clock;
 
-use super::{password, rights};
 use super::show::{Answered, show};
-use crate::cli::{Sessions, SessionsAction, VirtualServer, VirtualServerAction};
+use super::{password, rights};
 use crate::cli::{
-    Account, AccountAction, Alias, AliasAction, Badmail, Ban, BadmailAction, CertificateAction, Command, Domain, DomainAction,
-    KeptPasswords, Queue, QueueAction, Selection, Status, Store, StoreAction, Trace, Where,
+    Account, AccountAction, Alias, AliasAction, Badmail, BadmailAction, Ban, CertificateAction, Command,
+    Domain, DomainAction, KeptPasswords, Queue, QueueAction, Selection, Status, Store, StoreAction, Trace,
+    Where,
 };
+use crate::cli::{Sessions, SessionsAction, VirtualServer, VirtualServerAction};
 use crate::patience::Patience;
 use crate::process::user;
 use crate::serve::{open_store, socket_path};

@@ -21,7 +21,8 @@ pub(super) fn run(queue_id: &str, to: Option<&Path>, place: &Where) -> Result<Ex
         let Response::ExportedPiece { piece, next } = &answered.response else {
             return show(&answered, place.json);
         };
-        let octets = base64::engine::general_purpose::STANDARD.decode(piece).context("the answer is damaged")?;
+        let octets =
+            base64::engine::general_purpose::STANDARD.decode(piece).context("the answer is damaged")?;
         match (to, &mut file) {
             (None, _) => io::stdout().write_all(&octets)?,
             (Some(path), None) => {

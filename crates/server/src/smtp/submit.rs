@@ -131,7 +131,7 @@ fn connection(live: Arc<Live>, origin: Origin) -> Connection {
         message_rate: None,
         commands: settings::Commands::default(),
         sign_in_interval: std::time::Duration::ZERO,
-            rights: crate::smtp::account::Rules::default(),
+        rights: crate::smtp::account::Rules::default(),
     };
     Connection {
         peer: live.peer(),
