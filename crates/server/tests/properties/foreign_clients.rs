@@ -1,6 +1,10 @@
 //! Programs that others wrote sign in by the mechanisms that are not usual: gsasl, curl, swaks, msmtp, mutt, nodemailer, and
 //! mbsync with the plugins of Cyrus SASL. With the right secret, token or certificate they get in, with a wrong one not.
 
+#[path = "../clients/tools.rs"]
+#[allow(dead_code, reason = "a part is used")]
+mod tools;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -10,7 +14,7 @@ use crate::authentication::oauth;
 use crate::certified::{Authority, put};
 use crate::harness::{PASSWORD, Place};
 use crate::issuer::Issuer;
-use crate::tools::{node, run, tool};
+use tools::{node, run, tool};
 
 const ANN: &str = "ann@here.example";
 
