@@ -48,6 +48,9 @@ const PACKAGES: &[Package] = &[
         program: "postfix",
         reason: "a next hop and a sender; its tests are for root, as its master is",
     },
+    Package { name: "nmap", program: "nmap", reason: "looks for open relays as testers do" },
+    Package { name: "pebble", program: "pebble", reason: "gives certificates by ACME" },
+    Package { name: "testssl.sh", program: "testssl", reason: "looks for weaknesses of TLS" },
     Package { name: "strace", program: "strace", reason: "shows that each 250 follows its syncs" },
     Package { name: "postgresql", program: "initdb", reason: "the store's contract suite runs on it too" },
 ];

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 
+use anyhow::Result;
 use bytes::Bytes;
 use mail::Reply;
 use policy::Service;
@@ -77,16 +78,21 @@ enum SessionConfig {
 }
 
 impl Endpoint {
+    /// A binding of a virtual server, of which `view` gives the certificates on the terms of some properties.
+    ///
+    /// # Errors
+    /// Those of `view`.
     pub(crate) fn new(
         shared: Arc<Shared>,
         settings: Arc<Settings>,
         properties: Arc<VirtualServerSettings>,
         tls: TlsPolicy,
-        certificates: &Arc<Certificates>,
-    ) -> Self {
+        view: impl Fn(&VirtualServerSettings) -> Result<Arc<Certificates>>,
+    ) -> Result<Self> {
         let all = std::iter::once(&*properties).chain(properties.when.iter().map(|when| &*when.properties));
-        let variants = all.map(|server| Variant::new(&settings, server, tls, certificates)).collect();
-        Self { shared, settings, properties, tls, variants, log: None }
+        let variant = |server| Ok(Variant::new(&settings, server, tls, &view(server)?));
+        let variants = all.map(variant).collect::<Result<_>>()?;
+        Ok(Self { shared, settings, properties, tls, variants, log: None })
     }
 
     /// The same, with what is said written there.

@@ -58,11 +58,10 @@ impl VirtualServers {
         let mut endpoints = BTreeMap::new();
         for (place, server) in settings.virtual_servers.iter().enumerate() {
             let properties = Arc::new(server.clone());
-            let certificates = self.certificates.view(prepared, server)?;
+            let view = |server: &VirtualServer| self.certificates.view(prepared, server);
             for (number, binding) in server.bindings.iter().enumerate() {
                 let (settings, properties) = (settings.clone(), properties.clone());
-                let endpoint =
-                    Endpoint::new(self.shared.clone(), settings, properties, binding.tls, &certificates);
+                let endpoint = Endpoint::new(self.shared.clone(), settings, properties, binding.tls, view)?;
                 endpoints.insert((place, number), endpoint);
             }
         }

@@ -4,12 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
+use mail::Timestamp;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType, date_time_ymd,
+};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme, SupportedProtocolVersion};
+use world::Clock;
 
 /// Who certifies.
 pub(crate) struct Authority {
@@ -39,6 +44,23 @@ impl Authority {
         let mut params = CertificateParams::new(names).unwrap();
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(&params)
+    }
+
+    /// The same for a server, for three months.
+    pub(crate) fn certify_as_usual(&self, names: &[&str]) -> Pair {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        let now = Clock::Real.wall();
+        let [begin, end] = [-1, 90].map(|days| day(now.plus_days(days)));
+        params.not_before = date_time_ymd(begin.0, begin.1, begin.2);
+        params.not_after = date_time_ymd(end.0, end.1, end.2);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Pair {
         let key = KeyPair::generate().unwrap();
         let chain = params.signed_by(&key, &self.issuer).unwrap().pem();
         Pair { chain, key: key.serialize_pem() }
@@ -49,9 +71,7 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.subject_alt_names = vec![SanType::Rfc822Name(email.try_into().unwrap())];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let key = KeyPair::generate().unwrap();
-        let chain = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Pair { chain, key: key.serialize_pem() }
+        self.sign(&params)
     }
 
     /// A client that believes this authority alone.
@@ -85,6 +105,14 @@ impl Pair {
     pub(crate) fn der(&self) -> Vec<u8> {
         CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap().to_vec()
     }
+}
+
+/// Year, month and day of a moment.
+fn day(at: Timestamp) -> (i32, u8, u8) {
+    let text = at.to_string();
+    let number = |range: std::ops::Range<usize>| text[range].parse::<u16>().expect("digits");
+    let [month, day] = [number(5..7), number(8..10)].map(|number| u8::try_from(number).expect("two digits"));
+    (i32::from(number(0..4)), month, day)
 }
 
 /// Writes a file whole.
