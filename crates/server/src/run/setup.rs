@@ -187,7 +187,10 @@ fn make(setup: &Setup, plan: &Plan) -> Result<Made> {
     };
     let ours = matches!(&domains, Response::Domains { domains } if domains.iter().any(|row| row.name == plan.domain.as_str()));
     if !ours {
-        done(ask(&Request::DomainAdd { domain: plan.domain.to_string(), alias_of: None }, &setup.place)?.response)?;
+        done(
+            ask(&Request::DomainAdd { domain: plan.domain.to_string(), alias_of: None }, &setup.place)?
+                .response,
+        )?;
     }
     let address = plan.address.canonical().to_string();
     let accounts = done(ask(&Request::AccountList, &setup.place)?.response)?;

@@ -16,14 +16,18 @@ bind = "127.0.0.1:0"
 /// The words after a name in what the kernel tells of a process.
 fn told(place: &Place, name: &str) -> Vec<String> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", place.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(&format!("{name}:"))).expect("the kernel tells it");
+    let line =
+        status.lines().find_map(|line| line.strip_prefix(&format!("{name}:"))).expect("the kernel tells it");
     line.split_whitespace().map(str::to_owned).collect()
 }
 
 #[test]
 fn confinement() {
     let confined = Place::start(&[], SETTINGS);
-    assert_eq!((told(&confined, "NoNewPrivs"), told(&confined, "Seccomp")), (vec!["1".into()], vec!["2".into()]));
+    assert_eq!(
+        (told(&confined, "NoNewPrivs"), told(&confined, "Seccomp")),
+        (vec!["1".into()], vec!["2".into()])
+    );
     assert!(confined.log().contains("confined"), "{}", confined.log());
     let free = Place::start(&[], &format!("confinement = \"off\"\n{SETTINGS}"));
     assert_eq!(told(&free, "Seccomp"), ["0"]);
@@ -39,7 +43,7 @@ fn user() {
     let as_root = Place::start(&["ann"], SETTINGS);
     assert_eq!(told(&as_root, "Uid")[0], "0", "the data is root's, and no user is named");
     let give = |directory: &std::path::Path| {
-        use std::os::unix::fs::{PermissionsExt as _, chown};
+        use std::os::unix::fs::{PermissionsExt, chown};
         std::fs::set_permissions(directory, PermissionsExt::from_mode(0o755)).unwrap();
         chown(directory, Some(4711), Some(4712)).unwrap();
         let give = Command::new("chown").args(["-R", "4711:4712"]).arg(directory.join("data")).status();
@@ -47,8 +51,15 @@ fn user() {
     };
     for settings in [SETTINGS.to_owned(), format!("user = \"4711:4712\"\n{SETTINGS}")] {
         let place = Place::start_prepared(&["ann"], &settings, give);
-        assert_eq!((told(&place, "Uid"), told(&place, "Gid")), (vec!["4711".to_owned(); 4], vec!["4712".to_owned(); 4]));
-        assert_eq!(told(&place, "CapEff"), ["0000000000000400"], "the right to bind ports below 1024 is all it kept");
+        assert_eq!(
+            (told(&place, "Uid"), told(&place, "Gid")),
+            (vec!["4711".to_owned(); 4], vec!["4712".to_owned(); 4])
+        );
+        assert_eq!(
+            told(&place, "CapEff"),
+            ["0000000000000400"],
+            "the right to bind ports below 1024 is all it kept"
+        );
         assert!(place.client("internet").banner().starts_with("220 "));
     }
 }
@@ -87,10 +98,14 @@ fn sockets_of_systemd_are_taken_and_it_is_told() {
     let ready = heard();
     assert!(ready.starts_with("READY=1\n"), "{ready}");
     let mut port = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(server.stdout.take().unwrap()), &mut port).unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(server.stdout.take().unwrap()), &mut port)
+        .unwrap();
     let stream = std::net::TcpStream::connect(("127.0.0.1", port.trim().parse().unwrap())).unwrap();
     assert!(Client::plain(stream).greeted().banner().starts_with("220 "));
-    let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&server), rustix::process::Signal::TERM);
+    let _ = rustix::process::kill_process(
+        rustix::process::Pid::from_child(&server),
+        rustix::process::Signal::TERM,
+    );
     assert!(heard().starts_with("STOPPING=1"));
     assert!(server.wait().unwrap().success());
 }

@@ -24,7 +24,8 @@ fn setup_makes_a_server_and_says_what_to_publish() {
     let places = ["--settings", "etc/settings.toml", "--data", "data", "--resolver", &resolver];
     let known = [&places[..], &["--public-address", "198.51.100.7"]].concat();
     let setup = |more: &[&str]| {
-        let first = ["setup", "--address", "ann@new.example", "--host-name", "mail.new.example", "--user", "root"];
+        let first =
+            ["setup", "--address", "ann@new.example", "--host-name", "mail.new.example", "--user", "root"];
         waxseal(directory.path(), &[&first[..], &known, more].concat())
     };
 
@@ -51,7 +52,10 @@ fn setup_makes_a_server_and_says_what_to_publish() {
 
     // Again: nothing changes.
     let again = said(&setup(&[]));
-    assert!(again.contains("etc/settings.toml stay as they are") && again.contains("is there already"), "{again}");
+    assert!(
+        again.contains("etc/settings.toml stay as they are") && again.contains("is there already"),
+        "{again}"
+    );
     let settings = std::fs::read_to_string(directory.path().join("etc/settings.toml")).unwrap();
     assert!(settings.contains("host-name = \"mail.new.example\"\n"), "{settings}");
     let checked = waxseal(directory.path(), &["settings", "check", "etc/settings.toml"]);
@@ -69,7 +73,8 @@ fn what_is_published_is_compared_and_the_doctor_says_what_is_wrong() {
     };
     let nothing = Abroad::new(Zones::new().zone("new.example", ""));
     let made = setup(&nothing.resolver().to_string());
-    let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap_or_else(|_| panic!("{}", said(&made)));
+    let made: serde_json::Value =
+        serde_json::from_slice(&made.stdout).unwrap_or_else(|_| panic!("{}", said(&made)));
     let records = made["records"].as_array().unwrap();
     assert_eq!(made["findings"].as_array().unwrap().len(), records.len());
 
@@ -79,7 +84,11 @@ fn what_is_published_is_compared_and_the_doctor_says_what_is_wrong() {
         let of = records.iter().filter(|record| text(record, "name").ends_with(origin));
         let line = |record: &serde_json::Value| {
             let (value, kind) = (text(record, "value"), text(record, "kind"));
-            let strings: Vec<_> = value.as_bytes().chunks(200).map(|part| format!("{:?}", String::from_utf8_lossy(part))).collect();
+            let strings: Vec<_> = value
+                .as_bytes()
+                .chunks(200)
+                .map(|part| format!("{:?}", String::from_utf8_lossy(part)))
+                .collect();
             let value = if kind == "TXT" { strings.join(" ") } else { value };
             format!("{}. {kind} {value}\n", text(record, "name"))
         };
@@ -100,15 +109,26 @@ fn what_is_published_is_compared_and_the_doctor_says_what_is_wrong() {
     let good = run(&["dns", "check"], &published.resolver().to_string());
     let told = said(&good);
     assert!(good.status.success(), "{told}");
-    assert!(told.lines().all(|line| line.starts_with("good  ")) && told.lines().count() == records.len(), "{told}");
+    assert!(
+        told.lines().all(|line| line.starts_with("good  ")) && told.lines().count() == records.len(),
+        "{told}"
+    );
     let missing = run(&["dns", "check"], &nothing.resolver().to_string());
-    assert!(!missing.status.success() && said(&missing).contains("BAD   new.example has no MX record"), "{}", said(&missing));
+    assert!(
+        !missing.status.success() && said(&missing).contains("BAD   new.example has no MX record"),
+        "{}",
+        said(&missing)
+    );
 
     // The server does not run, and mail does not get out: there is no network in this name server's world.
     let doctor = run(&["doctor"], &nothing.resolver().to_string());
     let told = said(&doctor);
     assert!(!doctor.status.success(), "{told}");
-    for line in ["good  the settings in settings.toml are good", "BAD   the server does not run", "look  the exchangers of"] {
+    for line in [
+        "good  the settings in settings.toml are good",
+        "BAD   the server does not run",
+        "look  the exchangers of",
+    ] {
         assert!(told.contains(line), "{line}\n{told}");
     }
 }
