@@ -11,7 +11,7 @@ fn both(top: &str, other: &str) -> Place {
     let server = |name: &str, lines: &str| {
         format!(
             "[[virtual-server]]\nname = \"{name}\"\nprotocol = \"smtp\"\nbind = \"127.0.0.1:0\"\n\
-             proxy-protocol = [\"127.0.0.0/8\"]\n{lines}\n"
+             authentication = [\"plain\"]\nproxy-protocol = [\"127.0.0.0/8\"]\n{lines}\n"
         )
     };
     Place::start(&["ann", "bob"], &format!("{top}\n{}{}", server("plain", ""), server("other", other)))
@@ -24,7 +24,7 @@ fn greeted(place: &Place, server: &str) -> (Client, String) {
     (client, hello)
 }
 
-const MESSAGE: &str = "Subject: x\r\n\r\nHello\r\n";
+const MESSAGE: &str = "From: joe@elsewhere.example\r\nSubject: x\r\n\r\nHello\r\n";
 
 fn send(client: &mut Client) -> String {
     client.send_message("joe@elsewhere.example", &["ann@here.example"], MESSAGE)
@@ -95,7 +95,7 @@ fn errors() {
 
 #[test]
 fn sign_in_failures() {
-    let place = both("", "sign-in-failures = 2");
+    let place = both("sign-in = { delay = \"off\" }", "sign-in-failures = 2");
     // base64 of "\0ann@here.example\0wrong".
     let wrong = "AUTH PLAIN AGFubkBoZXJlLmV4YW1wbGUAd3Jvbmc=";
     let secured = |server: &str| {
