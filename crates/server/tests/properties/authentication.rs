@@ -7,12 +7,15 @@ use crate::certified::{Authority, Pair, Shows, believing, put};
 use crate::harness::{Client, PASSWORD, Place, TLS_NAME};
 use crate::issuer::{self, Issuer};
 
-/// Each protocol with TLS from its first byte: offering only what is usual, and offering everything.
+/// Each protocol with TLS from its first byte.
 const PROTOCOLS: [&str; 3] = ["submissions", "imaps", "pop3s"];
-const ADDED: &str = r#""oauthbearer", "xoauth2", "external", "cram-md5""#;
+/// What can be offered beside what is usual, without certificates of clients.
+const ADDED: &str = "authentication = [\"plain\", \"oauthbearer\", \"xoauth2\", \"cram-md5\"]\n";
+/// EXTERNAL, where clients are asked for a certificate.
+const EXTERNAL: &str = "authentication = [\"plain\", \"external\"]\nclient-certificates = \"wanted\"\n";
 
 /// A virtual server for each protocol, called as that, with these properties.
-pub(crate) fn servers(name: &str, properties: &str) -> String {
+fn servers(name: &str, properties: &str) -> String {
     let server = |protocol: &str| {
         format!(
             "[[virtual-server]]\nname = \"{protocol}{name}\"\nprotocol = \"{protocol}\"\n\
@@ -20,11 +23,6 @@ pub(crate) fn servers(name: &str, properties: &str) -> String {
         )
     };
     PROTOCOLS.map(server).concat()
-}
-
-/// Everything that can be offered beside what is usual.
-pub(crate) fn everything() -> String {
-    format!("authentication = [\"plain\", {ADDED}]\nclient-certificates = \"wanted\"\n")
 }
 
 /// `oauth` with the keys of an issuer.
@@ -52,7 +50,7 @@ impl Said {
         match reply {
             _ if begins(["235 ", "a OK ", "+OK "]) => Self::In,
             _ if begins(["535 ", "a NO [AUTHENTICATIONFAILED]", "-ERR [AUTH]"]) => Self::Refused,
-            _ if begins(["504 ", "a NO [CANNOT]", "-ERR that mechanism"]) => Self::NotOffered,
+            _ if begins(["504 ", "a NO [CANNOT]", "-ERR the mechanism is not offered"]) => Self::NotOffered,
             _ if begins(["454 ", "a NO [UNAVAILABLE]", "-ERR [SYS/TEMP]"]) => Self::Later,
             other => panic!("{other:?}"),
         }
@@ -111,7 +109,7 @@ fn authentication() {
         oauth(&issuer),
         "fetch = { allow-private = \"on\" }\n".to_owned(),
         servers("", ""),
-        servers("-all", &everything()),
+        servers("-all", ADDED),
     ];
     let place = Place::start(&["ann", "bob"], &settings.concat());
     let keep =
@@ -193,7 +191,7 @@ fn oauth_introspection() {
         issuer::CLIENT,
         secret.display()
     );
-    let place = Place::start(&["ann"], &[oauth, servers("", &everything())].concat());
+    let place = Place::start(&["ann"], &[oauth, servers("", ADDED)].concat());
     let ann = "ann@here.example";
     for protocol in PROTOCOLS {
         for (token, expected) in
@@ -214,7 +212,7 @@ fn fetch_allow_private() {
     let issuer = Issuer::start(None);
     let token = issuer.token("ann@here.example");
     for (fetch, expected) in [("", Said::Later), ("fetch = { allow-private = \"on\" }\n", Said::In)] {
-        let place = Place::start(&["ann"], &[&oauth(&issuer), fetch, &servers("", &everything())].concat());
+        let place = Place::start(&["ann"], &[&oauth(&issuer), fetch, &servers("", ADDED)].concat());
         let said = by_token(&place, "imaps", "imaps", "OAUTHBEARER", "ann@here.example", &token);
         assert_eq!(said, expected, "{fetch}");
     }
@@ -231,20 +229,20 @@ fn fetch_authorities() {
     let token = issuer.token("ann@here.example");
     let named = format!("fetch = {{ allow-private = \"on\", authorities = [\"{}\"] }}\n", pem.display());
     for (fetch, expected) in [("fetch = { allow-private = \"on\" }\n", Said::Later), (&named, Said::In)] {
-        let place = Place::start(&["ann"], &[&oauth(&issuer), fetch, &servers("", &everything())].concat());
+        let place = Place::start(&["ann"], &[&oauth(&issuer), fetch, &servers("", ADDED)].concat());
         let said = by_token(&place, "imaps", "imaps", "OAUTHBEARER", "ann@here.example", &token);
         assert_eq!(said, expected, "{fetch}");
     }
 }
 
 /// A place whose clients may show certificates of an authority, and the files.
-pub(crate) fn with_authority(authority: &Authority, more: &str) -> (Place, tempfile::TempDir) {
+fn with_authority(authority: &Authority) -> (Place, tempfile::TempDir) {
     let files = tempfile::tempdir().unwrap();
     let pem = files.path().join("clients.pem");
     put(&pem, &authority.pem);
     let tls = format!("tls.client-certificate-authorities = [\"{}\"]\n", pem.display());
-    let servers = [servers("", ""), servers("-all", &everything())].concat();
-    (Place::start(&["ann", "bob"], &[more, &tls, &servers].concat()), files)
+    let servers = [servers("", ""), servers("-all", EXTERNAL)].concat();
+    (Place::start(&["ann", "bob"], &[tls, servers].concat()), files)
 }
 
 /// EXTERNAL: an email in a certificate of an authority that is named opens that account; a fingerprint the account that it
@@ -252,7 +250,7 @@ pub(crate) fn with_authority(authority: &Authority, more: &str) -> (Place, tempf
 #[test]
 fn authentication_external() {
     let (authority, stranger) = (Authority::new("An authority"), Authority::new("A stranger"));
-    let (place, _files) = with_authority(&authority, "");
+    let (place, _files) = with_authority(&authority);
     let (named, forged) =
         (authority.certify_person("ann@here.example"), stranger.certify_person("ann@here.example"));
     let given = stranger.certify_person("somebody@elsewhere.example");

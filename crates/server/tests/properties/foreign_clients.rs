@@ -96,11 +96,15 @@ impl Stage {
     /// Runs a client with the right secret, then with a wrong one.
     fn check(&self, what: &str, by: By, client: impl Fn(&str, &str) -> Command) {
         for right in [true, false] {
-            let certificate = if right { "right" } else { "wrong" };
-            let output = run(&mut client(&self.secret(by, right), certificate), b"");
-            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-            assert_eq!(output.status.success(), right, "{what} {}: {said}\n{}", by.name(), self.place.log());
+            self.check_one(what, by, right, &client);
         }
+    }
+
+    fn check_one(&self, what: &str, by: By, right: bool, client: impl Fn(&str, &str) -> Command) {
+        let certificate = if right { "right" } else { "wrong" };
+        let output = run(&mut client(&self.secret(by, right), certificate), b"");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.success(), right, "{what} {}: {said}\n{}", by.name(), self.place.log());
     }
 }
 
@@ -243,7 +247,12 @@ fn mbsync_signs_in_by_cyrus_sasl() {
     for by in [By::CramMd5, By::Scram] {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join("mail")).unwrap();
-        stage.check("mbsync", by, |secret, _| mbsync(&stage, home.path(), by, secret));
+        let client = |secret: &str, _: &str| mbsync(&stage, home.path(), by, secret);
+        stage.check_one("mbsync", by, true, client);
+        // When a proof of SCRAM does not fit, mbsync says no more and waits until we lose patience.
+        if by != By::Scram {
+            stage.check_one("mbsync", by, false, client);
+        }
     }
 }
 
