@@ -256,3 +256,30 @@ fn hold_until_etrn() {
     assert!(!stranger.expect("EHLO client.example", "250").contains("ETRN"));
     stranger.expect("ETRN uu.example", "502");
 }
+
+/// A message by swaks, with these arguments more: what it told of the dialogue.
+fn swaks(place: &Place, server: &str, more: &[&str]) -> String {
+    let port = place.port(server).to_string();
+    let mut swaks = std::process::Command::new("swaks");
+    swaks.args(["--server", "127.0.0.1", "--port", &port, "--helo", "office.example"]);
+    swaks.args(["--from", "joe@elsewhere.example", "--to", "ann@here.example", "--header", "Subject: swaks"]);
+    let output = swaks.args(more).output().expect("swaks is installed: apt-get install swaks");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn xclient_as_swaks_speaks_it() {
+    let server = "[[virtual-server]]\nname = \"proxied\"\nprotocol = \"smtp\"\nbind = \"127.0.0.1:0\"\n";
+    let place = Place::start(&["ann"], &format!("{server}xclient = [\"127.0.0.0/8\"]\n"));
+    let client =
+        ["--xclient-addr", "198.51.100.9", "--xclient-name", "spike.example", "--xclient-helo", "spike"];
+    let told = swaks(&place, "proxied", &client);
+    assert!(told.contains("-> XCLIENT ") && told.contains("<-  250 2.0.0 "), "{told}");
+    let story = place.command(&["trace", "joe@elsewhere.example"]);
+    assert!(story.contains("from 198.51.100.9:"), "{story}");
+
+    let place = Place::start(&["ann"], server);
+    let told = swaks(&place, "proxied", &client);
+    assert!(!told.contains("XCLIENT NAME"), "it is offered to nobody: {told}");
+    assert!(!told.contains("<-  250 2.0.0 "), "{told}");
+}
