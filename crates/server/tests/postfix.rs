@@ -33,6 +33,7 @@ const TESTS: &[(&str, fn())] = &[
     ("sender_in_clear_text", || sender("none", "with ESMTP ")),
     ("sender_under_tls", || sender("encrypt", "with ESMTPS ")),
     ("sender_that_verifies_our_certificate", || sender("verify", "with ESMTPS ")),
+    ("sender_that_forwards_its_client", forwarding),
 ];
 
 fn main() -> ExitCode {
@@ -128,6 +129,25 @@ fn sender(level: &str, received: &str) {
         assert!(trace.contains(received), "{}: {trace}", content.name);
     }
     assert_eq!(postfix.queue_length(), 0, "{}", postfix.log());
+}
+
+/// A Postfix that tells us by XFORWARD whose messages it sends on.
+fn forwarding() {
+    let server = Server::start(&["bob"], "[defaults]\nxforward = [\"127.0.0.0/8\"]\n");
+    let nexthop = format!("smtp:[127.0.0.1]:{}", server.port("smtp"));
+    let settings = [
+        ("myhostname", "mx.away.example"),
+        ("default_transport", nexthop.as_str()),
+        ("smtp_send_xforward_command", "yes"),
+    ];
+    let postfix = Postfix::start(&settings, &[]);
+    let content = b"From: ann@away.example\r\nSubject: forwarded\r\n\r\nx\r\n";
+    let reply = client::send(postfix.port(), "ann@away.example", &["bob@here.example"], content).unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+    eventually("the message", || Some(server.maildrop("bob")).filter(|all| !all.is_empty()));
+    let told = server.command(&["trace", "ann@away.example"]);
+    let forward = told.lines().find(|line| line.contains("  forward  ")).unwrap_or_else(|| panic!("{told}"));
+    assert!(forward.contains("ADDR=127.0.0.1") && forward.contains("PROTO=ESMTP"), "{forward}");
 }
 
 /// An authority, and a chain with its key for this name, as PEM.
