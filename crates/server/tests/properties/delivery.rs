@@ -1,0 +1,309 @@
+//! Delivery: how mail leaves, by the virtual server that took it.
+
+use crate::abroad::eventually;
+use crate::harness::{DOMAIN, Place};
+use crate::peer::{Peer, Script};
+
+/// One virtual server with the defaults, and one with these delivery properties; both relay for this machine.
+pub(crate) fn two_servers(delivery: &str, other: &str) -> String {
+    format!(
+        "[delivery]\n{delivery}\n\
+         [[virtual-server]]\nname = \"plain\"\nprotocol = \"smtp\"\nbind = \"127.0.0.1:0\"\n\
+         relay = {{ allow = [\"127.0.0.0/8\"] }}\n\
+         [[virtual-server]]\nname = \"other\"\nprotocol = \"smtp\"\nbind = \"127.0.0.1:0\"\n\
+         relay = {{ allow = [\"127.0.0.0/8\"] }}\n{other}\n"
+    )
+}
+
+/// Sends one message through a virtual server.
+pub(crate) fn send(place: &Place, server: &str, from: &str, to: &[&str], content: &str) {
+    let mut client = place.client(server);
+    client.expect("EHLO client.example", "250");
+    client.expect(&format!("MAIL FROM:<{from}>"), "250");
+    for to in to {
+        client.expect(&format!("RCPT TO:<{to}>"), "250");
+    }
+    client.expect("DATA", "354");
+    client.write(content.replace('\n', "\r\n").as_bytes());
+    client.expect("\r\n.", "250");
+    client.ask("QUIT");
+}
+
+pub(crate) const LETTER: &str = "From: ann@here.example\nTo: bob@there.example\nSubject: x\n\nhi\n";
+
+/// Sends the same through both, and says what the peer has of each once both are there.
+fn both(place: &Place, peer: &Peer) -> (crate::peer::Taken, crate::peer::Taken) {
+    send(place, "plain", "plain@here.example", &["bob@there.example"], LETTER);
+    send(place, "other", "other@here.example", &["bob@there.example"], LETTER);
+    let with = |sender: &str| {
+        eventually("the message arrives", || {
+            peer.taken().into_iter().find(|taken| taken.content.contains("hi") && taken.from.contains(sender))
+        })
+    };
+    (with("plain@"), with("other@"))
+}
+
+#[test]
+fn smart_host() {
+    let (one, two) = (Peer::start(Script::default()), Peer::start(Script::default()));
+    let text = two_servers(
+        &format!("smart-host = \"{}\"", one.address()),
+        &format!("delivery = {{ smart-host = \"{}\" }}", two.address()),
+    );
+    let place = Place::start(&["ann"], &text);
+    send(&place, "plain", "plain@here.example", &["bob@there.example"], LETTER);
+    send(&place, "other", "other@here.example", &["bob@there.example"], LETTER);
+    for (peer, sender) in [(&one, "plain@here.example"), (&two, "other@here.example")] {
+        let taken = eventually("the message arrives", || peer.taken().into_iter().next());
+        assert_eq!(taken.from, sender);
+    }
+    assert_eq!((one.taken().len(), two.taken().len()), (1, 1));
+}
+
+#[test]
+fn smart_host_fails_over() {
+    let two = Peer::start(Script::default());
+    // Nobody listens on the first.
+    let gone = Peer::start(Script::default()).address();
+    for (hosts, arrives) in
+        [(format!("[\"{gone}\", \"{}\"]", two.address()), true), (format!("\"{gone}\""), false)]
+    {
+        let place = Place::start(&["ann"], &two_servers(&format!("smart-host = {hosts}"), ""));
+        let before = two.taken().len();
+        send(&place, "plain", "ann@here.example", &["bob@there.example"], LETTER);
+        eventually("an attempt was made", || {
+            let tried = place.command(&["queue", "find"]).contains("retry");
+            (tried || two.taken().len() > before).then_some(())
+        });
+        assert_eq!(two.taken().len() > before, arrives);
+    }
+}
+
+#[test]
+fn source_address() {
+    let peer = Peer::start(Script::default());
+    let text = two_servers(
+        &format!("smart-host = \"{}\"", peer.address()),
+        "delivery = { source-address = \"127.0.0.9\" }",
+    );
+    let (plain, other) = both(&Place::start(&["ann"], &text), &peer);
+    assert_eq!(
+        (plain.source.ip().to_string().as_str(), other.source.ip().to_string().as_str()),
+        ("127.0.0.1", "127.0.0.9")
+    );
+}
+
+#[test]
+fn host_name_in_ehlo() {
+    let peer = Peer::start(Script::default());
+    let text = two_servers(&format!("smart-host = \"{}\"", peer.address()), "host-name = \"other.example\"");
+    let (plain, other) = both(&Place::start(&["ann"], &text), &peer);
+    assert_eq!((plain.hello.as_str(), other.hello.as_str()), ("EHLO mx.here.example", "EHLO other.example"));
+}
+
+#[test]
+fn masquerade() {
+    let peer = Peer::start(Script::default());
+    let text = two_servers(
+        &format!("smart-host = \"{}\"", peer.address()),
+        "delivery = { masquerade = { domain = \"brand.example\", header = \"on\" } }",
+    );
+    let (plain, other) = both(&Place::start(&["ann"], &text), &peer);
+    assert_eq!((plain.from.as_str(), other.from.as_str()), ("plain@here.example", "other@brand.example"));
+    assert!(plain.content.contains("From: ann@here.example"), "{}", plain.content);
+    assert!(other.content.contains("From: ann@brand.example"), "{}", other.content);
+    assert!(other.content.contains("To: bob@there.example"), "{}", other.content);
+}
+
+#[test]
+fn recipients_per_message() {
+    let peer = Peer::start(Script::default());
+    let text = two_servers(
+        &format!("smart-host = \"{}\"", peer.address()),
+        "delivery = { recipients-per-message = 2 }",
+    );
+    let place = Place::start(&["ann"], &text);
+    let to = ["a@there.example", "b@there.example", "c@there.example"];
+    for (server, expected) in [("plain", vec![3]), ("other", vec![2, 1])] {
+        let before = peer.taken().len();
+        send(&place, server, "ann@here.example", &to, LETTER);
+        eventually("all have it", || {
+            let taken = peer.taken();
+            (taken[before..].iter().map(|taken| taken.to.len()).sum::<usize>() == 3).then_some(())
+        });
+        let counts: Vec<usize> = peer.taken()[before..].iter().map(|taken| taken.to.len()).collect();
+        assert_eq!(counts, expected, "{server}");
+    }
+}
+
+#[test]
+fn messages_per_connection() {
+    let peer = Peer::start(Script::default());
+    let text = two_servers(
+        &format!("smart-host = \"{}\"", peer.address()),
+        "delivery = { connections = { messages = 1 } }",
+    );
+    let place = Place::start(&["ann"], &text);
+    let mut connections = Vec::new();
+    for server in ["other", "other", "plain"] {
+        let before = peer.taken().len();
+        send(&place, server, "ann@here.example", &["bob@there.example"], LETTER);
+        connections.push(eventually("it arrives", || peer.taken().get(before).map(|taken| taken.connection)));
+    }
+    assert_ne!(connections[0], connections[1]);
+}
+
+#[test]
+fn retry_intervals() {
+    let peer = Peer::start(Script { defer: 2, ..Script::default() });
+    let text = two_servers(
+        &format!("smart-host = \"{}\"", peer.address()),
+        "delivery = { retry = [\"1 s\", \"then every 1 s\"] }",
+    );
+    let place = Place::start(&["ann"], &text);
+    send(&place, "plain", "plain@here.example", &["bob@there.example"], LETTER);
+    eventually("it was deferred", || place.command(&["queue", "find"]).contains("retry").then_some(()));
+    send(&place, "other", "other@here.example", &["bob@there.example"], LETTER);
+    let taken = eventually("the other is tried again at once", || peer.taken().into_iter().next());
+    assert_eq!(taken.from, "other@here.example");
+    assert!(place.command(&["queue", "find", "--sender", "plain@"]).contains("retry"));
+}
+
+#[test]
+fn expiration_and_copy_of_reports() {
+    let peer = Peer::start(Script { defer: usize::MAX, ..Script::default() });
+    let text = two_servers(
+        &format!("smart-host = \"{}\"", peer.address()),
+        "delivery = { retry = [\"1 s\", \"then every 1 s\"], expiration = \"2 s\", delay-notification = \"never\" }\n\
+         reports = { copy-to = \"boss@here.example\" }\n\
+         [[virtual-server]]\nname = \"read\"\nprotocol = \"pop3\"\nbind = \"127.0.0.1:0\"",
+    );
+    let place = Place::start(&["ann", "bob", "boss"], &text);
+    send(&place, "plain", "bob@here.example", &["x@there.example"], LETTER);
+    send(&place, "other", "ann@here.example", &["x@there.example"], LETTER);
+    let report = eventually("a report comes back", || place.maildrop("read", "ann").pop());
+    assert!(String::from_utf8_lossy(&report).contains("x@there.example"));
+    eventually("a copy of it is there", || place.maildrop("read", "boss").pop());
+    // With the defaults it waits for days, and nobody is told.
+    assert!(place.command(&["queue", "find", "--sender", "bob@"]).contains("there.example"));
+    assert!(place.maildrop("read", "bob").is_empty());
+}
+
+#[test]
+fn delay_notification() {
+    let peer = Peer::start(Script { defer: usize::MAX, ..Script::default() });
+    let text = two_servers(
+        &format!("smart-host = \"{}\"", peer.address()),
+        "delivery = { retry = [\"1 s\", \"then every 1 s\"], delay-notification = \"1 s\" }\n\
+         [[virtual-server]]\nname = \"read\"\nprotocol = \"pop3\"\nbind = \"127.0.0.1:0\"",
+    );
+    let place = Place::start(&["ann", "bob"], &text);
+    send(&place, "plain", "bob@here.example", &["x@there.example"], LETTER);
+    send(&place, "other", "ann@here.example", &["x@there.example"], LETTER);
+    let told = eventually("the sender is told", || place.maildrop("read", "ann").pop());
+    assert!(String::from_utf8_lossy(&told).contains("delayed"));
+    assert!(place.maildrop("read", "bob").is_empty());
+}
+
+#[test]
+fn outbound_authentication() {
+    let peer = Peer::start(Script { auth: true, ..Script::default() });
+    let text = two_servers(
+        &format!("smart-host = \"{}\"", peer.address()),
+        "delivery = { authentication = { user = \"us\", password-file = \"SECRET\" } }",
+    );
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "telephone\n").unwrap();
+    let text = text.replace("SECRET", secret.path().to_str().unwrap());
+    let (plain, other) = both(&Place::start(&["ann"], &text), &peer);
+    assert!(!plain.signed_in && other.signed_in);
+    assert_ne!(plain.connection, other.connection, "who signed in shares no connection with who did not");
+}
+
+#[test]
+fn outbound_tls() {
+    let peer = Peer::start(Script::default());
+    let text = two_servers(
+        &format!("smart-host = \"{}\"\ntls = \"offered\"", peer.address()),
+        "delivery = { tls = \"required\" }",
+    );
+    let place = Place::start(&["ann"], &text);
+    send(&place, "other", "other@here.example", &["bob@there.example"], LETTER);
+    eventually("it waits", || place.command(&["queue", "find"]).contains("retry").then_some(()));
+    send(&place, "plain", "plain@here.example", &["bob@there.example"], LETTER);
+    let taken = eventually("clear text is enough for the other", || peer.taken().into_iter().next());
+    assert_eq!((taken.from.as_str(), peer.taken().len()), ("plain@here.example", 1));
+}
+
+#[test]
+fn direct_first() {
+    let (direct, smart) = (Peer::start_at("127.0.0.5:0", Script::default()), Peer::start(Script::default()));
+    let port = direct.address().port();
+    let text = two_servers(
+        &format!("reach = \"anywhere\"\nport = {port}\nsmart-host = \"{}\"", smart.address()),
+        "delivery = { direct-first = \"on\" }",
+    );
+    let place = Place::start(&["ann"], &text);
+    for (server, to, at) in [
+        ("plain", "bob@[127.0.0.5]", &smart),
+        ("other", "bob@[127.0.0.5]", &direct),
+        // Nobody listens there.
+        ("other", "bob@[127.0.0.6]", &smart),
+    ] {
+        let before = at.taken().len();
+        send(&place, server, "ann@here.example", &[to], LETTER);
+        let taken = eventually("it arrives", || at.taken().get(before).cloned());
+        assert_eq!(taken.to, [to], "{server}");
+    }
+}
+
+#[test]
+fn outbound_idle_time_out() {
+    let peer = Peer::start(Script { silent: true, ..Script::default() });
+    let text = two_servers(
+        &format!("smart-host = \"{}\"", peer.address()),
+        "delivery = { connections = { idle-time-out = \"1 s\" } }",
+    );
+    let place = Place::start(&["ann"], &text);
+    send(&place, "plain", "plain@here.example", &["bob@there.example"], LETTER);
+    send(&place, "other", "other@here.example", &["bob@there.example"], LETTER);
+    eventually("the other is given up for now", || {
+        place
+            .command(&["queue", "find", "--sender", "other@", "--state", "retry"])
+            .contains("retry")
+            .then_some(())
+    });
+    assert!(!place.command(&["queue", "find", "--sender", "plain@"]).contains("retry"));
+}
+
+#[test]
+fn outbound_port() {
+    let peer = Peer::start_at("127.0.0.5:0", Script::default());
+    let text = two_servers(
+        "reach = \"anywhere\"\nport = 1",
+        &format!("delivery = {{ port = {} }}", peer.address().port()),
+    );
+    let place = Place::start(&["ann"], &text);
+    send(&place, "plain", "plain@here.example", &["bob@[127.0.0.5]"], LETTER);
+    send(&place, "other", "other@here.example", &["bob@[127.0.0.5]"], LETTER);
+    let taken = eventually("it arrives", || peer.taken().into_iter().next());
+    assert_eq!(taken.from, "other@here.example");
+}
+
+/// What waits is delivered by new settings without a restart.
+#[test]
+fn delivery_is_changed_while_it_runs() {
+    let (one, two) =
+        (Peer::start(Script { defer: usize::MAX, ..Script::default() }), Peer::start(Script::default()));
+    let with = |peer: &Peer| two_servers(&format!("smart-host = \"{}\"", peer.address()), "");
+    let place = Place::start(&["ann"], &with(&one));
+    send(&place, "plain", &format!("ann@{DOMAIN}"), &["bob@there.example"], LETTER);
+    eventually("it was deferred", || place.command(&["queue", "find"]).contains("retry").then_some(()));
+    place.write_settings(&with(&two));
+    eventually("it goes the new way", || {
+        place.try_command(&["queue", "retry", "--all"], "");
+        std::thread::yield_now();
+        (!two.taken().is_empty()).then_some(())
+    });
+    assert!(one.taken().is_empty());
+}
