@@ -90,7 +90,7 @@ impl Endpoint {
         view: impl Fn(&VirtualServerSettings) -> Result<Arc<Certificates>>,
     ) -> Result<Self> {
         let all = std::iter::once(&*properties).chain(properties.when.iter().map(|when| &*when.properties));
-        let variant = |server| Ok(Variant::new(&settings, server, tls, &view(server)?));
+        let variant = |server| Ok(Variant::new(server, tls, &view(server)?));
         let variants = all.map(variant).collect::<Result<_>>()?;
         Ok(Self { shared, settings, properties, tls, variants, log: None })
     }
@@ -372,13 +372,8 @@ impl Spoken for imap::ServerSession {
 }
 
 impl Variant {
-    fn new(
-        settings: &Settings,
-        server: &VirtualServerSettings,
-        tls: TlsPolicy,
-        certificates: &Arc<Certificates>,
-    ) -> Self {
-        let sessions = Liberties::ALL.map(|may| session_config(settings, server, tls, may));
+    fn new(server: &VirtualServerSettings, tls: TlsPolicy, certificates: &Arc<Certificates>) -> Self {
+        let sessions = Liberties::ALL.map(|may| session_config(server, tls, may));
         let tls = match tls {
             TlsPolicy::Off => Tls::Off,
             TlsPolicy::Offered | TlsPolicy::Required => Tls::Offered(certificates.clone()),
@@ -391,6 +386,7 @@ impl Variant {
             message_size_max: policy::rejudge::size_max(server),
             message_rate: server.message_rate,
             magic: server.magic_recipients,
+            host_name: Some(server.host_name.as_str().into()),
             commands: server.commands,
             sign_in_interval: server.sign_in_interval.duration(),
             rights: server.into(),
@@ -416,12 +412,11 @@ fn service(protocol: Protocol) -> Service {
 }
 
 fn session_config(
-    settings: &Settings,
     server: &VirtualServerSettings,
     tls: TlsPolicy,
     Liberties { auth_without_tls, verb }: Liberties,
 ) -> SessionConfig {
-    let host_name = settings.host_name.as_str().to_owned();
+    let host_name = server.host_name.as_str().to_owned();
     let starttls = matches!(tls, TlsPolicy::Offered | TlsPolicy::Required);
     let timeout = server.connection_time_out.duration();
     let auth = Offer::of(server.authentication.iter().map(|mechanism| mechanism.name()));

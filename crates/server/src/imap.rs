@@ -436,6 +436,7 @@ pub(crate) mod tests {
             message_size_max: 1000,
             message_rate: None,
             magic: false,
+            host_name: None,
             commands,
             sign_in_interval: std::time::Duration::ZERO,
             rights: crate::smtp::account::Rules::default(),

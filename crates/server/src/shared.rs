@@ -115,6 +115,8 @@ impl Deferrals {
 pub(crate) struct VirtualServer {
     pub(crate) name: Arc<str>,
     pub(crate) service: Service,
+    /// What it calls itself; none: as the program does.
+    pub(crate) host_name: Option<Arc<str>>,
     /// Who may send to other domains; for LMTP, who may deliver here.
     pub(crate) relay: settings::Relay,
     /// Octets of one message.

@@ -44,7 +44,7 @@ type Open = Arc<Mutex<Option<Transaction>>>;
 
 impl SmtpHandler {
     pub(crate) fn new(shared: Arc<Shared>, connection: Arc<Connection>) -> Self {
-        let peer = Peer { address: connection.peer, facts: connection.facts() };
+        let peer = Peer::of(&shared, &connection);
         Self { shared, connection, peer, open: Arc::default(), hops: None, endpoint: None }
     }
 
@@ -111,7 +111,7 @@ impl SmtpHandler {
     }
 
     fn become_client(&mut self, connection: Arc<Connection>) {
-        self.peer = Peer { address: connection.peer, facts: connection.facts() };
+        self.peer = Peer::of(&self.shared, &connection);
         self.connection = connection;
     }
 
@@ -356,9 +356,9 @@ fn judge_recipient(
 /// Hands a piece on to the store. The transaction is over if that fails; what is left of the content is read and dropped.
 async fn stage(shared: &Shared, mut transaction: Transaction, piece: Bytes) -> Option<Transaction> {
     let now = shared.world.clock.wall();
-    transaction.read_header_of_spool(&shared.host_name, now);
+    transaction.read_header_of_spool(now);
     let looked = look_at_authors(shared, &mut transaction).await;
-    let head = transaction.head(&shared.host_name, now);
+    let head = transaction.head(now);
     let staged = match looked {
         Ok(()) => std::mem::take(&mut transaction.spool).stage(&shared.store, piece, head).await,
         Err(error) => Err(error),
@@ -388,8 +388,8 @@ async fn finish(
     size_max: u64,
 ) -> Answer {
     let now = shared.world.clock.wall();
-    transaction.read_header_of_spool(&shared.host_name, now);
-    transaction.read_header(&last, &shared.host_name, now);
+    transaction.read_header_of_spool(now);
+    transaction.read_header(&last, now);
     let looked = look_again(shared, &mut transaction, now).await;
     let verdict = match looked {
         Ok(()) => transaction.content(size, size_max, now),
@@ -402,7 +402,7 @@ async fn finish(
         return Answer::Reply(reply);
     }
     let queue_id = transaction.queue_id;
-    let head = transaction.head(&shared.host_name, now);
+    let head = transaction.head(now);
     let label = head.label.clone();
     match keep(shared, transaction, last, head, now).await {
         Ok(answer) => answer,
@@ -508,6 +508,7 @@ mod tests {
             message_size_max: 100_000,
             message_rate: None,
             magic: false,
+            host_name: None,
             commands: settings::Commands::default(),
             sign_in_interval: std::time::Duration::ZERO,
             rights: crate::smtp::account::Rules::default(),

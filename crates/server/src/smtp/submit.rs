@@ -128,6 +128,7 @@ fn connection(live: Arc<Live>, origin: Origin) -> Connection {
         relay: settings::Relay::default(),
         message_size_max: size_max,
         magic: false,
+        host_name: None,
         message_rate: None,
         commands: settings::Commands::default(),
         sign_in_interval: std::time::Duration::ZERO,

@@ -21,6 +21,7 @@ use super::header::{Authors, HeaderFacts, Origin, Submitted};
 use super::label::Label;
 use super::lmtp::Filing;
 use super::spool::{Head, Spool};
+use crate::shared::{Connection, Shared};
 
 /// An open transaction.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) struct Transaction {
     hello: Arc<Hello>,
     peer: std::net::SocketAddr,
     client_name: Option<String>,
+    /// What the virtual server calls itself.
+    host_name: Arc<str>,
     began: Timestamp,
     accepted: Vec<Accepted>,
     /// Those of them to whom the account had not written before.
@@ -106,6 +109,19 @@ pub(super) struct Particulars {
 pub(super) struct Peer {
     pub(super) address: std::net::SocketAddr,
     pub(super) facts: ConnectionFacts,
+    /// What the virtual server calls itself.
+    pub(super) host_name: Arc<str>,
+}
+
+impl Peer {
+    pub(super) fn of(shared: &Shared, connection: &Connection) -> Self {
+        let host_name = connection.server.host_name.clone();
+        Self {
+            address: connection.peer,
+            facts: connection.facts(),
+            host_name: host_name.unwrap_or_else(|| shared.host_name.as_str().into()),
+        }
+    }
 }
 
 /// `slow@` is delivered this much later.
@@ -143,6 +159,7 @@ impl Transaction {
             hello: sender.hello,
             peer: peer.address,
             client_name: conditions.client_name,
+            host_name: peer.host_name.clone(),
             began: now,
             accepted: Vec::new(),
             new: 0,
@@ -282,22 +299,23 @@ impl Transaction {
     }
 
     /// Remembers what the header says; the first time counts.
-    pub(super) fn read_header(&mut self, content: &[u8], host_name: &str, now: Timestamp) {
+    pub(super) fn read_header(&mut self, content: &[u8], now: Timestamp) {
         if self.header.is_none() {
-            self.header = Some(self.header_facts(content, host_name, now));
+            self.header = Some(self.header_facts(content, now));
         }
     }
 
     /// The same for what the spool holds, if it holds the beginning.
-    pub(super) fn read_header_of_spool(&mut self, host_name: &str, now: Timestamp) {
+    pub(super) fn read_header_of_spool(&mut self, now: Timestamp) {
         let head = self.spool.head();
         if self.header.is_none() && !head.is_empty() {
-            self.header = Some(self.header_facts(head, host_name, now));
+            self.header = Some(self.header_facts(head, now));
         }
     }
 
-    fn header_facts(&self, content: &[u8], host_name: &str, at: Timestamp) -> HeaderFacts {
-        HeaderFacts::read(content, self.submitted(), Origin { host_name, queue_id: self.queue_id, at })
+    fn header_facts(&self, content: &[u8], at: Timestamp) -> HeaderFacts {
+        let origin = Origin { host_name: &self.host_name, queue_id: self.queue_id, at };
+        HeaderFacts::read(content, self.submitted(), origin)
     }
 
     /// Whether we are the first server that this message comes to.
@@ -317,14 +335,14 @@ impl Transaction {
     }
 
     /// What is kept with the content.
-    pub(super) fn head(&self, host_name: &str, now: Timestamp) -> Head {
+    pub(super) fn head(&self, now: Timestamp) -> Head {
         let mending = self.header.as_ref().map(|header| header.mending.clone()).unwrap_or_default();
-        let before = self.trace_header(host_name, now) + &mending.added;
+        let before = self.trace_header(now) + &mending.added;
         Head { label: self.label(), before, mending }
     }
 
     /// Our Received field.
-    fn trace_header(&self, host_name: &str, now: Timestamp) -> String {
+    fn trace_header(&self, now: Timestamp) -> String {
         let Hello { name, extended, tls, account } = &*self.hello;
         let received = Received {
             dialect: if self.is_lmtp() { Dialect::Lmtp } else { Dialect::Smtp },
@@ -332,7 +350,7 @@ impl Transaction {
             extended: *extended,
             peer: self.peer.ip(),
             peer_name: self.client_name.as_deref(),
-            host_name,
+            host_name: &self.host_name,
             tls: tls.as_ref().map(|tls| (tls.version.as_str(), tls.cipher.as_str())),
             authenticated: account.is_some(),
             queue_id: self.queue_id,
