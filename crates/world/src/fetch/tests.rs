@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "the hosts outside are the test's own")]
+
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -43,7 +45,10 @@ async fn a_page_is_fetched_and_no_redirection_followed() {
     let moved = host(moved.into_bytes()).await;
     let fetch = client(true);
     let response = fetch.send(Request::get(&format!("http://{page}/x?y"))).await.unwrap();
-    assert_eq!((response.status, response.body.as_slice(), response.header("x-a")), (200, &b"page"[..], Some("b")));
+    assert_eq!(
+        (response.status, response.body.as_slice(), response.header("x-a")),
+        (200, &b"page"[..], Some("b"))
+    );
     assert_eq!(fetched(&fetch, Request::get(&format!("http://{moved}/"))).await, "302 ");
     let localhost = format!("http://localhost:{}/", page.port());
     assert_eq!(fetched(&fetch, Request::post(&localhost, "text/plain", b"x".to_vec())).await, "200 page");
