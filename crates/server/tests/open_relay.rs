@@ -65,6 +65,8 @@ const PROBES: &[Probe] = &[
     recipient("bang path elsewhere", "<example.org!bob@elsewhere.example>", Open::Relayed),
     recipient("source route", "<@example.org:joe@elsewhere.example>", Open::Relayed),
     recipient("source route of our name", "<@mx.example:joe@elsewhere.example>", Open::Relayed),
+    recipient("source route of a literal", "<@[127.0.0.1]:joe@elsewhere.example>", Open::Relayed),
+    recipient("source route to us", "<@elsewhere.example:joe%elsewhere.example@example.org>", Open::Ours),
     recipient("source route in itself", "<@example.org,@mx.example:joe@elsewhere.example>", Open::Relayed),
     recipient(
         "source route and percent",
@@ -74,10 +76,22 @@ const PROBES: &[Probe] = &[
     recipient("quoted local part", "<\"joe@elsewhere.example\"@example.org>", Open::Ours),
     recipient("quoted percent", "<\"joe%elsewhere.example\"@example.org>", Open::Ours),
     recipient("quoted path", "<\"<joe@elsewhere.example>\"@example.org>", Open::Ours),
+    recipient("quoted path without domain", "<\"joe@elsewhere.example\">", Open::Nothing),
+    recipient("quoted percent without domain", "<\"joe%elsewhere.example\">", Open::Nothing),
+    recipient("quoted local part at a literal", "<\"joe@elsewhere.example\"@[127.0.0.1]>", Open::Relayed),
+    recipient("quoted local part of our name", "<\"joe@elsewhere.example\"@mx.example>", Open::Relayed),
+    recipient("quoted bang path", "<\"elsewhere.example!joe\"@example.org>", Open::Ours),
+    recipient("bang path at a literal", "<elsewhere.example!joe@[127.0.0.1]>", Open::Relayed),
+    recipient("bang path of our name", "<elsewhere.example!joe@mx.example>", Open::Relayed),
+    recipient("bang and percent", "<elsewhere.example!joe%other.example@example.org>", Open::Ours),
+    recipient("two at signs and a literal", "<joe@elsewhere.example@[127.0.0.1]>", Open::Nothing),
     recipient("two at signs", "<joe@elsewhere.example@example.org>", Open::Nothing),
     recipient("two paths", "<bob@example.org> <joe@elsewhere.example>", Open::Nothing),
     recipient("literal", "<joe@[192.0.2.9]>", Open::Relayed),
     recipient("literal of ours", "<joe@[127.0.0.1]>", Open::Relayed),
+    recipient("literal of IPv6", "<joe@[IPv6:2001:db8::9]>", Open::Relayed),
+    recipient("literal of this machine in IPv6", "<joe@[IPv6:::1]>", Open::Relayed),
+    recipient("percent hack of postmaster", "<postmaster%elsewhere.example@example.org>", Open::Ours),
     recipient("literal in a local part", "<\"joe@[192.0.2.9]\"@example.org>", Open::Ours),
     recipient("trailing dot", "<joe@elsewhere.example.>", Open::Nothing),
     recipient("our domain with a dot", "<joe@example.org.>", Open::Nothing),
@@ -92,6 +106,8 @@ const PROBES: &[Probe] = &[
     sender("sender of our domain", "<nobody@example.org>"),
     sender("sender of our name", "<postmaster@mx.example>"),
     sender("sender of this machine", "<root@[127.0.0.1]>"),
+    sender("sender with a percent hack", "<ann%remote.example@example.org>"),
+    sender("sender that is the recipient", ELSEWHERE),
     sender("sender with a source route", "<@example.org:ann@remote.example>"),
     before("HELO", &["HELO client.example"]),
     before("HELO of our own name", &["EHLO mx.example"]),
@@ -101,6 +117,13 @@ const PROBES: &[Probe] = &[
     before(
         "after RSET",
         &["EHLO client.example", "MAIL FROM:<bob@example.org>", "RCPT TO:<bob@example.org>", "RSET"],
+    ),
+    before("after two RSETs", &["EHLO client.example", "RSET", "MAIL FROM:<bob@example.org>", "RSET"]),
+    before("HELO of the recipient's domain", &["EHLO elsewhere.example"]),
+    before("HELO of loopback in IPv6", &["EHLO [IPv6:::1]"]),
+    before(
+        "after a sign-in of nobody",
+        &["EHLO client.example", "AUTH PLAIN AG5vYm9keUBleGFtcGxlLm9yZwBzZWNyZXQ="],
     ),
     before("after EHLO", &["EHLO client.example", "MAIL FROM:<bob@example.org>", "EHLO client.example"]),
     before("after a failed sign-in", &["EHLO client.example", "AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwB3cm9uZw=="]),
@@ -128,8 +151,10 @@ const HANDED_ON: &[Probe] = &[
     ),
 ];
 
-const FIXTURE: &str =
-    "# Probes\ngiven account bob@example.org secret\ngiven option authentication-without-tls on\n";
+const FIXTURE: &str = "# Probes\ngiven account bob@example.org secret\ngiven option authentication-without-tls on\n\
+    given option may-send-as anyone\n";
+/// Replies that wait after a failure show nothing here.
+const UNHINDERED: &str = "[sign-in]\ndelay = \"0 s\"\n";
 const SIGN_IN: &str = "AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwBzZWNyZXQ=";
 
 /// A server, and clients that come one after the other.
@@ -143,7 +168,8 @@ struct Probed {
 impl Probed {
     fn new(options: &str, protocol: Protocol) -> Self {
         let fixture = Transcript::parse(&format!("{FIXTURE}{options}\nS: 220 *\n")).unwrap().fixture;
-        let stage = MemoryStage::new(Place::new(&fixture).unwrap()).unwrap();
+        let place = Place::new(&fixture).unwrap().with_settings(UNHINDERED);
+        let stage = MemoryStage::new(place).unwrap();
         Self { stage, protocol, signs_in: false, clients: 0 }
     }
 

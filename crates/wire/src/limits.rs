@@ -52,8 +52,9 @@ pub const TURNS_MAX: usize = 64;
 /// in the middle of a dialogue takes more.
 pub const IDLE_MIN: Duration = Duration::from_secs(5);
 
-/// Connections looked at to find the one that makes room: bounds what a flood of arrivals costs each of them.
-pub const CANDIDATES_MAX: usize = 256;
+/// Connections looked at to find the one that makes room: all, where no more than four times as many as by default are
+/// taken. Bounds what a flood of arrivals costs each of them, to some microseconds.
+pub const CANDIDATES_MAX: usize = 4096;
 
 /// Connections that were told to make room and have not gone yet; no further one is told until some are gone.
 pub const LEAVING_MAX: usize = 256;

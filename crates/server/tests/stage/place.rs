@@ -332,6 +332,9 @@ fn switches(fixture: &Fixture) -> String {
             let _ = writeln!(text, "{name} = [\"127.0.0.0/8\"]");
         }
     }
+    if let Some(who) = fixture.options.get("may-send-as") {
+        let _ = writeln!(text, "may-send-as = \"{who}\"");
+    }
     let off = words(fixture, "off");
     for (table, names) in [("commands", COMMANDS), ("keywords", KEYWORDS)] {
         let off: Vec<_> =
