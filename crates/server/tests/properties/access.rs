@@ -400,7 +400,8 @@ fn proxy_protocol_never_gets_the_proxy_banned_or_limited() {
         &["ann"],
         &[
             settings.to_owned(),
-            server("mailboxes", "imap", "connections = { per-source = 1, per-network = 1 }"),
+            server("mailboxes", "imap", ""),
+            server("limited", "imap", "connections = { per-source = 1, per-network = 1 }"),
         ]
         .concat(),
     );
@@ -411,10 +412,10 @@ fn proxy_protocol_never_gets_the_proxy_banned_or_limited() {
         (!heard.starts_with("* OK")).then_some(heard)
     });
     assert!(banned.starts_with("* BYE [UNAVAILABLE] "), "{banned}");
-    let _others = reader(&place, "mailboxes", INSIDE);
+    let _others = [reader(&place, "mailboxes", INSIDE), reader(&place, "limited", INSIDE)];
     let own: Vec<_> = (0..3)
         .map(|_| {
-            let mut proxy = place.connect("mailboxes");
+            let mut proxy = place.connect("limited");
             proxy.write(b"PROXY UNKNOWN\r\n");
             let proxy = proxy.greeted();
             assert!(proxy.banner().starts_with("* OK "), "{}", proxy.banner());
