@@ -37,7 +37,8 @@ enum Next {
 impl Watch {
     /// Never ends but when told to stop.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut done = found(&self.file);
+        // Not what is in the file now: that may have changed since the start read it.
+        let mut done = Found::Text(self.changes.text.lock().await.clone());
         let mut before = None;
         loop {
             let at_once = tokio::select! {

@@ -60,7 +60,7 @@ fn several_virtual_servers() {
     let place = Place::start(&[], &two(""));
     for name in ["internet", "office"] {
         let mut client = place.client(name);
-        assert!(client.banner().starts_with(&format!("220 mx.here.example ESMTP {name}")), "{}", client.banner());
+        assert!(client.banner().starts_with(&format!("220 mx.here.example {name}")), "{}", client.banner());
         lives(&mut client);
     }
     assert_ne!(place.port("internet"), place.port("office"));
@@ -71,7 +71,11 @@ fn state() {
     let running = Place::start(&[], &two(""));
     assert!(running.client("office").banner().starts_with("220 "));
     let paused = Place::start(&[], &two("state = \"paused\""));
-    assert!(paused.client("office").banner().starts_with("421 4.3.2 "), "{}", paused.client("office").banner());
+    assert!(
+        paused.client("office").banner().starts_with("421 4.3.2 "),
+        "{}",
+        paused.client("office").banner()
+    );
     assert!(paused.client("internet").banner().starts_with("220 "));
     paused.command(&["virtual-server", "start", "office"]);
     assert!(paused.client("office").banner().starts_with("220 "));
@@ -121,11 +125,14 @@ fn a_virtual_server_whose_port_is_taken_says_so() {
 fn current_sessions() {
     let place = Place::start(&["ann"], &two(""));
     assert_eq!(place.command(&["sessions"]), "Nobody is connected.\n");
-    let (mut one, mut two, mut other) = (place.client("office"), place.client("office"), place.client("internet"));
+    let (mut one, mut two, mut other) =
+        (place.client("office"), place.client("office"), place.client("internet"));
     one.expect("EHLO one.example", "250");
     let reply = one.send_message("joe@elsewhere.example", &["ann@here.example"], "Subject: x\r\n\r\nx\r\n");
     assert!(reply.starts_with("250 "), "{reply}");
-    let Response::Connections { connections } = place.ask(&Request::ConnectionList) else { panic!("no list") };
+    let Response::Connections { connections } = place.ask(&Request::ConnectionList) else {
+        panic!("no list")
+    };
     assert_eq!(connections.len(), 3);
     let sender = connections.iter().find(|row| row.messages == 1).expect("one has sent a message");
     assert_eq!((sender.virtual_server.as_str(), sender.protocol.as_str()), ("office", "smtp"));
@@ -161,7 +168,10 @@ fn a_property_is_changed_without_dropping_a_connection() {
     before.expect("MAIL FROM:<ann@here.example>", "250");
     before.expect("RCPT TO:<joe@elsewhere.example>", "5");
     assert_eq!(addresses(&place, "office")[0].port(), port);
-    assert!(size(&mut place.client("internet")).contains("SIZE 52428800"), "the other has its own properties");
+    assert!(
+        size(&mut place.client("internet")).contains("SIZE 52428800"),
+        "the other has its own properties"
+    );
 }
 
 #[test]
@@ -198,20 +208,20 @@ fn what_cannot_be_applied_changes_nothing_and_says_why() {
     let mut inside = place.client("office");
     let thief = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = thief.local_addr().unwrap();
-    let port = two("banner-of-nobody").replace("banner-of-nobody", "message-size-limit = \"1 MiB\"").replacen(
-        "127.0.0.1:0",
-        &taken.to_string(),
-        1,
-    );
+    let port = two("banner-of-nobody")
+        .replace("banner-of-nobody", "message-size-limit = \"1 MiB\"")
+        .replacen("127.0.0.1:0", &taken.to_string(), 1);
     let missing = place.beside("missing.pem");
     let certificate = format!(
         "tls.certificates = [{{ certificate = {missing:?}, key = {missing:?} }}]\n{}",
         two("message-size-limit = \"1 MiB\"")
     );
     let mistake = two("message-size-limit = \"a lot\"");
-    for (settings, expected) in
-        [(port, format!("cannot listen on {taken}")), (certificate, "is not there".into()), (mistake, "a lot".into())]
-    {
+    for (settings, expected) in [
+        (port, format!("cannot listen on {taken}")),
+        (certificate, "is not there".into()),
+        (mistake, "a lot".into()),
+    ] {
         let why = refused(place.apply(&settings));
         assert!(why.contains(&expected), "{expected}: {why}");
         let hello = place.client("office").ask("EHLO client.example");
@@ -327,7 +337,7 @@ fn operators() {
     let file = place.beside("new.toml");
     let common = "host-name = \"mx.here.example\"\nauthentication-without-tls = [\"127.0.0.0/8\"]\n\
         log = { format = \"json\" }\n";
-    let mut write = |text: &str| {
+    let write = |text: &str| {
         std::fs::write(&file, format!("{common}{text}")).unwrap();
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
         file.to_str().unwrap().to_owned()
