@@ -121,7 +121,7 @@ fn sendmail_as_programs_call_it() {
         (&["-t", "-i"], "To: ann@here.example\nBcc: bob@here.example\nSubject: php\r\n\r\nhi\r\n", "bob"),
         (
             &["-bs"],
-            "HELO x\r\nMAIL FROM:<joe@x.example>\r\nRCPT TO:<ann@here.example>\r\nDATA\r\nSubject: smtp\r\n\r\n..hi\r\n.\r\nQUIT\r\n",
+            "HELO x\r\nMAIL FROM:<joe@x.example>\r\nRCPT TO:<ann@here.example>\r\nDATA\r\nFrom: joe@x.example\r\nSubject: smtp\r\n\r\n..hi\r\n.\r\nQUIT\r\n",
             "ann",
         ),
     ] {
