@@ -36,6 +36,8 @@ impl Check for SendAsAuthor {
     }
 
     fn find(&self, facts: &Facts) -> Option<Finding> {
+        // What has no From, or several, is refused for that: nobody can say who its author is.
+        facts.content.as_ref()?.submission.as_ref().filter(|submission| submission.from == 1)?;
         let foreign = facts.account.as_ref()?.foreign.first()?;
         Some(refuse(self.name(), "From or Sender names an address", foreign, facts))
     }

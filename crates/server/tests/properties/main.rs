@@ -6,6 +6,7 @@
 #[path = "../abroad/mod.rs"]
 mod abroad;
 mod access;
+mod accounts;
 mod acme;
 mod authentication;
 mod certified;
@@ -24,5 +25,6 @@ mod peer;
 mod revisions;
 mod running;
 mod setup;
+mod submission;
 mod testssl;
 mod tls;
