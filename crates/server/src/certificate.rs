@@ -7,6 +7,9 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, SanType,
 };
 
+/// What our own authority is called: whose certificates it signed, nobody else believes.
+pub const AUTHORITY_NAME: &str = "Waxseal local authority";
+
 /// PEM texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnCertificate {
@@ -37,7 +40,7 @@ pub fn make(names: &[String], addresses: &[IpAddr]) -> Result<OwnCertificate, rc
 
 fn authority_parameters() -> Result<CertificateParams, rcgen::Error> {
     let mut parameters = CertificateParams::new(Vec::new())?;
-    parameters.distinguished_name = name("Waxseal local authority");
+    parameters.distinguished_name = name(AUTHORITY_NAME);
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(parameters)

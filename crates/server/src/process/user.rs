@@ -16,6 +16,9 @@ use rustix::thread::{
 const USERS: &str = "/etc/passwd";
 const GROUPS: &str = "/etc/group";
 
+/// Of the data directory. Others may pass through it to the pickup directory, where programs of this machine leave mail.
+pub(crate) const DATA_MODE: u32 = 0o711;
+
 /// Someone to run as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct User {
@@ -72,7 +75,7 @@ pub(crate) fn exists(name: &str) -> bool {
 }
 
 fn make_data(data: &Path, user: &User) -> Result<()> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    let made = fs::DirBuilder::new().recursive(true).mode(DATA_MODE).create(data);
     made.with_context(|| format!("cannot make the data directory {}", data.display()))?;
     let owned = chown(data, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)));
     owned.with_context(|| format!("cannot give {} to user {}", data.display(), user.uid))

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use admin::publication::{Finding, State};
 use admin::response::StatusRow;
+use admin::running::CertificateRow;
 use admin::{Request, Response};
 use anyhow::Result;
+use mail::Timestamp;
 use serde_json::json;
 use settings::Settings;
 use world::dialer::Call;
@@ -27,6 +29,7 @@ use crate::process::user;
 
 /// Less room than this on the disk of the data, in octets, and somebody should look: mail stops at 64 MiB.
 const ROOM_WANTED: u64 = 1 << 30;
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// How long another server may take to answer on port 25.
 const OUTWARD_TIME: Duration = Duration::from_secs(10);
 /// Somebody whose exchangers always listen, to see whether port 25 leads out of this network.
@@ -146,6 +149,14 @@ fn running(status: &StatusRow) -> Vec<Finding> {
             ),
         }
     }));
+    findings.extend(status.certificates.iter().map(|row| certificate(row, status.at)));
+    findings.extend(status.acme.iter().filter_map(|row| {
+        let problem = row.problem.as_ref()?;
+        Some(Finding::bad(
+            format!("no certificate for {} from {}", row.names.join(", "), row.directory),
+            problem.clone(),
+        ))
+    }));
     if status.accounts == 0 {
         findings.push(Finding::look(
             "there is no account, so nobody reads mail",
@@ -153,6 +164,26 @@ fn running(status: &StatusRow) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+fn certificate(row: &CertificateRow, now: Timestamp) -> Finding {
+    let names = row.names.join(", ");
+    let days = row.until.0.saturating_sub(now.0) / DAY_MILLIS;
+    if row.issuer.contains(crate::certificate::AUTHORITY_NAME) {
+        let cure = "name certificates in the settings, or let `tls.acme` get them; until then clients warn, or refuse";
+        return Finding::look(format!("the certificate for {names} is the server's own"), cure);
+    }
+    match days {
+        ..=0 => Finding::bad(
+            format!("the certificate for {names} has expired"),
+            "renew it; the server takes the new file by itself",
+        ),
+        1..=14 => Finding::look(
+            format!("the certificate for {names} expires in {days} days"),
+            "renew it; the server takes the new file by itself",
+        ),
+        _ => Finding::good(format!("the certificate for {names} is good for {days} days")),
+    }
 }
 
 /// Whether the server could start: nobody else has its ports.

@@ -1,8 +1,8 @@
 //! `waxseal setup`: from a machine to a mail server, by two questions.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command as Program, ExitCode};
 
@@ -36,6 +36,8 @@ pub(super) fn run(setup: Setup) -> Result<ExitCode> {
     let wrote = write_settings(&setup, &plan, owner.as_deref())?;
     user::leave_root(owner.as_deref(), &setup.place.data, user::Keep::Nothing)?;
     let made = make(&setup, &plan)?;
+    fs::set_permissions(&setup.place.data, Permissions::from_mode(user::DATA_MODE))
+        .with_context(|| format!("cannot let others pass through {}", setup.place.data.display()))?;
     let addresses = dns::addresses(&setup.names);
     let records = dns::of_domain(plan.domain.as_str(), &plan.host_name, &addresses, &setup.place)?;
     let checked = dns::check(&setup.names, records.clone())?;
