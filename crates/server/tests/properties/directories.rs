@@ -54,7 +54,7 @@ fn pickup_state_and_directory() {
 
     let place = Place::start(&["ann"], &format!("pickup = {{ directory = {other:?} }}\n{POP3}"));
     eventually("the other is made", || other.join(".taken").is_dir().then_some(()));
-    std::fs::write(other.join("two"), "X-Sender: <>\nX-Receiver: ann@here.example\nSubject: two\n\n")
+    std::fs::write(other.join("two"), "X-Sender: <>\nX-Receiver: ann@here.example\nFrom: joe@x.example\nSubject: two\n\n")
         .unwrap();
     assert!(read(&place, "ann").contains("Subject: two"));
 
