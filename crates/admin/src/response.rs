@@ -205,7 +205,9 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal that says what to do. Both are escaped: they may quote what came from outside.
     pub(crate) fn new(message: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
-        Self { message: mail::printable(message.as_ref()), remedy: mail::printable(remedy.as_ref()) }
+        // Mistakes in a text are a line each.
+        let lines: Vec<String> = message.as_ref().lines().map(mail::printable).collect();
+        Self { message: lines.join("\n"), remedy: mail::printable(remedy.as_ref()) }
     }
 }
 

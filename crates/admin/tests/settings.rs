@@ -130,7 +130,9 @@ async fn what_cannot_be_is_refused_and_reaches_no_server() {
         told(&admin, Request::SettingsDiff { from: Some(7), to: None }).await,
     ];
     expect![[r#"
-        refused: line 1: unknown key `hostname`; did you mean `host-name`?\nline 3: [log]: level = 'inf' is none of error, warn, info, debug, trace; did you mean `info`?\n2 mistakes; the settings in force are unchanged
+        refused: line 1: unknown key `hostname`; did you mean `host-name`?
+        line 3: [log]: level = 'inf' is none of error, warn, info, debug, trace; did you mean `info`?
+        2 mistakes; the settings in force are unchanged
         refused: anna has changed the settings meanwhile (revision 2); see what: waxseal settings diff 1
         refused: there is no revision 9; see the list: waxseal settings history
         refused: there is no revision 7; see the list: waxseal settings history"#]].assert_eq(&refusals.join("\n"));

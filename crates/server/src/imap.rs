@@ -390,9 +390,8 @@ pub(crate) mod tests {
         let directory = Arc::new(directory::Directory::new(store.clone(), world.clone()));
         let mailboxes = Mailboxes::new(store.clone(), world.clone());
         let live = Arc::new(connection(&world));
-        let settings = settings::resolve(settings::DEFAULT_TEXT).unwrap();
-        let host_name = "mx.example.org".into();
-        let properties = queue::Properties { host_name, ..queue::Properties::without_network(&settings) };
+        let settings = settings::resolve("host-name = \"mx.example.org\"").unwrap();
+        let properties = queue::Properties::without_network(&settings);
         let shared = Shared::new(world, store, directory, mailboxes, Arc::new(properties));
         Place { shared: Arc::new(shared), live, _dir: dir }
     }

@@ -7,7 +7,8 @@ use std::process::Command;
 use crate::harness::Place;
 
 const COMMON: &str = "host-name = \"mx.here.example\"\nlog = { format = \"json\" }\n";
-const INTERNET: &str = "[[virtual-server]]\nname = \"internet\"\nprotocol = \"smtp\"\nbind = \"127.0.0.1:0\"\n";
+const INTERNET: &str =
+    "[[virtual-server]]\nname = \"internet\"\nprotocol = \"smtp\"\nbind = \"127.0.0.1:0\"\n";
 
 /// A server that has its settings from the revisions; the first was a file.
 fn place() -> Place {
@@ -78,7 +79,10 @@ fn a_text_with_mistakes_changes_nothing_and_they_are_all_told() {
     let place = place();
     let before = banner(&place);
     let (done, told) = apply(&place, &text("baner = \"one\"\ntls = \"requird\"\n"), &[]);
-    assert!(!done && told.contains("did you mean `banner`?") && told.contains("did you mean `required`?"), "{told}");
+    assert!(
+        !done && told.contains("did you mean `banner`?") && told.contains("did you mean `required`?"),
+        "{told}"
+    );
     assert_eq!(banner(&place), before);
 }
 

@@ -94,9 +94,14 @@ fn neighbours(server: &VirtualServer) -> String {
 }
 
 fn relays_for(server: &VirtualServer) -> String {
-    let networks = list(&server.relay.allow.0, ", ", ToString::to_string);
+    let networks = match &server.relay.except {
+        Some(except) if except.0.is_empty() => "everybody".to_owned(),
+        Some(except) => format!("everybody but {}", list(&except.0, ", ", ToString::to_string)),
+        None => list(&server.relay.allow.0, ", ", ToString::to_string),
+    };
     let signed_in = server.relay.authenticated && !server.authentication.is_empty();
-    let open = if server.relay.allow.are_wide() { ": an OPEN RELAY" } else { "" };
+    let is_open = server.relay.except.is_some() || server.relay.allow.are_wide();
+    let open = if is_open { ": an OPEN RELAY" } else { "" };
     match (signed_in, networks.is_empty()) {
         (false, true) => "relays for nobody".to_owned(),
         (true, true) => "relays for who has signed in".to_owned(),
@@ -109,9 +114,15 @@ fn relays_for(server: &VirtualServer) -> String {
 fn leaving(settings: &Settings) -> Vec<String> {
     let delivery = &settings.delivery;
     let mut lines = Vec::new();
-    for LocalDomain { domains, lmtp, .. } in &settings.local_domains {
+    for LocalDomain { domains, lmtp, drop } in &settings.local_domains {
         let domains = list(domains, ", ", ToString::to_string);
-        lines.push(format!("for {domains} (ours) by LMTP to {}", hosts(lmtp)));
+        let way = match drop {
+            Some(directory) => {
+                format!("as files in {}", mail::printable(directory.to_string_lossy().as_ref()))
+            }
+            None => format!("by LMTP to {}", hosts(lmtp)),
+        };
+        lines.push(format!("for {domains} (ours) {way}"));
     }
     for RemoteDomain { domains, smart_hosts, protocol, sign_in, tls, .. } in &settings.remote_domains {
         let domains = list(domains, ", ", ToString::to_string);
@@ -222,7 +233,11 @@ fn server_json(server: &VirtualServer) -> Value {
         "protocol": server.protocol.name(),
         "bindings": server.bindings.iter().map(binding).collect::<Vec<_>>(),
         "authentication": mechanisms,
-        "relay": { "allow": texts(&server.relay.allow.0), "authenticated": server.relay.authenticated },
+        "relay": {
+            "allow": texts(&server.relay.allow.0),
+            "except": server.relay.except.as_ref().map(|except| texts(&except.0)),
+            "authenticated": server.relay.authenticated,
+        },
         "message_size_limit": server.message_size_limit.0,
         "protocol_log": log.map(|log| json!({ "file": log.file, "size_limit": log.size_limit.0, "keep": log.keep })),
     })
@@ -268,5 +283,5 @@ fn remote_json(remote: &RemoteDomain) -> Value {
 }
 
 fn local_json(local: &LocalDomain) -> Value {
-    json!({ "domains": texts(&local.domains), "lmtp": texts(&local.lmtp) })
+    json!({ "domains": texts(&local.domains), "lmtp": texts(&local.lmtp), "drop": local.drop })
 }

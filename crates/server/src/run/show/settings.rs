@@ -76,7 +76,16 @@ mod tests {
             changed: vec![changed],
             unlisted: 0,
         };
-        expect![[r#""#]].assert_eq(&what_if(&found));
-        expect![[r#""#]].assert_eq(&what_if(&WhatIf::default()));
+        expect![[r#"
+            000000000002D  2025-11-22T15:42:52.000Z  recipient <bob@elsewhere.example>
+                was: accepted
+                now: 550 5.7.1 relaying denied
+                     relay: the peer may not relay
+            12 verdicts since 2025-11-22T15:42:52.000Z: 1 would change.
+            1 verdict is of virtual servers that these settings do not have.
+        "#]].assert_eq(&what_if(&found));
+        expect![[r#"
+            The journal has no stories that could be judged.
+        "#]].assert_eq(&what_if(&WhatIf::default()));
     }
 }
