@@ -84,8 +84,8 @@ mod tests {
     use mail::Timestamp;
 
     use super::*;
-    use crate::running::{ConnectionRow, VirtualServerRow};
     use crate::request::Switch;
+    use crate::running::{ConnectionRow, VirtualServerRow};
 
     /// anna operates `office`, which has connection 7; `internet` has connection 8.
     #[derive(Debug)]
@@ -143,11 +143,8 @@ mod tests {
     fn an_operator_may_what_concerns_his_virtual_server() {
         let switch = |name: &str| Request::VirtualServerSwitch { name: name.into(), to: Switch::Paused };
         let end_all = |name: &str| Request::ConnectionTerminateAll { virtual_server: name.into() };
-        let apply = |text: &str| Request::SettingsApply {
-            text: text.into(),
-            reason: String::new(),
-            based_on: None,
-        };
+        let apply =
+            |text: &str| Request::SettingsApply { text: text.into(), reason: String::new(), based_on: None };
         for (request, expected) in [
             (switch("office"), true),
             (switch("internet"), false),
@@ -166,7 +163,11 @@ mod tests {
             (Request::Reload, false),
             (Request::SettingsRollback { number: 1, reason: String::new() }, false),
         ] {
-            assert_eq!(rights("anna", Some(1000)).require(&request, &Office).is_ok(), expected, "{request:?}");
+            assert_eq!(
+                rights("anna", Some(1000)).require(&request, &Office).is_ok(),
+                expected,
+                "{request:?}"
+            );
             assert!(rights("berta", Some(1001)).require(&request, &Office).is_err(), "{request:?}");
         }
     }

@@ -27,7 +27,13 @@ impl Admin {
         let before = self.virtual_server(name)?.state;
         self.running.switch(name, to).await.map_err(|why| Refusal::new(why, ""))?;
         let user = mail::printable(&caller.user);
-        tracing::info!(by = user, virtual_server = name, from = before, to = to.state(), "a virtual server was switched");
+        tracing::info!(
+            by = user,
+            virtual_server = name,
+            from = before,
+            to = to.state(),
+            "a virtual server was switched"
+        );
         Ok(Response::Done { said: format!("{name} is {}", to.state()) })
     }
 
@@ -39,9 +45,13 @@ impl Admin {
 
     pub(crate) fn terminate(&self, id: u64, caller: &Caller) -> Result<Response, Refusal> {
         let ended = self.running.connections().into_iter().find(|row| row.id == id);
-        let Some(ConnectionRow { virtual_server, peer, account, .. }) = ended.filter(|_| self.running.terminate(id))
+        let Some(ConnectionRow { virtual_server, peer, account, .. }) =
+            ended.filter(|_| self.running.terminate(id))
         else {
-            return Err(Refusal::new(format!("there is no connection {id}"), "see the list: waxseal sessions"));
+            return Err(Refusal::new(
+                format!("there is no connection {id}"),
+                "see the list: waxseal sessions",
+            ));
         };
         let user = mail::printable(&caller.user);
         tracing::info!(by = user, virtual_server, id, %peer, account, "a session was ended");
@@ -51,7 +61,12 @@ impl Admin {
     pub(crate) fn terminate_all(&self, virtual_server: &str, caller: &Caller) -> Result<Response, Refusal> {
         let name = self.virtual_server(virtual_server)?.name;
         let count = self.running.terminate_all(&name);
-        tracing::info!(by = mail::printable(&caller.user), virtual_server = name, count, "all sessions were ended");
+        tracing::info!(
+            by = mail::printable(&caller.user),
+            virtual_server = name,
+            count,
+            "all sessions were ended"
+        );
         let plural = if count == 1 { "connection is" } else { "connections are" };
         Ok(Response::Done { said: format!("{count} {plural} being ended") })
     }

@@ -193,9 +193,19 @@ mod tests {
             (office("operators = ['anna']") + &internet("message-size-limit = '1 MiB'"), false),
             (office("operators = ['anna', 'berta']") + &internet(""), false),
             (office("operators = ['anna']\nprotocol-log = { file = '/tmp/log' }") + &internet(""), false),
-            (office("operators = ['anna']\ndelivery = { smart-host = 'relay.example' }") + &internet(""), false),
+            (
+                office("operators = ['anna']\ndelivery = { smart-host = 'relay.example' }") + &internet(""),
+                false,
+            ),
             (office("operators = ['anna']"), false),
-            (format!("trusted-networks = '192.0.2.0/24'\n{}{}", office("operators = ['anna']"), internet("")), false),
+            (
+                format!(
+                    "trusted-networks = '192.0.2.0/24'\n{}{}",
+                    office("operators = ['anna']"),
+                    internet("")
+                ),
+                false,
+            ),
         ] {
             assert_eq!(changes_only(&old, &settings(&new), &["office".into()]), expected, "{new}");
         }

@@ -53,7 +53,8 @@ impl ProtocolLogs {
     /// connections that began with it still say is left out.
     pub(crate) async fn follow(&mut self, settings: &Settings, world: &World) {
         let mut former = std::mem::take(&mut self.0);
-        let wanted = |server: &settings::VirtualServer| Some((server.name.clone(), server.protocol_log.clone()?));
+        let wanted =
+            |server: &settings::VirtualServer| Some((server.name.clone(), server.protocol_log.clone()?));
         let wanted: Vec<_> = settings.virtual_servers.iter().filter_map(wanted).collect();
         for (name, log) in &wanted {
             if former.get(name).is_some_and(|written| written.settings == *log) {

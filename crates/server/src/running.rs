@@ -89,7 +89,11 @@ impl admin::Running for Running {
 
     fn operated_by(&self, user: &str) -> Vec<String> {
         let view = self.virtual_servers.view();
-        let operated = view.settings.virtual_servers.iter().filter(|server| server.operators.iter().any(|name| name == user));
+        let operated = view
+            .settings
+            .virtual_servers
+            .iter()
+            .filter(|server| server.operators.iter().any(|name| name == user));
         operated.map(|server| server.name.clone()).collect()
     }
 

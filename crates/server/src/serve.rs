@@ -216,7 +216,9 @@ impl Server {
         self.look.notify_one();
         match self.virtual_servers.certificates.reload().await {
             Ok(said) => tracing::info!("{said}"),
-            Err(error) => tracing::error!(error = %format_args!("{error:#}"), "certificates cannot be read again"),
+            Err(error) => {
+                tracing::error!(error = %format_args!("{error:#}"), "certificates cannot be read again")
+            }
         }
     }
 
@@ -304,7 +306,9 @@ impl Server {
         let pickup = Pickup::new(shared.clone(), servers.registry.clone(), self.data.clone());
         let settings = move || servers.view().settings.clone();
         self.tasks.push(workers.spawn(pickup.run(settings, self.stop.subscribe())));
-        if let Some((changes, file)) = self.changes.as_ref().and_then(|changes| Some((changes, changes.file()?))) {
+        if let Some((changes, file)) =
+            self.changes.as_ref().and_then(|changes| Some((changes, changes.file()?)))
+        {
             let (changes, clock, now) = (changes.clone(), shared.world.clock.clone(), self.look.clone());
             let watch = changes::file::Watch { changes, file, clock, now };
             self.tasks.push(workers.spawn(watch.run(self.stop.subscribe())));

@@ -16,6 +16,7 @@ use settings::{Protocol, ServerState, Settings, Tls};
 use tokio::sync::{Mutex, MutexGuard};
 use wire::accept;
 use wire::registry::Registry;
+use world::net::Listener;
 
 use crate::apply::{Plan, Port};
 use crate::certificates::Keeper;
@@ -132,6 +133,7 @@ impl VirtualServers {
     /// There is none of this name; to start one: a port cannot be had.
     pub(crate) async fn switch(&self, name: &str, state: ServerState) -> Result<(), SwitchError> {
         let mut objects = self.objects.lock().await;
+        let ours: Vec<_> = objects.listeners().collect();
         let service = objects.services.iter_mut().find(|service| service.name == name);
         let service = service.ok_or(SwitchError::Unknown)?;
         match state {
@@ -139,7 +141,7 @@ impl VirtualServers {
                 close(&mut service.doors).await;
                 self.drain(name).await;
             }
-            ServerState::Running | ServerState::Paused => self.open(service)?,
+            ServerState::Running | ServerState::Paused => self.open(service, &ours)?,
         }
         service.set(state);
         self.publish(&objects, self.view().settings.clone());
@@ -161,10 +163,13 @@ impl VirtualServers {
     }
 
     /// Opens the doors that are shut, all or none.
-    fn open(&self, service: &mut Service) -> Result<(), SwitchError> {
+    fn open(&self, service: &mut Service, ours: &[Arc<Listener>]) -> Result<(), SwitchError> {
         let bound = service.doors.iter().map(|door| match door.listener() {
             Some(_) => Ok(None),
-            None => self.bind(door.address).map(Some).map_err(|error| SwitchError::Port(door.address, error)),
+            None => self
+                .bind(door.address, ours.iter().cloned())
+                .map(Some)
+                .map_err(|error| SwitchError::Port(door.address, error)),
         });
         let bound: Vec<_> = bound.collect::<Result<_, _>>()?;
         for (door, listener) in service.doors.iter_mut().zip(bound) {
@@ -175,7 +180,7 @@ impl VirtualServers {
         Ok(())
     }
 
-    fn open_door(&self, door: &mut Door, listener: Arc<world::net::Listener>) {
+    fn open_door(&self, door: &mut Door, listener: Arc<Listener>) {
         if let Ok(address) = listener.address() {
             door.address = address;
         }
@@ -185,8 +190,18 @@ impl VirtualServers {
         tracing::info!(virtual_server = properties.name, protocol, %address, port = address.port(), "listening");
     }
 
-    fn bind(&self, address: SocketAddr) -> std::io::Result<Arc<world::net::Listener>> {
-        self.shared.world.sockets.bind(address).map(Arc::new)
+    /// Binds a port, beside those of ours that have it under another address: only equal ones clash.
+    fn bind(
+        &self,
+        address: SocketAddr,
+        ours: impl Iterator<Item = Arc<Listener>>,
+    ) -> std::io::Result<Arc<Listener>> {
+        let is_beside = |listener: &Arc<Listener>| {
+            listener.address().is_ok_and(|its| its.port() == address.port() && its != address)
+        };
+        let others: Vec<_> = ours.filter(is_beside).collect();
+        let others: Vec<_> = others.iter().map(|listener| &**listener).collect();
+        self.shared.world.sockets.bind_beside(address, &others).map(Arc::new)
     }
 
     /// Tells the sessions of a virtual server to end, at once; what is returned waits until they have.
@@ -245,7 +260,7 @@ impl VirtualServers {
         binding: settings::Binding,
         endpoint: Arc<Endpoint>,
         former: Option<Door>,
-        bound: Option<Arc<world::net::Listener>>,
+        bound: Option<Arc<Listener>>,
     ) -> Door {
         let of = |endpoint: &Endpoint| (endpoint.properties().name.clone(), endpoint.properties().protocol);
         let mut door = match former {

@@ -179,8 +179,12 @@ fn settings_change_500_times_under_load() {
         certify(directory);
         Wanted::after(0).settings(directory)
     });
-    let load =
-        Load { place: &place, over: AtomicBool::new(false), next: AtomicU32::new(0), dropped: AtomicU32::new(0) };
+    let load = Load {
+        place: &place,
+        over: AtomicBool::new(false),
+        next: AtomicU32::new(0),
+        dropped: AtomicU32::new(0),
+    };
     let mut acknowledged = BTreeSet::new();
     thread::scope(|scope| {
         let senders: Vec<_> = (0..SENDERS).map(|_| scope.spawn(|| load.send())).collect();

@@ -25,9 +25,17 @@ impl Sockets {
     /// # Errors
     /// As [`Listener::bind`].
     pub fn bind(&self, address: SocketAddr) -> io::Result<Listener> {
+        self.bind_beside(address, &[])
+    }
+
+    /// The same, beside others of ours on the same port.
+    ///
+    /// # Errors
+    /// As [`Listener::bind_beside`].
+    pub fn bind_beside(&self, address: SocketAddr, others: &[&Listener]) -> io::Result<Listener> {
         match self.take(address) {
             Some(listener) => Listener::adopt(listener),
-            None => Listener::bind(address),
+            None => Listener::bind_beside(address, others),
         }
     }
 
@@ -54,14 +62,29 @@ impl Listener {
     ///
     /// # Errors
     /// The system's: the port is taken, or not permitted.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        use socket2::{Domain, Protocol, Socket, Type};
+        Self::bind_beside(address, &[])
+    }
+
+    /// The same, beside others of ours that listen on the same port of other addresses. A connection goes to the one whose
+    /// address fits best: a specific one before the unspecified.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn bind_beside(address: SocketAddr, others: &[&Self]) -> io::Result<Self> {
+        use socket2::{Domain, Protocol, SockRef, Socket, Type};
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
         socket.set_reuse_address(true)?;
+        // Both sides must agree (socket(7), SO_REUSEPORT); without it, any two addresses of a port clash where one is the
+        // unspecified. Who comes without it is refused as ever.
+        for other in others {
+            SockRef::from(&other.0).set_reuse_port(true)?;
+        }
+        socket.set_reuse_port(!others.is_empty())?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
@@ -117,7 +140,6 @@ impl Outgoing {
     ///
     /// # Errors
     /// The system's: the address is none of ours.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub fn of(address: IpAddr) -> io::Result<Self> {
         let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
         socket.bind(SocketAddr::new(address, 0))?;
@@ -191,6 +213,22 @@ mod tests {
         let client = std::net::TcpStream::connect(address).unwrap();
         assert_eq!(listener.accept().await.unwrap().1, client.local_addr().unwrap());
         assert_eq!(sockets.bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn a_specific_address_wins_over_the_unspecified_one() {
+        let one = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let specific = one.address().unwrap();
+        let all = SocketAddr::from(([0, 0, 0, 0], specific.port()));
+        assert!(Listener::bind(all).is_err(), "who is no other of ours is refused");
+        let Ok(all) = Listener::bind_beside(all, &[&one]) else {
+            // Somebody else has the port of another address.
+            return;
+        };
+        let client = connect(specific).await.unwrap();
+        assert_eq!(one.accept().await.unwrap().1, client.local_addr().unwrap());
+        let client = connect(SocketAddr::from(([127, 0, 0, 2], specific.port()))).await.unwrap();
+        assert_eq!(all.accept().await.unwrap().1, client.local_addr().unwrap());
     }
 
     #[tokio::test]

@@ -6,9 +6,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Level;
 use world::{Sockets, World};
 
+use crate::changes::{Source, copy_of};
 use crate::cli::Serve;
 use crate::process;
-use crate::changes::{Source, copy_of};
 use crate::serve::{Server, Start};
 
 /// Runs the server until SIGTERM or SIGINT.

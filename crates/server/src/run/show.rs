@@ -13,8 +13,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use admin::response::{AccountRow, AliasRow, CheckedRow, DomainRow, PressureRow, StatusRow};
 use admin::Response;
+use admin::response::{AccountRow, AliasRow, CheckedRow, DomainRow, PressureRow, StatusRow};
 use anyhow::Result;
 
 use table::{counted, table};
@@ -117,8 +117,18 @@ fn alias(row: &AliasRow) -> Vec<String> {
 }
 
 fn status_text(status: &StatusRow) -> String {
-    let StatusRow { version, domains, accounts, at, queue, held_accounts, pressure, virtual_servers, certificates, acme } =
-        status;
+    let StatusRow {
+        version,
+        domains,
+        accounts,
+        at,
+        queue,
+        held_accounts,
+        pressure,
+        virtual_servers,
+        certificates,
+        acme,
+    } = status;
     let counts =
         [counted(*domains as u64, "domain", "domains"), counted(*accounts as u64, "account", "accounts")];
     let mut text = format!("waxseal {version}: {}\n", counts.join(", "));

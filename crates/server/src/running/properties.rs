@@ -5,7 +5,8 @@ use settings::{ConnectionControl, Networks, VirtualServer};
 /// Those that an administrator asks for first; all of them stand in the settings text.
 pub(super) fn lines(server: &VirtualServer) -> Vec<String> {
     let VirtualServer { connections, relay, errors, .. } = server;
-    let limits = [connections.limit, connections.per_source, connections.per_network].map(|most| most.to_string());
+    let limits =
+        [connections.limit, connections.per_source, connections.per_network].map(|most| most.to_string());
     let lines = [
         ("host-name", server.host_name.to_string()),
         ("authentication", some(server.authentication.iter().map(|mechanism| mechanism.name().to_owned()))),
@@ -16,7 +17,10 @@ pub(super) fn lines(server: &VirtualServer) -> Vec<String> {
         ("connections", format!("{} in all, {} a source, {} a network", limits[0], limits[1], limits[2])),
         ("connection-time-out", server.connection_time_out.to_string()),
         ("connection-control", control(&server.connection_control)),
-        ("errors", format!("slow from {}, closed at {}, tarpit {}", errors.slow, errors.limit, errors.tarpit)),
+        (
+            "errors",
+            format!("slow from {}, closed at {}, tarpit {}", errors.slow, errors.limit, errors.tarpit),
+        ),
         ("proxy-protocol", networks(&server.proxy_protocol)),
         ("operators", some(server.operators.iter().cloned())),
         ("when", format!("{} other sets of properties", server.when.len())),

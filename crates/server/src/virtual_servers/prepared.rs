@@ -75,7 +75,7 @@ impl VirtualServers {
         settings: &Settings,
         plan: &Plan,
     ) -> Result<BTreeMap<Place, Arc<Listener>>> {
-        let mut bound = BTreeMap::new();
+        let mut bound = BTreeMap::<Place, Arc<Listener>>::new();
         for (place, server) in settings.virtual_servers.iter().enumerate() {
             if self.state_of(objects, server) == settings::ServerState::Stopped {
                 continue;
@@ -86,7 +86,8 @@ impl VirtualServers {
                     continue;
                 }
                 let address = former.map_or(binding.address, |door| door.address);
-                let listener = self.bind(address).with_context(|| {
+                let ours = objects.listeners().chain(bound.values().cloned());
+                let listener = self.bind(address, ours).with_context(|| {
                     format!("virtual server {:?} cannot listen on {}", server.name, binding.address)
                 })?;
                 bound.insert((place, number), listener);
@@ -108,6 +109,11 @@ impl VirtualServers {
 }
 
 impl Objects {
+    /// The ports that are bound.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = Arc<Listener>> + '_ {
+        self.services.iter().flat_map(|service| &service.doors).filter_map(Door::listener)
+    }
+
     fn door(&self, port: &Port) -> Option<&Door> {
         let service = self.services.iter().find(|service| service.name == port.virtual_server)?;
         service.doors.get(port.binding)

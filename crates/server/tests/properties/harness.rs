@@ -112,6 +112,11 @@ impl Place {
         self.connect(virtual_server).greeted()
     }
 
+    /// A client of any address of this machine; it has read the greeting.
+    pub(crate) fn client_at(&self, address: SocketAddr) -> Client {
+        Client::over(TcpStream::connect(address).unwrap(), self.trust()).greeted()
+    }
+
     /// The same from another address: by PROXY, which the virtual server must take from 127.0.0.0/8.
     pub(crate) fn client_from(&self, virtual_server: &str, peer: &str) -> Client {
         self.connect_from(virtual_server, peer).greeted()

@@ -1,7 +1,7 @@
 //! The virtual server as an object: several in a process, each switched on its own; its sessions; its settings, changed while
 //! it serves; who may do that.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -38,6 +38,14 @@ fn rows(place: &Place) -> Vec<VirtualServerRow> {
         Response::VirtualServers { virtual_servers } => virtual_servers,
         other => panic!("{other:?}"),
     }
+}
+
+/// The same with `office` on an address where no other test binds a port that this one frees for a moment.
+fn two_apart(last_octet: u8) -> String {
+    two("").replace(
+        "name = \"office\"\nprotocol = \"smtp\"\nbind = \"127.0.0.1:0\"",
+        &format!("name = \"office\"\nprotocol = \"smtp\"\nbind = \"127.0.0.{last_octet}:0\""),
+    )
 }
 
 /// Where a virtual server listens now.
@@ -83,24 +91,24 @@ fn state() {
 
 #[test]
 fn start_stop_pause() {
-    let place = Place::start(&[], &two(""));
-    let (mut inside, mut other) = (place.client("office"), place.client("internet"));
+    let place = Place::start(&[], &two_apart(77));
+    let address = addresses(&place, "office")[0];
+    let (mut inside, mut other) = (place.client_at(address), place.client("internet"));
     lives(&mut inside);
 
     place.command(&["virtual-server", "pause", "office"]);
-    assert!(place.client("office").banner().starts_with("421 4.3.2 "));
+    assert!(place.client_at(address).banner().starts_with("421 4.3.2 "));
     lives(&mut inside);
     assert!(place.command(&["virtual-server", "list"]).contains("paused"));
 
     place.command(&["virtual-server", "stop", "office"]);
     let farewell = inside.hear_end();
     assert!(farewell.starts_with("421 "), "{farewell:?}");
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, place.port("office")));
     assert!(is_refused(address), "its port is free");
     assert!(TcpListener::bind(address).is_ok(), "somebody else may have it");
 
     place.command(&["virtual-server", "start", "office"]);
-    assert!(place.client("office").banner().starts_with("220 "), "it has its port again");
+    assert!(place.client_at(address).banner().starts_with("220 "), "it has its port again");
     lives(&mut other);
 
     let taken = place.try_command(&["virtual-server", "stop", "nowhere"], "");
@@ -109,16 +117,16 @@ fn start_stop_pause() {
 
 #[test]
 fn a_virtual_server_whose_port_is_taken_says_so() {
-    let place = Place::start(&[], &two(""));
+    let place = Place::start(&[], &two_apart(76));
+    let address = addresses(&place, "office")[0];
     place.command(&["virtual-server", "stop", "office"]);
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, place.port("office")));
     let thief = TcpListener::bind(address).unwrap();
     let refused = place.try_command(&["virtual-server", "start", "office"], "");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("cannot listen on"), "{said}");
     drop(thief);
     place.command(&["virtual-server", "start", "office"]);
-    assert!(place.client("office").banner().starts_with("220 "));
+    assert!(place.client_at(address).banner().starts_with("220 "));
 }
 
 #[test]
@@ -176,18 +184,38 @@ fn a_property_is_changed_without_dropping_a_connection() {
 
 #[test]
 fn a_port_is_changed_without_dropping_a_connection() {
-    let place = Place::start_with_revisions(&[], &two(""));
-    let (mut inside, before) = (place.client("office"), addresses(&place, "office")[0]);
-    let changed = place.apply(&two("").replace(
-        "name = \"office\"\nprotocol = \"smtp\"\nbind = \"127.0.0.1:0\"",
-        "name = \"office\"\nprotocol = \"smtp\"\nbind = \"127.0.0.2:0\"",
-    ));
+    let place = Place::start_with_revisions(&[], &two_apart(78));
+    let before = addresses(&place, "office")[0];
+    let mut inside = place.client_at(before);
+    let changed = place.apply(&two_apart(79));
     assert!(applied(&changed), "{changed:?}");
     let after = addresses(&place, "office")[0];
-    assert_eq!(after.ip().to_string(), "127.0.0.2");
+    assert_eq!(after.ip().to_string(), "127.0.0.79");
     assert!(is_refused(before), "the old port is closed");
-    assert!(TcpStream::connect(after).is_ok());
+    lives(&mut place.client_at(after));
     lives(&mut inside);
+}
+
+#[test]
+fn a_specific_address_wins_over_all_unassigned() {
+    let wide = |port: u16| {
+        two("").replace(
+            "name = \"office\"\nprotocol = \"smtp\"\nbind = \"127.0.0.1:0\"",
+            &format!("name = \"office\"\nprotocol = \"smtp\"\nbind = \"0.0.0.0:{port}\""),
+        )
+    };
+    // Another program may have that port of another address of this machine: then with another one.
+    let found = (0..10).find_map(|_| {
+        let place = Place::start_with_revisions(&[], &two(""));
+        let port = place.port("internet");
+        applied(&place.apply(&wide(port))).then_some((place, port))
+    });
+    let (place, port) = found.expect("a port is free on all addresses");
+    for (address, expected) in [([127, 0, 0, 1], "internet"), ([127, 0, 0, 2], "office")] {
+        let mut client = place.client_at(SocketAddr::from((address, port)));
+        assert_eq!(client.banner(), format!("220 mx.here.example {expected}\r\n"));
+        lives(&mut client);
+    }
 }
 
 #[test]
