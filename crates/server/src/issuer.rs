@@ -22,7 +22,7 @@ impl Prepared {
             crate::world::readable(path).map_err(|why| anyhow!("{}: {why}", path.display()))
         };
         let authorities = settings.fetch.authorities.iter().map(read).collect::<Result<_>>()?;
-        let issuer = settings.oauth.as_ref().map(|oauth| issuer(oauth, &read)).transpose()?;
+        let issuer = settings.oauth.as_ref().map(|oauth| issuer(oauth, read)).transpose()?;
         Ok(Self { allow_private: settings.fetch.allow_private, authorities, issuer })
     }
 

@@ -15,7 +15,6 @@ use stage::binary::BinaryServer;
 use stage::memory::MemoryStage;
 use stage::place::{Place, has_options_of_tests};
 use testkit::files::{self, File};
-use testkit::transcript::Act;
 use testkit::{Cut, Played, Stage, Transcript, play};
 
 /// Places where a transcript is cut here, beside every one of them at once.
@@ -40,7 +39,9 @@ fn trials(file: &Arc<File>) -> Vec<Trial> {
     }
     let mut trials = vec![trial("memory", in_memory), trial("cut", cut)];
     let real = |transcript: &Transcript| {
-        transcript.plays_in_real_time() && !has_options_of_tests(&transcript.fixture)
+        // An issuer of tokens is in the simulated world alone.
+        let fixture = &transcript.fixture;
+        transcript.plays_in_real_time() && !has_options_of_tests(fixture) && fixture.tokens.is_empty()
     };
     if file.transcript.as_ref().is_ok_and(real) {
         trials.push(trial("binary", on_the_binary));
@@ -48,11 +49,11 @@ fn trials(file: &Arc<File>) -> Vec<Trial> {
     trials
 }
 
-/// A mailbox that takes no more, an issuer of tokens and clients' certificates are something that only it has.
+/// A mailbox that takes no more and clients' certificates are something that only it has.
 fn needs_the_application_of_testkit(transcript: &Transcript) -> bool {
-    let fixture = &transcript.fixture;
-    let presents = transcript.steps.iter().any(|step| matches!(step.act, Act::Tls(Some(_))));
-    fixture.options.contains_key("full-mailbox") || !fixture.tokens.is_empty() || presents
+    let mechanisms = transcript.fixture.options.get("mechanisms");
+    let external = mechanisms.is_some_and(|names| names.split(',').any(|name| name == "external"));
+    transcript.fixture.options.contains_key("full-mailbox") || external
 }
 
 fn transcript(file: &File) -> Result<&Transcript, Failed> {

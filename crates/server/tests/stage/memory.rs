@@ -78,7 +78,7 @@ impl MemoryStage {
         let runtime = simulation()?;
         let settings = place.resolved()?;
         let (world, server) = runtime.block_on(async {
-            let world = around(World::simulated(BEGINNING, 7));
+            let world = around(place.around(World::simulated(BEGINNING, 7)));
             let server = Server::start(&place.data(), settings, world.clone()).await;
             server.map(|server| (world, server)).map_err(|error| format!("{error:#}"))
         })?;

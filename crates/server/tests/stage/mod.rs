@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 
 pub(crate) mod binary;
+pub(crate) mod issuer;
 pub(crate) mod memory;
 pub(crate) mod network;
 pub(crate) mod place;

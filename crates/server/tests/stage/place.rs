@@ -17,6 +17,8 @@ use testkit::transcript::{Check, Fixture, Protocol};
 use tokio::runtime::Runtime;
 use world::World;
 
+use super::issuer;
+
 /// When simulated worlds begin: 2026-11-22 10:00:00.
 pub(crate) const BEGINNING: Timestamp = Timestamp(1_795_341_600_000);
 
@@ -40,6 +42,7 @@ impl Place {
     pub(crate) fn new(fixture: &Fixture) -> Result<Self> {
         let place = Self { directory: empty_directory()?, fixture: fixture.clone(), more: String::new() };
         place.with_store(async |store, world| furnish(store, world, fixture).await)?;
+        place.write_secret()?;
         Ok(place)
     }
 
@@ -49,7 +52,16 @@ impl Place {
         let place = Self { directory: empty_directory()?, fixture, more };
         copy_directory(&self.data(), &place.data())
             .map_err(|error| format!("a copy of the data: {error}"))?;
+        place.write_secret()?;
         Ok(place)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a file of the test, which is lost with it")]
+    fn write_secret(&self) -> Result<()> {
+        if self.fixture.tokens.is_empty() {
+            return Ok(());
+        }
+        fs::write(self.issuers_secret(), "secret\n").map_err(|error| format!("the issuer's secret: {error}"))
     }
 
     /// The same with more settings: whole tables.
@@ -69,7 +81,24 @@ impl Place {
 
     /// The settings text of the fixture's options, and what was added.
     pub(crate) fn settings(&self) -> String {
-        settings_text(&self.fixture) + &self.more
+        let mut text = settings_text(&self.fixture);
+        if !self.fixture.tokens.is_empty() {
+            text.insert_str(0, &issuer::settings(&self.issuers_secret()));
+        }
+        text + &self.more
+    }
+
+    /// The world with who gives the tokens of the fixture.
+    pub(crate) fn around(&self, world: World) -> World {
+        match self.fixture.tokens.as_slice() {
+            [] => world,
+            tokens => issuer::around(world, tokens),
+        }
+    }
+
+    /// The file with our secret at the issuer.
+    fn issuers_secret(&self) -> PathBuf {
+        self.beside("issuer.secret")
     }
 
     /// The settings, with those options too that a settings text may not ask for.
