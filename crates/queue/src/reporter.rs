@@ -17,8 +17,8 @@ use policy::{Delivered, Story, What};
 use store::change::{QueueEntry, QueuedRecipient};
 use store::{Change, Commit, ContentId, ContentRef, Error, NewContent, Store};
 
-use crate::diagnostic::Diagnostic;
 use crate::accept::{LOCAL, ReceivedMessage, accept, file, succeeded};
+use crate::diagnostic::Diagnostic;
 use crate::limits::{REPORT_HEADER_OCTETS_MAX, REPORT_RECIPIENTS_MAX, REPORT_WHOLE_OCTETS_MAX};
 use crate::properties::InForce;
 use crate::report::{Kind, Report, Reported, Returned};

@@ -34,7 +34,7 @@ use store::files::{self, Found};
 use tokio::sync::watch;
 use wire::registry::{Arrival, Limits, Registry};
 
-use crate::limits::{PICKUP_FILES_MAX, PICKUP_PAUSE, PICKUP_QUIET, PICKUP_RETRY};
+use crate::limits::{PICKUP_FILES_MAX, PICKUP_PAUSE, PICKUP_QUIET, PICKUP_RETRY, SENDMAIL_OCTETS_MAX};
 use crate::shared::Shared;
 use crate::smtp::submit::{Envelope, Open, Origin};
 
@@ -274,13 +274,21 @@ impl Pickup {
         badmail::keep_file(&places.badmail, name, &reason, &kept, self.shared.world.clock.wall())
     }
 
-    /// Moves a file to the badmail. What may be somebody else's, by a second name, is not read.
+    /// Moves a file to the badmail. What cannot be read, or may be somebody else's by a second name, goes there as it is, with
+    /// the reason beside it.
     fn keep_bad(&self, places: &Places, name: &str, reason: &str) -> io::Result<()> {
         let path = places.pickup.join(name);
-        let content = files::read(&path, places.size_max).map(|(octets, _)| octets).unwrap_or_default();
         let at = self.shared.world.clock.wall();
-        badmail::keep_file(&places.badmail, name, reason, &content, at)?;
-        files::remove(&path)
+        match files::read(&path, SENDMAIL_OCTETS_MAX) {
+            Ok((octets, _)) => {
+                badmail::keep_file(&places.badmail, name, reason, &octets, at)?;
+                files::remove(&path)
+            }
+            Err(_) => {
+                badmail::keep_file(&places.badmail, &format!("{name}.why"), reason, b"", at)?;
+                files::rename(&path, &places.badmail.join(name))
+            }
+        }
     }
 }
 

@@ -190,3 +190,21 @@ fn a_destination_is_silent_until_something_comes_to_an_end_there() {
     assert_eq!(end(&there[0], Outcome::Deferred), [] as [u64; 0], "one silent attempt is the most");
     assert_eq!(end(&here[1], Outcome::Failed), [5, 3], "a refusal is an answer");
 }
+
+#[test]
+fn other_bounds_hold_at_once() {
+    let (one, two) = (delivery("one.example", 1), delivery("one.example", 2));
+    let other = delivery("two.example", 3);
+    let (mut schedule, first) = drawn(small(), &[one.clone(), two, other.clone()]);
+    assert_eq!(started(&first), [1, 3]);
+    let site = Site::of(["mx.example"]);
+    assert_eq!(schedule.routed(at(1), &one.key, &site), Routed::Go);
+    assert_eq!(schedule.routed(at(1), &other.key, &site), Routed::StepBack);
+    assert_eq!(steps(&mut schedule, at(1)), []);
+    schedule.limit(at(2), Limits { destination_attempts_max: 2, site_attempts_max: 3, ..small() });
+    let mut started = started(&steps(&mut schedule, at(2)));
+    started.sort_unstable();
+    assert_eq!(started, [2, 3]);
+    schedule.limit(at(3), small());
+    assert_eq!((schedule.running_len(), steps(&mut schedule, at(3))), (3, vec![]));
+}

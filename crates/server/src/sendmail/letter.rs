@@ -41,7 +41,7 @@ pub(super) fn letter(options: &Options, input: &[u8], we: &Ourselves) -> Result<
     let mut text = until_dot(input, options.dots);
     // The line before the header of a message out of an mbox.
     if text.starts_with(b"From ") {
-        text = text.split_once_line();
+        text = after_line(text);
     }
     let text = with_line_ends(text).map_err(Failure::Data)?;
     let header = Header::parse(&text);
@@ -118,16 +118,10 @@ impl Ourselves {
     }
 }
 
-trait SplitOnceLine {
-    /// What follows the first line.
-    fn split_once_line(&self) -> &Self;
-}
-
-impl SplitOnceLine for [u8] {
-    fn split_once_line(&self) -> &Self {
-        let end = self.iter().position(|octet| *octet == b'\n').map_or(self.len(), |at| at + 1);
-        &self[end..]
-    }
+/// What follows the first line.
+fn after_line(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|octet| *octet == b'\n').map_or(text.len(), |at| at + 1);
+    &text[end..]
 }
 
 #[cfg(test)]

@@ -149,7 +149,8 @@ fn messages_per_connection() {
             send(&place, "plain", "ann@here.example", &["bob@there.example"], LETTER);
             eventually("it arrives", || (peer.taken().len() > before + number).then_some(()));
         }
-        let connections = peer.taken()[before..].iter().map(|taken| taken.connection).collect::<BTreeSet<_>>();
+        let connections =
+            peer.taken()[before..].iter().map(|taken| taken.connection).collect::<BTreeSet<_>>();
         // A connection waits some seconds for the next message, so that of so many in a row some share one.
         assert_eq!(connections.len() < 20, shared, "{connections:?}");
     }
@@ -242,7 +243,10 @@ fn direct_first() {
     let (direct, smart) = (Peer::start_at("127.0.0.5:0", Script::default()), Peer::start(Script::default()));
     let port = direct.address().port();
     let text = two_servers(
-        &format!("allow-private-exchangers = \"on\"\noutbound-port = {port}\nsmart-host = \"{}\"", smart.address()),
+        &format!(
+            "allow-private-exchangers = \"on\"\noutbound-port = {port}\nsmart-host = \"{}\"",
+            smart.address()
+        ),
         "delivery = { direct-first = \"on\" }",
     );
     let place = Place::start(&["ann"], &text);

@@ -54,8 +54,11 @@ fn pickup_state_and_directory() {
 
     let place = Place::start(&["ann"], &format!("pickup = {{ directory = {other:?} }}\n{POP3}"));
     eventually("the other is made", || other.join(".taken").is_dir().then_some(()));
-    std::fs::write(other.join("two"), "X-Sender: <>\nX-Receiver: ann@here.example\nFrom: joe@x.example\nSubject: two\n\n")
-        .unwrap();
+    std::fs::write(
+        other.join("two"),
+        "X-Sender: <>\nX-Receiver: ann@here.example\nFrom: joe@x.example\nSubject: two\n\n",
+    )
+    .unwrap();
     assert!(read(&place, "ann").contains("Subject: two"));
 
     let place = Place::start(&["ann"], &format!("pickup = {{ state = \"off\" }}\n{POP3}"));
@@ -79,7 +82,9 @@ fn pickup_leaves_alone_what_it_may_not_take() {
     });
     assert!(listed.contains("it names no recipient"), "{listed}");
     assert!(directory.join("link.eml").exists() && directory.join(".hidden").exists());
-    assert!(!place.command(&["badmail", "show", "twin.eml"]).contains("secret"));
+    let shown = place.command(&["badmail", "show", "twin.eml.why"]);
+    assert!(shown.contains("it is no file of its own") && !shown.contains("secret"), "{shown}");
+    assert!(!place.try_command(&["badmail", "show", "twin.eml"], "").status.success());
     assert!(place.maildrop("read", "ann").is_empty());
 }
 

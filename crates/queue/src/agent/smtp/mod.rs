@@ -128,7 +128,11 @@ impl Courier {
         }
         let now = self.world.clock.wall();
         let count = attempt.recipients.len();
-        let (peers, reasons) = self.order(&line);
+        let (peers, mut reasons) = self.order(&line);
+        if leg == Leg::Second {
+            reasons
+                .insert(0, "the exchangers cannot be found out now, so the smart hosts are tried".to_owned());
+        }
         let mut trip = Trip::new((destination, attempt.number), count, peers, reasons, now);
         let errand = match self.errand(attempt, &profile, &line.terms).await {
             Ok((errand, signing)) => {
