@@ -1,5 +1,7 @@
 //! The settings as revisions, over the service layer.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod here;
 
 use std::sync::{Arc, Mutex};
@@ -135,7 +137,8 @@ async fn what_cannot_be_is_refused_and_reaches_no_server() {
         2 mistakes; the settings in force are unchanged
         refused: anna has changed the settings meanwhile (revision 2); see what: waxseal settings diff 1
         refused: there is no revision 9; see the list: waxseal settings history
-        refused: there is no revision 7; see the list: waxseal settings history"#]].assert_eq(&refusals.join("\n"));
+        refused: there is no revision 7; see the list: waxseal settings history"#]]
+    .assert_eq(&refusals.join("\n"));
     assert_eq!(running.taken.lock().unwrap().len(), 2);
 }
 
