@@ -129,6 +129,10 @@ mod tests {
 
     #[test]
     fn smtp_waits_for_quit_but_not_for_ever() {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "a test has no simulated clock; only differences matter"
+        )]
         let now = Instant::now();
         let new = || TurnedAway::new("554 5.7.1 no\r\n".into(), Farewell::AwaitQuit, now);
         let mut session = new();
@@ -151,6 +155,10 @@ mod tests {
 
     #[test]
     fn pop3_and_imap_close_at_once() {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "a test has no simulated clock; only differences matter"
+        )]
         let now = Instant::now();
         let mut session = TurnedAway::new("-ERR [SYS/PERM] no\r\n".into(), Farewell::Close, now);
         session.receive(now, b"QUIT\r\n");

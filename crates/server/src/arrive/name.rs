@@ -63,6 +63,15 @@ fn nothing<T: Default>(error: &LookupError) -> Result<T, Unknown> {
 pub(crate) struct ClientName(Arc<OnceLock<Domain>>);
 
 impl ClientName {
+    /// As a peer that is believed has said it. What is no domain is no name.
+    pub(crate) fn told(name: Option<&str>) -> Self {
+        let told = Self::default();
+        if let Some(domain) = name.and_then(|name| Domain::parse(name).ok()) {
+            let _ = told.0.set(domain);
+        }
+        told
+    }
+
     /// Begins to look. This machine is not looked up: the DNS does not know what it is called.
     pub(crate) fn look_up(lookups: &Lookups, world: &World, client: IpAddr) -> Self {
         let name = Self::default();

@@ -11,13 +11,21 @@ use mail::{Address, Reply};
 use protocol::smtp::{Answer, Client, Config, Introduced, Said};
 use wire::registry::Live;
 
-use crate::shared::Shared;
+use crate::arrive::name::ClientName;
+use crate::shared::{Connection, Shared};
 
 /// The address and port that a connection from `before` has from now on. What is not said, or not known, stays as it was.
 pub(super) fn address(before: SocketAddr, client: &Client) -> SocketAddr {
     let ip = client.address.as_ref().and_then(Said::known).copied();
     let port = client.port.as_ref().and_then(Said::known).copied();
     SocketAddr::new(ip.unwrap_or(before.ip()), port.unwrap_or(before.port()))
+}
+
+/// The same connection with what the peer calls the client, if it has said that.
+pub(super) fn named(connection: Arc<Connection>, name: Option<&Said<String>>) -> Arc<Connection> {
+    let Some(name) = name else { return connection };
+    let name = ClientName::told(name.known().map(String::as_str));
+    Arc::new(Connection { name, ..Connection::clone(&connection) })
 }
 
 /// The answer for a client that is admitted: its account must be one of ours.

@@ -104,7 +104,7 @@ impl SmtpHandler {
             Ok(introduced) => introduced,
             Err(reply) => return Decision::Now(Answer::Reply(reply)),
         };
-        self.become_client(connection);
+        self.become_client(client::named(connection, client.name.as_ref()));
         let (shared, login) = (self.shared.clone(), client.login);
         let live = self.connection.live.clone();
         Decision::Later(Box::pin(async move { client::introduced(&shared, &live, config, login).await }))

@@ -214,7 +214,7 @@ fn xclient() {
     other.expect("RSET", "250");
     assert!(send(&mut other).starts_with("250"));
     let told = place.command(&["trace", "joe@elsewhere.example"]);
-    assert!(told.contains("from 198.51.100.9:4321"), "{told}");
+    assert!(told.contains("from 198.51.100.9:4321 (office.example)"), "{told}");
     other.expect("XCLIENT LOGIN=nobody@here.example", "550");
     other.expect("XCLIENT LOGIN=ann@here.example", "220");
     other.expect("EHLO office.example", "250");

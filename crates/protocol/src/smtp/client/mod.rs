@@ -26,6 +26,8 @@ mod transaction;
 pub use content::{ContentFacts, Survey};
 pub use diagnostic::{Cause, Diagnostic, Outcome, Stage};
 pub use dialogue::{Said, Speaker};
-pub use interface::{Answer, Greeting, Policy, Question, Recipient, Report, SignInAs, Summary, Tls, Transaction};
+pub use interface::{
+    Answer, Greeting, Policy, Question, Recipient, Report, SignInAs, Summary, Tls, Transaction,
+};
 pub use offers::Offers;
 pub use session::ClientSession;

@@ -22,7 +22,8 @@ impl ServerSession {
     /// is our time, too.
     pub(super) fn hold_back(&mut self, reply: &Reply) {
         let errors = self.config.bounds.errors;
-        if reply.code >= 400 && self.errors() + 1 >= errors.slow && !errors.tarpit.is_zero() {
+        let waits = !errors.tarpit.is_zero() && self.clock.stops.is_none();
+        if reply.code >= 400 && self.errors() + 1 >= errors.slow && waits {
             self.clock.held = Some(self.clock.now + errors.tarpit);
         }
     }

@@ -76,6 +76,8 @@ impl ServerSession {
         match answer {
             Answer::Introduced(introduced) => self.begin_anew(named, *introduced),
             Answer::Reply(reply) => {
+                // Whoever the peer means now, it is not the one before.
+                (self.account, self.hello) = (None, None);
                 self.say(&reply);
                 if reply.code == 421 {
                     self.state = State::Closing;
