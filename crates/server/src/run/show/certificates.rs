@@ -55,14 +55,14 @@ mod tests {
             until: Timestamp(days * DAY),
         };
         let rows = [row("mx.example.org", 90), row("imap.example.org", 0)];
-        expect![[r"
+        expect![[r#"
 
-            certificate       issuer           expires                           
+            certificate       issuer           expires
             mx.example.org    CN=An authority  1970-04-01 00:00:00 UTC  in 89 d
             imap.example.org  CN=An authority  1970-01-01 00:00:00 UTC  expired
 
             ACME: the certificate for mx.example.org is ordered in 59 d, from https://acme.example/directory.
-        "]]
+        "#]]
         .assert_eq(&text(&rows, Some(&acme(None)), Timestamp(DAY)));
         expect![[r"
 
