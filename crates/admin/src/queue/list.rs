@@ -60,9 +60,8 @@ impl Admin {
 
     pub(super) fn destination_row(&self, summary: &DestinationSummary, now: Timestamp) -> DestinationRow {
         let queue = self.queue.as_ref();
-        let collected = |name: &str| {
-            queue.is_some_and(|queue| queue.properties().ours().destinations.is_collected(name))
-        };
+        let collected =
+            |name: &str| queue.is_some_and(|queue| queue.properties().ours().destinations.is_collected(name));
         DestinationRow::new(summary, queue.is_some(), collected(&summary.destination), now)
     }
 

@@ -38,7 +38,7 @@ pub(super) fn run(queue_id: &str, to: Option<&Path>, place: &Where) -> Result<Ex
         }
     }
     if let Some(file) = file {
-        println!("{queue_id} is in {}", file.finish()?.display());
+        writeln!(io::stdout(), "{queue_id} is in {}", file.finish()?.display())?;
     }
     Ok(ExitCode::SUCCESS)
 }
