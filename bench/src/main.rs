@@ -16,7 +16,7 @@ use machine::Machine;
 use results::Results;
 use server::{Places, waxseal};
 use tokio::signal::unix::{SignalKind, signal};
-use work::{Extent, mail, reading};
+use work::{Extent, mail, reading, sign_in};
 
 mod group;
 mod load;
@@ -33,7 +33,7 @@ struct Arguments {
     /// Fewer rounds and cases: a few minutes.
     #[arg(long)]
     quick: bool,
-    /// Only mail that comes in, or only what is read.
+    /// Only mail that comes in, only what is read, or only sign-ins (which are measured no other way).
     #[arg(long)]
     only: Option<Part>,
     /// Writes the page from the results of the last run.
@@ -57,6 +57,8 @@ enum Part {
     Mail,
     /// IMAP and POP3.
     Reading,
+    /// How long a sign-in takes while others guess at passwords. Of Waxseal alone, and printed, not written.
+    SignIn,
 }
 
 fn main() -> ExitCode {
@@ -70,6 +72,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.only == Some(Part::SignIn) {
+        return measure_sign_in(arguments);
+    }
     let file = arguments.folder.join("results.jsonl");
     let results = if arguments.page_only { Results::read(&file)? } else { measure(arguments, &file)? };
     let machine = Machine::here(&arguments.folder, &arguments.waxseal);
@@ -79,13 +84,32 @@ fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+fn measure_sign_in(arguments: &Arguments) -> Result<()> {
+    fs::create_dir_all(&arguments.folder)?;
+    let lock = File::create(arguments.folder.join("lock"))?;
+    lock.try_lock().context("another run is under way")?;
+    let places = places(arguments);
+    waxseal::prepare(&places)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        tokio::select! {
+            done = sign_in::measure(&places) => done,
+            () = told_to_end() => bail!("told to end"),
+        }
+    })
+}
+
+fn places(arguments: &Arguments) -> Places {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("waxseal-target");
+    Places { folder: arguments.folder.clone(), waxseal: arguments.waxseal.clone(), target }
+}
+
 fn measure(arguments: &Arguments, file: &Path) -> Result<Results> {
     ready(&arguments.folder)?;
     // Ports and folders are fixed: one run at a time, until this process ends.
     let lock = File::create(arguments.folder.join("lock"))?;
     lock.try_lock().context("another run is under way")?;
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("waxseal-target");
-    let places = Places { folder: arguments.folder.clone(), waxseal: arguments.waxseal.clone(), target };
+    let places = places(arguments);
     let extent = if arguments.quick { Extent::QUICK } else { Extent::FULL };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut results = Results::begin(file)?;

@@ -12,7 +12,7 @@ pub(crate) struct Arguments {
     /// Fewer rounds and cases: a few minutes.
     #[arg(long)]
     quick: bool,
-    /// Only `mail` (what comes in) or only `reading` (IMAP, POP3).
+    /// Only `mail` (what comes in), only `reading` (IMAP, POP3), or only `sign-in` (while others guess at passwords).
     #[arg(long)]
     only: Option<String>,
     /// Writes the page from the results of the last run.

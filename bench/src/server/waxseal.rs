@@ -14,6 +14,8 @@ const ACCOUNTS: &str = "waxseal-accounts";
 const SMTP: &str = "127.0.0.1:21901";
 const IMAP: &str = "127.0.0.1:21902";
 const POP3: &str = "127.0.0.1:21903";
+/// POP3 for clients from any network: a PROXY header says from which.
+pub const PROXIED: &str = "127.0.0.1:21905";
 
 /// Makes the accounts, once for all starts: a hundred passwords take a while to hash.
 pub fn prepare(places: &Places) -> Result<()> {

@@ -2,6 +2,7 @@
 
 pub mod mail;
 pub mod reading;
+pub mod sign_in;
 
 /// How much is done.
 #[derive(Debug, Clone, Copy)]

@@ -32,15 +32,27 @@ impl Directory {
     /// # Errors
     /// The network is banned, or too many tried this login.
     pub async fn admit(&self, origin: &Origin, login: &str) -> Result<(), Later> {
-        if is_exempt(origin) {
-            return Ok(());
-        }
-        let key = self.login_key(login);
-        let admitted = self.gate().admit(origin.peer, key, self.world.clock.now());
+        let admitted = self.is_admitted(origin, login);
         if let Err(later) = admitted {
             self.world.clock.sleep(later.after.min(LATER_WAITS)).await;
         }
         admitted
+    }
+
+    /// Whether a sign-in may be looked at now, said at once.
+    pub(crate) fn is_admitted(&self, origin: &Origin, login: &str) -> Result<(), Later> {
+        if is_exempt(origin) {
+            return Ok(());
+        }
+        let key = self.login_key(login);
+        self.gate().admit(origin.peer, key, self.world.clock.now())
+    }
+
+    /// Waits before the reply to a sign-in that was admitted and that nobody looked at.
+    pub(crate) async fn put_off(&self, origin: &Origin) {
+        if !is_exempt(origin) {
+            self.world.clock.sleep(LATER_WAITS).await;
+        }
     }
 
     /// Tells how a sign-in went that was admitted. After a failure it returns when the reply may be sent: the wait is the

@@ -8,6 +8,7 @@ use store::read::AccountRecord;
 
 use crate::Directory;
 use crate::directory::parsed;
+use crate::door::Consequences;
 use crate::limits::PASSWORD_REMEMBERED;
 use crate::passwords::{self, Password};
 use crate::remembered::Verified;
@@ -95,11 +96,17 @@ impl Directory {
         }
         // Whoever presents the same again, as a mail program does with ten connections, waits here and finds it remembered.
         let digest = self.remembered.digest(login.name(), &password);
-        let _flight = self.remembered.flight(digest).await;
+        let flight = self.remembered.flight(digest).await;
         if let Some(principal) = self.recall(&login, &password) {
             return Ok(SignIn::Accepted(principal));
         }
-        self.look(&login, password, origin).await
+        let (found, consequences) = self.look(&login, password, origin).await?;
+        drop(flight);
+        match found {
+            SignIn::Later => self.put_off(origin).await,
+            _ => self.bear(origin, consequences).await,
+        }
+        Ok(found)
     }
 
     /// The address that a login means; none if it cannot be one.
@@ -115,7 +122,12 @@ impl Directory {
     }
 
     /// Looks at a password. The same reads and the same hash, whether the account is there or not.
-    async fn look(&self, login: &Login, password: Password, origin: &Origin) -> Result<SignIn, Error> {
+    async fn look(
+        &self,
+        login: &Login,
+        password: Password,
+        origin: &Origin,
+    ) -> Result<(SignIn, Consequences), Error> {
         let generation = self.store.directory_generation();
         let account = match &login.address {
             Some(address) => self.store.account_by_address(&address.to_string()).await?,
@@ -125,21 +137,21 @@ impl Directory {
             && login.may_act
         {
             self.settle(origin, &login.text, true).await;
-            return Ok(SignIn::Accepted(principal));
+            return Ok((SignIn::Accepted(principal), None));
         }
         if let Some(account) = &account
             && let Some(principal) = self.recall_unchanged(login, &password, account, generation)
         {
-            return Ok(SignIn::Accepted(principal));
+            return Ok((SignIn::Accepted(principal), None));
         }
         let verifier = match &account {
             Some(account) if !account.secret.is_empty() => account.secret.clone(),
             _ => passwords::nobody(),
         };
-        let Some(verdict) = self.hash(verifier, &password, login, origin).await? else {
-            return Ok(SignIn::Later);
+        let Some((fits, consequences)) = self.hash(verifier, &password, login, origin).await else {
+            return Ok((SignIn::Later, None));
         };
-        let (true, Some(account)) = (verdict, account) else { return Ok(SignIn::Refused) };
+        let (true, Some(account)) = (fits, account) else { return Ok((SignIn::Refused, consequences)) };
         self.add_scram_keys(&account, password.clone()).await;
         let address = parsed(&account.address)?;
         let principal = Principal { account: account.id, address, app_password: None };
@@ -148,21 +160,21 @@ impl Directory {
         let (until, secret) = (now + PASSWORD_REMEMBERED, account.secret);
         let verified = Verified { generation, until, secret, principal: principal.clone() };
         self.remembered.remember(digest, verified, now);
-        Ok(SignIn::Accepted(principal))
+        Ok((SignIn::Accepted(principal), consequences))
     }
 
-    /// Whether a password fits, after its network's turn and the door's delay; none if nobody looked.
+    /// Whether a password fits, when it is its network's turn, and what follows; none if nobody looked.
     async fn hash(
         &self,
         verifier: String,
         password: &Password,
         login: &Login,
         origin: &Origin,
-    ) -> Result<Option<bool>, Error> {
-        let Ok(turn) = self.turn(origin).await else { return Ok(None) };
+    ) -> Option<(bool, Consequences)> {
+        let turn = self.turn(origin).await.ok()?;
         // Others of this network may have failed while it waited.
-        if self.admit(origin, &login.text).await.is_err() {
-            return Ok(None);
+        if self.is_admitted(origin, &login.text).is_err() {
+            return None;
         }
         let (password, may_act) = (password.clone(), login.may_act);
         let note = self.note(origin, &login.text);
@@ -172,9 +184,7 @@ impl Directory {
             drop(turn);
             (fits, note(fits))
         };
-        let (fits, consequence) = self.world.workers.run_slow(hashing).await;
-        self.bear(origin, consequence).await;
-        Ok(Some(fits))
+        Some(self.world.workers.run_slow(hashing).await)
     }
 
     fn recall(&self, login: &Login, password: &Password) -> Option<Principal> {
