@@ -29,6 +29,7 @@ use world::{Fetch, World};
 use crate::acme::{self, Answers, Attempts, Failure, Ordered};
 use crate::limits::{CERTIFICATES_PAUSE, RENEWAL_PAUSE_MAX};
 use named::Named;
+use own::Own;
 use web_listeners::WebListeners;
 
 /// Where the authority's certificate of a data directory lies: what a client of its own certificate has to trust.
@@ -55,7 +56,7 @@ struct State {
     acme: Option<Acme>,
     fetch: Fetch,
     ordered: Option<Ordered>,
-    own: Pem,
+    own: Option<Own>,
     attempts: Attempts,
     failure: Option<Failure>,
     /// How often each certificate was said to expire.
@@ -73,7 +74,7 @@ pub(crate) struct Prepared {
     named: Named,
     acme: Option<Acme>,
     fetch: Fetch,
-    own: Pem,
+    own: Option<Own>,
     authorities: Option<Authorities>,
     bound: web_listeners::Bound,
 }
@@ -93,8 +94,11 @@ impl Keeper {
     ) -> Result<Arc<Self>> {
         let listeners = WebListeners::new(world, registry);
         let Prepared { named, acme, fetch, own, bound, .. } = prepare(data, settings, world, &listeners)?;
-        let tls = Certificates::new(&composed(named.pems(), None, &own))
+        let tls = Certificates::new(&composed(named.pems(), None, own.as_ref()))
             .context("the certificates cannot be used")?;
+        if let Some(own) = &own {
+            own.keep(data)?;
+        }
         let answers = Answers { http: Arc::default(), tls: Arc::new(tls) };
         let state = State {
             named,
@@ -146,6 +150,9 @@ impl Keeper {
     /// Shows what was prepared, and orders what it asks for.
     pub(crate) fn adopt(&self, prepared: Prepared) {
         let Prepared { named, acme, fetch, own, bound, .. } = prepared;
+        if let Some(Err(error)) = own.as_ref().map(|own| own.keep(&self.data)) {
+            tracing::error!(%error, "the server's own certificate cannot be kept; the next start makes another");
+        }
         self.listeners.adopt(bound, &self.answers);
         let mut state = self.state();
         if state.acme != acme {
@@ -283,7 +290,9 @@ impl Keeper {
     fn show(&self, state: &State) {
         let ordered = state.ordered.as_ref().filter(|ordered| is_wanted(ordered, state.acme.as_ref()));
         // Each of them was found good when it was read, made or ordered.
-        if let Err(error) = self.answers.tls.replace(&composed(state.named.pems(), ordered, &state.own)) {
+        if let Err(error) =
+            self.answers.tls.replace(&composed(state.named.pems(), ordered, state.own.as_ref()))
+        {
             tracing::error!(%error, "the certificates cannot be used; the ones before stay");
         }
     }
@@ -308,7 +317,10 @@ impl Keeper {
 
 fn prepare(data: &Path, settings: &Settings, world: &World, listeners: &WebListeners) -> Result<Prepared> {
     let named = Named::new(settings.certificates.clone())?;
-    let own = own::certificate(data, &own::names(settings))?;
+    let own = match settings.certificates.is_empty() {
+        true => Some(Own::new(data, &own::names(settings))?),
+        false => None,
+    };
     let authorities = match settings.client_certificate_authorities.as_slice() {
         [] => None,
         files => {
@@ -364,11 +376,11 @@ fn terms(server: &VirtualServer, authorities: Option<Authorities>) -> Result<Ter
 }
 
 /// What is shown, in the order in which it is chosen from.
-fn composed(named: &[Pem], ordered: Option<&Ordered>, own: &Pem) -> Vec<Pem> {
+fn composed(named: &[Pem], ordered: Option<&Ordered>, own: Option<&Own>) -> Vec<Pem> {
     let mut pems = named.to_vec();
     pems.extend(ordered.map(Ordered::pem));
     if pems.is_empty() {
-        pems.push(own.clone());
+        pems.extend(own.map(|own| own.pem.clone()));
     }
     pems
 }
