@@ -400,6 +400,20 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn every_good_text_is_explained(at in 0usize..1800, cut in 0usize..30, new in "[a-z0-9'\" =\\[\\]{}.,#\n]{0,8}") {
+            let mut text: Vec<char> = WHOLE.chars().collect();
+            let start = at.min(text.len());
+            let end = (start + cut).min(text.len());
+            text.splice(start..end, new.chars());
+            let text: String = text.into_iter().collect();
+            if let Ok(whole) = explain(&text) {
+                proptest::prop_assert_eq!(resolve(&whole), resolve(&text), "{}\n{}", text, whole);
+            }
+        }
+    }
+
     /// What the manual calls the default is the default: without the comments, the page is all defaults.
     #[test]
     fn the_manual_knows_the_defaults() {

@@ -83,9 +83,11 @@ mod tests {
                      relay: the peer may not relay
             12 verdicts since 2025-11-22T15:42:52.000Z: 1 would change.
             1 verdict is of virtual servers that these settings do not have.
-        "#]].assert_eq(&what_if(&found));
+        "#]]
+        .assert_eq(&what_if(&found));
         expect![[r#"
             The journal has no stories that could be judged.
-        "#]].assert_eq(&what_if(&WhatIf::default()));
+        "#]]
+        .assert_eq(&what_if(&WhatIf::default()));
     }
 }
