@@ -89,7 +89,7 @@ async fn accounts_come_and_go() {
             {"do":"account-add","address":"ann@example.org","password":"generate"}
                 {"answer":"refused","message":"there is an account ann@example.org already","remedy":"for another password: waxseal account password ann@example.org"}
             {"do":"account-add","address":"eve@example.org","password":"generate"}
-                {"answer":"password","address":"eve@example.org","password":"zsah5-5k9qp-q1x03-cnha6"}
+                {"answer":"password","address":"eve@example.org","password":"7dv45-pkbaq-9s87c-z4g5j"}
             {"do":"account-add","address":"eve@elsewhere.example","password":"generate"}
                 {"answer":"refused","message":"the domain elsewhere.example is not one of ours","remedy":"add it first: waxseal domain add elsewhere.example"}
             {"do":"account-add","address":"eve@[192.0.2.1]","password":"generate"}
@@ -261,9 +261,9 @@ async fn what_runs_is_shown() {
         ],
         expect![[r#"
             {"do":"status"}
-                {"answer":"status","version":"0.1.0","domains":1,"accounts":1,"at":1795348800000,"queue":{"destinations":0,"deliveries":0,"held":0,"deleted":0,"oldest":null},"virtual_servers":[{"name":"internet","protocol":"smtp","bindings":["[::]:25"],"state":"running","connections":1}]}
+                {"answer":"status","version":"0.1.0","domains":1,"accounts":1,"at":1795348800000,"queue":{"destinations":0,"deliveries":0,"held":0,"deleted":0,"oldest":null},"pressure":null,"virtual_servers":[{"name":"internet","protocol":"smtp","bindings":["[::]:25"],"state":"running","connections":1}]}
             {"do":"connection-list"}
-                {"answer":"connections","connections":[{"id":7,"virtual_server":"internet","peer":"192.0.2.1:4711","since":0,"account":"","tls":"","doing":"waits"}]}
+                {"answer":"connections","connections":[{"id":7,"virtual_server":"internet","protocol":"smtp","peer":"192.0.2.1:4711","since":0,"account":"","tls":"","doing":"waits","received":0,"sent":0,"messages":0}]}
             {"do":"connection-terminate","id":7}
                 {"answer":"done","said":"connection 7 is being ended"}
             {"do":"connection-terminate","id":8}
