@@ -111,6 +111,7 @@ impl Changes {
         let recorded = self.record(&change).await;
         *text = change.text;
         self.let_operators_in();
+        self.virtual_servers.tell().await;
         let number =
             recorded.map_err(|error| format!("it is in force, but cannot be recorded: {error:#}"))?;
         let at_next_start = applied.at_next_start.into_iter().map(str::to_owned).collect();

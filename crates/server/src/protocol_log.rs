@@ -64,7 +64,9 @@ impl ProtocolLogs {
         // Before others begin: they may write to the same files.
         finish(former).await;
         for (name, log) in wanted {
-            self.0.entry(name).or_insert_with(|| Written::start(log, world));
+            if !self.0.contains_key(&name) {
+                self.0.insert(name, Written::start(log, world).await);
+            }
         }
     }
 
@@ -80,9 +82,11 @@ impl ProtocolLogs {
 }
 
 impl Written {
-    fn start(settings: settings::ProtocolLog, world: &World) -> Self {
+    /// The file is opened before this returns: what stands in the way is said at once, not with the first connection.
+    async fn start(settings: settings::ProtocolLog, world: &World) -> Self {
         let file = LogFile::new(settings.file.clone(), settings.size_limit.0, settings.keep);
-        let (log, writer) = ProtocolLog::new(file, world);
+        let (log, mut writer) = ProtocolLog::new(file, world);
+        writer.write(Vec::new()).await;
         Self { settings, log, writer: world.workers.spawn(writer.run()) }
     }
 }
@@ -184,8 +188,6 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self) {
-        // What stands in the way is said at once, not with the first connection.
-        self.write(Vec::new()).await;
         let mut batch = Vec::new();
         loop {
             let mut finished = self.waiting.recv_many(&mut batch, PROTOCOL_LOG_BATCH_MAX).await == 0;

@@ -139,6 +139,7 @@ impl Server {
             changes.let_operators_in();
         }
         server.spawn_tasks(&settings);
+        server.virtual_servers.tell().await;
         Ok(server)
     }
 
@@ -222,10 +223,13 @@ impl Server {
         }
     }
 
-    /// Tells every session to come to an end, as SIGTERM does.
+    /// Tells every session to come to an end, as SIGTERM does. To be called within the runtime.
     pub fn tell_to_stop(&self) {
         self.stop.send_replace(true);
         self.virtual_servers.registry.stop_all(None);
+        // Whoever does not come to an end is ended after the grace period.
+        let virtual_servers = self.virtual_servers.clone();
+        self.shared.world.workers.spawn(async move { virtual_servers.close().await });
     }
 
     /// Stops: nothing new is taken, and what is under way ends within the grace period.

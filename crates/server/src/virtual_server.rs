@@ -45,6 +45,8 @@ pub(crate) struct Door {
     pub(crate) entrance: Arc<Entrance>,
     /// None while it is stopped.
     open: Option<Open>,
+    /// Whether the log has said where it listens.
+    told: bool,
 }
 
 /// What a door leads to.
@@ -100,7 +102,7 @@ impl Entrance {
 impl Door {
     /// A door that is shut; `address` is where it will listen.
     pub(crate) fn shut(binding: Binding, address: SocketAddr, entrance: Arc<Entrance>) -> Self {
-        Self { binding, address, entrance, open: None }
+        Self { binding, address, entrance, open: None, told: false }
     }
 
     /// Takes connections from now on.
@@ -113,6 +115,7 @@ impl Door {
             accept::accept(&world, binding, stopped, connect).await;
         });
         self.open = Some(Open { listener, stop, task });
+        self.told = false;
     }
 
     fn accepted(&self, listener: Arc<Listener>, registry: &Arc<Registry>) -> accept::Binding {
@@ -127,6 +130,22 @@ impl Door {
             welcome: Box::new(move |peer| of_limits.endpoint().welcome(peer, of_limits.is_paused())),
             refusal: Box::new(move |refused| of_refusals.endpoint().refusal(refused)),
         }
+    }
+
+    /// Has the log say where it listens, once.
+    pub(crate) fn tell(&mut self) {
+        if self.open.is_none() || std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let properties = self.entrance.endpoint().properties().clone();
+        let (address, protocol) = (self.address, self.protocol_name(properties.protocol));
+        tracing::info!(
+            virtual_server = properties.name,
+            protocol,
+            %address,
+            port = address.port(),
+            "listening"
+        );
     }
 
     /// The port, for who takes it over.

@@ -143,6 +143,7 @@ impl VirtualServers {
             }
             ServerState::Running | ServerState::Paused => self.open(service, &ours)?,
         }
+        service.doors.iter_mut().for_each(Door::tell);
         service.set(state);
         self.publish(&objects, self.view().settings.clone());
         Ok(())
@@ -184,10 +185,18 @@ impl VirtualServers {
         if let Ok(address) = listener.address() {
             door.address = address;
         }
-        let properties = door.entrance.endpoint().properties().clone();
-        let (address, protocol) = (door.address, door.protocol_name(properties.protocol));
         door.open(listener, &self.shared.world, &self.registry);
-        tracing::info!(virtual_server = properties.name, protocol, %address, port = address.port(), "listening");
+    }
+
+    /// Has the log say where there is something new to connect to.
+    pub(crate) async fn tell(&self) {
+        self.objects
+            .lock()
+            .await
+            .services
+            .iter_mut()
+            .flat_map(|service| &mut service.doors)
+            .for_each(Door::tell);
     }
 
     /// Binds a port, beside those of ours that have it under another address: only equal ones clash.
