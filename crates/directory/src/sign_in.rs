@@ -12,6 +12,7 @@ use crate::door::Consequences;
 use crate::limits::PASSWORD_REMEMBERED;
 use crate::passwords::{self, Password};
 use crate::remembered::Verified;
+use crate::turns::Standing;
 
 /// What a client presented to prove who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,6 +173,7 @@ impl Directory {
         origin: &Origin,
     ) -> Option<(bool, Consequences)> {
         let turn = self.turn(origin).await.ok()?;
+        let standing = turn.standing();
         // Others of this network may have failed while it waited.
         if self.is_admitted(origin, &login.text).is_err() {
             return None;
@@ -184,7 +186,10 @@ impl Directory {
             drop(turn);
             (fits, note(fits))
         };
-        Some(self.world.workers.run_slow(hashing).await)
+        Some(match standing {
+            Standing::Known => self.world.workers.run_slow(hashing).await,
+            Standing::Stranger => self.world.workers.run_gently(hashing).await,
+        })
     }
 
     fn recall(&self, login: &Login, password: &Password) -> Option<Principal> {

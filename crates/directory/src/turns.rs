@@ -1,8 +1,8 @@
 //! Whose password is hashed next: a fair queue by network.
 //!
 //! A hash takes some 30 ms of a processor, and whoever connects can ask for one. Networks take turns, so that one that asks
-//! a thousand times waits behind itself alone; and networks from which somebody signed in lately go before strangers, who
-//! never have the last thread, so that five hundred of them together do not keep the others waiting.
+//! a thousand times waits behind itself alone. Networks from which somebody signed in lately have threads of their own, beside
+//! which those of strangers give way: five hundred strange networks together do not keep them waiting.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -74,6 +74,13 @@ fn hand_out(state: &Arc<Mutex<State>>) {
     }
 }
 
+impl Turn {
+    /// Whose it is.
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         let Some(state) = self.state.take() else { return };
@@ -111,16 +118,14 @@ impl<K: Eq + Hash + Clone, T> Plan<K, T> {
 
     /// Who may begin now, if a thread is free for it.
     fn next(&mut self) -> Option<(Standing, T)> {
-        if self.known_at_it + self.strangers_at_it >= self.threads {
-            return None;
-        }
-        if let Some(next) = self.known.next() {
+        if self.known_at_it < self.threads
+            && let Some(next) = self.known.next()
+        {
             self.known_at_it += 1;
             return Some((Standing::Known, next));
         }
-        // The last thread is for the known, who may come at any moment; where there is one alone, all share it.
-        let for_strangers = (self.threads - 1).max(1);
-        if self.strangers_at_it >= for_strangers {
+        // As many as there are gentle workers.
+        if self.strangers_at_it >= (self.threads - 1).max(1) {
             return None;
         }
         let next = self.strangers.next()?;
@@ -209,19 +214,23 @@ mod tests {
     }
 
     #[test]
-    fn strangers_never_have_the_last_thread() {
+    fn strangers_never_keep_the_known_waiting() {
         let mut plan = Plan::new(2);
         for network in 0..4 {
             plan.push(network, Standing::Stranger, network.into());
         }
         assert_eq!(plan.next(), Some((Standing::Stranger, 0)));
-        assert_eq!(plan.next(), None);
-        plan.push(9, Standing::Known, 90);
-        plan.push(9, Standing::Known, 91);
+        assert_eq!(plan.next(), None, "they have one thread of two");
+        for who in 90..93 {
+            plan.push(9, Standing::Known, who);
+        }
         assert_eq!(plan.next(), Some((Standing::Known, 90)));
-        assert_eq!(plan.next(), None, "both threads are at work");
+        assert_eq!(plan.next(), Some((Standing::Known, 91)));
+        assert_eq!(plan.next(), None, "all threads are at work");
         plan.end(Standing::Stranger);
-        assert_eq!(plan.next(), Some((Standing::Known, 91)), "the known may have both");
+        assert_eq!(plan.next(), Some((Standing::Stranger, 1)), "the others do not keep them waiting either");
+        plan.end(Standing::Known);
+        assert_eq!(plan.next(), Some((Standing::Known, 92)));
     }
 
     #[test]

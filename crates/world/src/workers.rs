@@ -14,6 +14,8 @@ pub enum Workers {
     Threads {
         /// The slow pool.
         slow: SlowPool,
+        /// For slow work that gives way to all other.
+        gentle: SlowPool,
     },
     /// In the calling task.
     Inline,
@@ -32,19 +34,20 @@ type Job = Box<dyn FnOnce() + Send>;
 impl SlowPool {
     /// Starts the threads; they end when the last clone of the pool is gone.
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    fn start(threads: usize) -> Self {
+    fn start(name: &'static str, threads: usize, begin: fn()) -> Self {
         let (jobs, waiting) = mpsc::channel::<Job>();
         let waiting = Arc::new(Mutex::new(waiting));
         for number in 0..threads {
             let waiting = waiting.clone();
             let take = move || waiting.lock().expect("taking a job does not panic").recv();
             let body = move || {
+                begin();
                 while let Ok(job) = take() {
                     job();
                 }
             };
             std::thread::Builder::new()
-                .name(format!("slow-{number}"))
+                .name(format!("{name}-{number}"))
                 .spawn(body)
                 .expect("a process that starts has threads to give");
         }
@@ -72,14 +75,15 @@ impl Workers {
     /// # Panics
     /// When the system has no threads to give.
     pub fn threads(slow_max: usize) -> Self {
-        Self::Threads { slow: SlowPool::start(slow_max) }
+        let gentle = SlowPool::start("gentle", slow_max.saturating_sub(1).max(1), give_way);
+        Self::Threads { slow: SlowPool::start("slow", slow_max, || ()), gentle }
     }
 
     /// How many slow pieces of work run at a time.
     pub fn slow_max(&self) -> usize {
         match self {
             Self::Inline => 1,
-            Self::Threads { slow } => slow.threads,
+            Self::Threads { slow, .. } => slow.threads,
         }
     }
 
@@ -109,7 +113,19 @@ impl Workers {
     pub async fn run_slow<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         match self {
             Self::Inline => work(),
-            Self::Threads { slow } => slow.run(work).await,
+            Self::Threads { slow, .. } => slow.run(work).await,
+        }
+    }
+
+    /// The same for work that gives way to all other: it runs in threads of its own, fewer by one (but one), which the system
+    /// gives a processor when nobody else wants it.
+    ///
+    /// # Panics
+    /// If `work` panics.
+    pub async fn run_gently<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        match self {
+            Self::Inline => work(),
+            Self::Threads { gentle, .. } => gentle.run(work).await,
         }
     }
 
@@ -140,6 +156,17 @@ impl Workers {
     }
 }
 
+/// The calling thread goes after others from now on. Where the system does not allow that, it goes beside them.
+fn give_way() {
+    // Linux gives each thread a priority of its own, whatever POSIX says of processes.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, LEAST_PRIORITY);
+}
+
+/// The lowest of setpriority(2).
+#[cfg(target_os = "linux")]
+const LEAST_PRIORITY: i32 = 19;
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -151,6 +178,7 @@ mod tests {
     async fn work_gives_its_result_on_threads_and_inline() {
         for workers in [Workers::threads(1), Workers::Inline] {
             assert_eq!(workers.run(|| 1).await + workers.run_slow(|| 2).await, 3);
+            assert_eq!(workers.run_gently(|| 4).await, 4);
         }
         let here = std::thread::current().id();
         assert_eq!(Workers::Inline.run(|| std::thread::current().id()).await, here);
