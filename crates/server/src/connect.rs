@@ -141,7 +141,9 @@ impl Endpoint {
         let tls = self.variant(live.peer().ip(), None).tls.clone();
         let mut context = Context::new(self.shared.world.clock.clone(), tls, entry);
         context.tap = self.log.as_ref().map(|log| log.tap(&live));
-        if let Err(why) = self.admitted(live.peer()).await {
+        // Boxed, so that no connection carries along for its life what a look-up of names needs.
+        let admitted = Box::pin(self.admitted(live.peer())).await;
+        if let Err(why) = admitted {
             let session = why.session(self.properties.protocol, context.clock.now());
             return Box::pin(drive(session, arrive::Nothing, stream, &context)).await;
         }
