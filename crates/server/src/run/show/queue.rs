@@ -341,7 +341,7 @@ mod tests {
                 destination                         deliveries  held  oldest  next try   state
                 example.com                         3           1     3 h     now        active
                 example.net                         3           1     3 h     in 12 min  retry
-                local                               3           3     3 h     -          on hold
+                local                               3           3     3 h     -          frozen
                 deleted.example                     2           0     -       -          deleted
                 a-name-that-is-much-longer-than-t…  3           1     3 h     in 12 min  ready
 
@@ -376,7 +376,7 @@ mod tests {
                 000000000002D  alice@example.org  bob@example.net       3 h  in 12 min
                 000000000002E  <>                 a.very.long.name… +2  3 h  active
                     3 attempts; the last: mx1.example.net [192.0.2.1] said: 451 4.7.1 Please tr…
-                000000000002F  alice@example.org  bob@example.net       3 h  on hold
+                000000000002F  alice@example.org  bob@example.net       3 h  frozen
                     1 attempt
                 000000000002G  alice@example.org  bob@example.net       3 h  deleted
 
