@@ -1,5 +1,6 @@
 //! Certificates by ACME, of Debian's pebble, which looks for the answers as an authority does. Everything is on an address of
 //! loopback that is the test's own, so that the ports, which both sides must know beforehand, are free.
+#![allow(clippy::disallowed_methods, reason = "the log of a test")]
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpStream};

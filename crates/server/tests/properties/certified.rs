@@ -1,4 +1,5 @@
 //! Certificates of the test's own authorities, for servers and clients.
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
 
 use std::path::Path;
 use std::sync::Arc;
