@@ -267,7 +267,10 @@ impl Stage for MemoryStage {
     }
 
     fn stop(&mut self) -> Result<()> {
-        self.server()?.tell_to_stop();
+        {
+            let _entered = self.runtime.enter();
+            self.server()?.tell_to_stop();
+        }
         self.settle()
     }
 
