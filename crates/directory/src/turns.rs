@@ -217,7 +217,7 @@ mod tests {
     fn strangers_never_keep_the_known_waiting() {
         let mut plan = Plan::new(2);
         for network in 0..4 {
-            plan.push(network, Standing::Stranger, network.into());
+            plan.push(network, Standing::Stranger, network);
         }
         assert_eq!(plan.next(), Some((Standing::Stranger, 0)));
         assert_eq!(plan.next(), None, "they have one thread of two");
