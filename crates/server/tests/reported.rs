@@ -137,7 +137,7 @@ fn expired() {
         From: Mail Delivery System <postmaster@example.org>
         To: <bob@example.org>
         Subject: Your message is late, and still on its way
-        Date: Sun, 22 Nov 2026 14:12:08 +0000
+        Date: Sun, 22 Nov 2026 14:16:17 +0000
         Message-ID: <QUEUE-ID-2@mx.example>
         In-Reply-To: <plan@client.example>
         References: <plan@client.example>
@@ -170,7 +170,7 @@ fn expired() {
         Status: 4.3.0
         Remote-MTA: dns; mx1.example.net
         Diagnostic-Code: smtp; 451 4.3.0 no room for mail
-        Last-Attempt-Date: Sun, 22 Nov 2026 14:12:08 +0000
+        Last-Attempt-Date: Sun, 22 Nov 2026 14:16:17 +0000
         Will-Retry-Until: Fri, 27 Nov 2026 10:00:00 +0000
 
         --report-QUEUE-ID-2
@@ -577,6 +577,7 @@ fn a_report_that_cannot_be_delivered_ends_there() {
                                         0.000  < 550 5.1.1 nor here
                                         0.000  < 503 5.5.1 no recipients
           11-22 10:00:00  deliver       elsewhere.example: <eve@elsewhere.example> discarded without a report: mx.elsewhere.example [192.0.2.4]:25: 550 5.1.1 nor here (in answer to RCPT)
+          11-22 10:00:00  end           it could not be returned and is kept as badmail: QUEUE-ID-2-elsewhere.example.eml
     "#]].assert_eq(&world.trace("eve@elsewhere.example"));
     assert_eq!(forged.heard().concat().iter().filter(|line| line.starts_with("MAIL")).count(), 1);
     assert!(forged.heard().concat().iter().any(|line| line.starts_with("MAIL FROM:<>")));
