@@ -19,6 +19,7 @@
 mod file;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,8 +65,8 @@ impl ProtocolLogs {
         // Before others begin: they may write to the same files.
         finish(former).await;
         for (name, log) in wanted {
-            if !self.0.contains_key(&name) {
-                self.0.insert(name, Written::start(log, world).await);
+            if let Entry::Vacant(place) = self.0.entry(name) {
+                place.insert(Written::start(log, world).await);
             }
         }
     }

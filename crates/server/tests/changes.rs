@@ -2,6 +2,12 @@
 //! message is lost. Run alone: `cargo xtask ci durable`.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::disallowed_methods, reason = "this looks at a program from outside, in real time")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the figures and what went wrong are for people"
+)]
 
 #[path = "abroad/mod.rs"]
 mod abroad;
