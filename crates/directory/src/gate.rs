@@ -316,7 +316,7 @@ mod tests {
     fn memory_is_bounded_and_known_networks_survive_a_flood() {
         let (mut gate, now) = (Gate::new(SignInLimits { failures: Some(1), ..limits() }), start());
         gate.succeed(network(9), now);
-        for number in 0..50_000u32 {
+        for number in 0..BANS_MAX as u32 + 200 {
             let [_, a, b, c] = number.to_be_bytes();
             gate.fail([11 + a, b, c, 1].into(), number.into(), now);
         }
