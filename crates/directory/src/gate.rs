@@ -328,6 +328,17 @@ mod tests {
         assert!(!gate.is_known(network(9), now + KNOWN_FOR));
     }
 
+    #[test]
+    fn what_was_used_last_is_remembered_and_no_more() {
+        let mut recent = Recent::default();
+        for number in 0..3 * GATE_ENTRIES_MAX {
+            recent.put(number, number);
+            assert_eq!(recent.get(&0), Some(&0), "it is asked for again and again");
+        }
+        assert!(recent.younger.len() + recent.older.len() <= GATE_ENTRIES_MAX);
+        assert_eq!(recent.get(&1), None);
+    }
+
     #[derive(Debug, Clone)]
     enum Step {
         Fail(u16, u64),
