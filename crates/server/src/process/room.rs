@@ -56,7 +56,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = |name: &str| place.path().canonicalize().unwrap().join(name);
         let directory = |name: &str| fs::create_dir(path(name)).unwrap();
-        ["live", "archive", "logs"].map(directory);
+        ["live", "archive", "logs"].into_iter().for_each(directory);
         std::os::unix::fs::symlink(path("archive/mail1.pem"), path("live/mail.pem")).unwrap();
         fs::copy("/dev/null", path("archive/mail1.pem")).unwrap();
         let text = format!(

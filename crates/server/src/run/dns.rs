@@ -99,7 +99,7 @@ fn host_name(file: &Path) -> Result<Domain> {
         };
     }
     let name = super::serve::host_name();
-    Ok(name.parse().map_err(|_| anyhow::anyhow!("the machine calls itself {name:?}; see --settings"))?)
+    name.parse().map_err(|_| anyhow::anyhow!("the machine calls itself {name:?}; see --settings"))
 }
 
 /// The addresses by which the world reaches this machine.
@@ -150,7 +150,7 @@ async fn look_up(resolver: &Resolver, wanted: &Wanted) -> Found {
 
 /// Escaped: a zone may hold anything.
 fn texts<T>(answer: Answer<T>, text: impl Fn(&T) -> String) -> Vec<String> {
-    answer.records.iter().map(|record| mail::printable(&text(record))).collect()
+    answer.records.iter().map(|record| mail::printable(text(record))).collect()
 }
 
 /// A line for each, with what mends it below.

@@ -20,14 +20,18 @@ pub(super) fn send_as(action: SendAsAction) -> (Request, Where) {
     match action {
         SendAsAction::Add { account, address, place } => (Request::SendAsAdd { account, address }, place),
         SendAsAction::List { account, place } => (Request::SendAsList { account }, place),
-        SendAsAction::Remove { account, address, place } => (Request::SendAsRemove { account, address }, place),
+        SendAsAction::Remove { account, address, place } => {
+            (Request::SendAsRemove { account, address }, place)
+        }
     }
 }
 
 pub(super) fn ban(action: BanAction) -> (Request, Where) {
     match action {
         BanAction::List { place } => (Request::BanList, place),
-        BanAction::Add { network, hours, reason, place } => (Request::BanAdd { network, hours, reason }, place),
+        BanAction::Add { network, hours, reason, place } => {
+            (Request::BanAdd { network, hours, reason }, place)
+        }
         BanAction::Remove { network, place } => (Request::BanRemove { network }, place),
     }
 }

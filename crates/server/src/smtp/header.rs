@@ -67,7 +67,7 @@ impl Authors {
 fn author(author: &EnvelopeAddress) -> Option<(String, Option<Address>)> {
     let (mailbox, host) = (author.mailbox.as_ref()?, author.host.as_ref()?);
     let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).ok();
-    let written = mail::printable(&[&mailbox[..], b"@", &host[..]].concat());
+    let written = mail::printable([&mailbox[..], b"@", &host[..]].concat());
     let address = text(mailbox).zip(text(host)).and_then(|(local, host)| {
         let quoted = local.replace('\\', "\\\\").replace('"', "\\\"");
         let plain = Address::parse(&format!("{local}@{host}"));

@@ -1,7 +1,11 @@
 //! Every property of a virtual server, obeyed by the real program and seen from outside: with its default and with
 //! another value, where the outcomes differ. `docs/properties.md` says which property is shown by which test.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may: it is outside of the program")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may: it is outside of the program"
+)]
 
 #[path = "../abroad/mod.rs"]
 mod abroad;

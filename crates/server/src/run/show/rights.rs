@@ -26,9 +26,8 @@ pub(super) fn held(accounts: &[HeldAccountRow]) -> String {
     if accounts.is_empty() {
         return String::new();
     }
-    let row = |row: &HeldAccountRow| {
-        vec![row.address.clone(), row.since.to_string(), mail::printable(&row.reason)]
-    };
+    let row =
+        |row: &HeldAccountRow| vec![row.address.clone(), row.since.to_string(), mail::printable(&row.reason)];
     let mut text = format!("\n{}", table(&["mail of this account is held", "since", "why"], accounts, row));
     for row in accounts {
         let _ = writeln!(text, "To let it go: waxseal account release {}", row.address);
