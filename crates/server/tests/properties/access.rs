@@ -149,7 +149,12 @@ fn connections_limit_makes_the_oldest_idle_leave() {
 fn connections_per_source() {
     let place = Place::start(
         &[],
-        &[server("usual", "smtp", ""), server("small", "smtp", "connections = { per-source = 1 }")].concat(),
+        &[
+            "trusted-networks = [\"203.0.113.0/24\"]\n".to_owned(),
+            server("usual", "smtp", ""),
+            server("small", "smtp", "connections = { per-source = 1 }"),
+        ]
+        .concat(),
     );
     for (server, expected) in [("usual", "220 "), ("small", "421 4.7.0 ")] {
         let first = place.client_from(server, INSIDE);
@@ -158,6 +163,11 @@ fn connections_per_source() {
         assert!(second.starts_with(expected), "{server}: {second}");
         assert!(greeting(&place, server, SAME_NETWORK).starts_with("220 "), "another source of its network");
     }
+    let trusted = [(); 2].map(|()| place.client_from("small", "203.0.113.1"));
+    assert!(
+        trusted.iter().all(|client| client.banner().starts_with("220 ")),
+        "who is trusted has no such limit"
+    );
 }
 
 #[test]

@@ -188,6 +188,18 @@ fn app_passwords() {
     assert!(!sends(&all) && reads(&reading));
 }
 
+/// Who signs in without a domain is of the one that was added first.
+#[test]
+fn default_domain() {
+    let place = place("delay = 'off'");
+    place.command(&["domain", "add", "second.example"]);
+    let added = place.try_command(&["account", "add", "cleo@second.example", "--password-stdin"], "secret");
+    assert!(added.status.success(), "{added:?}");
+    for (login, expected) in [("ann", "235"), ("cleo", "535"), ("cleo@second.example", "235")] {
+        client_from(&place, "203.0.113.7").expect(&plain(login, "secret"), expected);
+    }
+}
+
 #[test]
 fn alias_domains() {
     let place = Place::start(

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::abroad::eventually;
+use testkit::dns::Zones;
+
+use crate::abroad::{Abroad, eventually};
 use crate::harness::{DOMAIN, Place};
 use crate::peer::{Peer, Script};
 
@@ -292,6 +294,31 @@ fn outbound_port() {
             (waits || peer.taken().len() > before).then_some(())
         });
         assert_eq!(peer.taken().len() > before, arrives, "{port}");
+    }
+}
+
+/// Each virtual server may ask name servers of its own.
+#[test]
+fn resolvers() {
+    let peer = Peer::start_at("127.0.0.5:0", Script::default());
+    let there = |records: &str| Abroad::new(Zones::new().zone("there.example", records));
+    // By the second, the domain takes no mail (RFC 7505).
+    let (usual, own) = (there("@ MX 10 mx\nmx A 127.0.0.5"), there("@ MX 0 ."));
+    let text = two_servers(
+        &format!(
+            "allow-private-exchangers = \"on\"\noutbound-port = {}\nresolvers = [\"{}\"]",
+            peer.address().port(),
+            usual.resolver()
+        ),
+        &format!("delivery = {{ resolvers = [\"{}\"] }}", own.resolver()),
+    );
+    let place = Place::start(&["ann"], &text);
+    for (server, arrived) in [("other", 0), ("plain", 1)] {
+        send(&place, server, "ann@here.example", &["bob@there.example"], LETTER);
+        eventually("it is settled", || {
+            place.command(&["queue", "list"]).contains("Nothing waits").then_some(())
+        });
+        assert_eq!(peer.taken().len(), arrived, "{server}");
     }
 }
 

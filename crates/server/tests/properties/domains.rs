@@ -56,6 +56,45 @@ fn remote_domain_smart_host() {
 }
 
 #[test]
+fn remote_domain_tls() {
+    let peer = Peer::start(Script::default());
+    let text = with(&format!(
+        "[[remote-domain]]\ndomain = \"strict.example\"\nsmart-host = \"{0}\"\ntls = \"required\"\n\
+         [[remote-domain]]\ndomain = \"usual.example\"\nsmart-host = \"{0}\"\n",
+        peer.address()
+    ));
+    let place = Place::start(&["ann"], &text);
+    send(&place, "open", "ann@here.example", &["bob@strict.example", "bob@usual.example"], LETTER);
+    let taken = eventually("clear text is enough for one", || peer.taken().into_iter().next());
+    assert_eq!(taken.to, ["bob@usual.example"]);
+    eventually("the other waits", || {
+        place.command(&["queue", "find", "--state", "retry"]).contains("bob@strict.example").then_some(())
+    });
+    assert_eq!(peer.taken().len(), 1);
+}
+
+#[test]
+fn remote_domain_authentication() {
+    let peer = Peer::start(Script { auth: true, ..Script::default() });
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "telephone\n").unwrap();
+    let text = with(&format!(
+        "[[remote-domain]]\ndomain = \"known.example\"\nsmart-host = \"{0}\"\n\
+         authentication = {{ user = \"us\", password-file = {1:?} }}\n\
+         [[remote-domain]]\ndomain = \"usual.example\"\nsmart-host = \"{0}\"\n",
+        peer.address(),
+        secret.path()
+    ));
+    let place = Place::start(&["ann"], &text);
+    for (to, signed_in) in [("bob@known.example", true), ("bob@usual.example", false)] {
+        let before = peer.taken().len();
+        send(&place, "open", "ann@here.example", &[to], LETTER);
+        let taken = eventually("it arrives", || peer.taken().get(before).cloned());
+        assert_eq!(taken.signed_in, signed_in, "{to}");
+    }
+}
+
+#[test]
 fn remote_domain_hello() {
     let peer = Peer::start(Script::default());
     let text = with(&format!(

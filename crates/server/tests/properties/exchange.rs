@@ -71,6 +71,24 @@ fn commands() {
         plain.expect(command, "252");
         other.expect(command, "252");
     }
+    // VERB is for trusted networks alone.
+    let mut stranger = place.client_from("plain", "198.51.100.1");
+    stranger.expect("EHLO client.example", "250");
+    stranger.expect("VERB", "502");
+}
+
+/// The harness names this machine's addresses; by default there are none.
+#[test]
+fn authentication_without_tls() {
+    let place = both("", "");
+    for (peer, is_taken) in [("127.0.0.1", true), ("192.0.2.7", false)] {
+        let mut client = place.client_from("plain", peer);
+        let hello = client.expect("EHLO client.example", "250");
+        assert_eq!(hello.contains("AUTH PLAIN"), is_taken, "{peer}: {hello}");
+        // base64 of "\0ann@here.example\0secret".
+        let reply = client.ask("AUTH PLAIN AGFubkBoZXJlLmV4YW1wbGUAc2VjcmV0");
+        assert_eq!(reply.starts_with("235"), is_taken, "{peer}: {reply}");
+    }
 }
 
 #[test]

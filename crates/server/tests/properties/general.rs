@@ -4,24 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use crate::abroad::eventually;
-use crate::harness::Place;
+use crate::harness::{Place, default_and};
 
 #[test]
 fn host_name() {
-    let place = Place::start(
-        &[],
-        r#"
-        [[virtual-server]]
-        name = "default"
-        protocol = "smtp"
-        bind = "127.0.0.1:0"
-        [[virtual-server]]
-        name = "other"
-        protocol = "smtp"
-        host-name = "mx2.here.example"
-        bind = "127.0.0.1:0"
-        "#,
-    );
+    let place = Place::start(&[], &default_and("smtp", "host-name = \"mx2.here.example\""));
     for (name, expected) in [("default", "mx.here.example"), ("other", "mx2.here.example")] {
         let mut client = place.client(name);
         let word = client.banner().split_whitespace().nth(1).map(str::to_owned);
@@ -37,24 +24,9 @@ fn host_name() {
 
 #[test]
 fn host_name_in_received() {
-    let place = Place::start(
-        &["ann"],
-        r#"
-        [[virtual-server]]
-        name = "default"
-        protocol = "smtp"
-        bind = "127.0.0.1:0"
-        [[virtual-server]]
-        name = "other"
-        protocol = "smtp"
-        host-name = "mx2.here.example"
-        bind = "127.0.0.1:0"
-        [[virtual-server]]
-        name = "drop"
-        protocol = "pop3"
-        bind = "127.0.0.1:0"
-        "#,
-    );
+    let drop = "[[virtual-server]]\nname = \"drop\"\nprotocol = \"pop3\"\nbind = \"127.0.0.1:0\"\n";
+    let servers = default_and("smtp", "host-name = \"mx2.here.example\"");
+    let place = Place::start(&["ann"], &(servers + drop));
     for (name, expected) in [("default", "by mx.here.example"), ("other", "by mx2.here.example")] {
         let mut client = place.client(name);
         client.expect("EHLO client.example", "250 ");
@@ -73,20 +45,7 @@ fn host_name_in_received() {
 
 #[test]
 fn banner() {
-    let place = Place::start(
-        &[],
-        r#"
-        [[virtual-server]]
-        name = "default"
-        protocol = "smtp"
-        bind = "127.0.0.1:0"
-        [[virtual-server]]
-        name = "other"
-        protocol = "smtp"
-        banner = "no unsolicited mail"
-        bind = "127.0.0.1:0"
-        "#,
-    );
+    let place = Place::start(&[], &default_and("smtp", "banner = \"no unsolicited mail\""));
     let default = place.client("default").banner().to_owned();
     let other = place.client("other").banner().to_owned();
     assert!(other.contains("no unsolicited mail"), "{other}");
@@ -97,21 +56,8 @@ fn banner() {
 
 #[test]
 fn sign_in_time_out() {
-    let place = Place::start(
-        &["ann"],
-        r#"
-        [[virtual-server]]
-        name = "default"
-        protocol = "pop3"
-        bind = "127.0.0.1:0"
-        [[virtual-server]]
-        name = "short"
-        protocol = "pop3"
-        sign-in-time-out = "1 s"
-        bind = "127.0.0.1:0"
-        "#,
-    );
-    let (mut default, mut short) = (place.client("default"), place.client("short"));
+    let place = Place::start(&["ann"], &default_and("pop3", "sign-in-time-out = \"1 s\""));
+    let (mut default, mut short) = (place.client("default"), place.client("other"));
     // It is ended though it said nothing wrong, while the other still waits for who it is.
     let _ = short.hear_end();
     default.expect("USER ann@here.example", "+OK");

@@ -249,6 +249,16 @@ impl Drop for Place {
     }
 }
 
+/// A virtual server `default` of this protocol, and one called `other` that has these further properties.
+pub(crate) fn default_and(protocol: &str, properties: &str) -> String {
+    let server = |name: &str, properties: &str| {
+        format!(
+            "[[virtual-server]]\nname = \"{name}\"\nprotocol = \"{protocol}\"\nbind = \"127.0.0.1:0\"\n{properties}\n"
+        )
+    };
+    server("default", "") + &server("other", properties)
+}
+
 /// How many bindings these settings have, as far as they are written on the lines of `bind`.
 fn bindings(settings: &str) -> usize {
     let binds = settings.lines().filter(|line| line.trim_start().starts_with("bind"));

@@ -1,28 +1,13 @@
 //! What a virtual server takes: how large, how many, for whom.
 
 use crate::abroad::eventually;
-use crate::harness::{Client, Place};
+use crate::harness::{Client, Place, default_and};
 
 const LETTER: &str = "From: joe@elsewhere.example\r\nSubject: x\r\n\r\nx\r\n";
 
 /// A server with a virtual server `default`, and one that differs by this.
 fn place(protocol: &str, other: &str) -> Place {
-    Place::start(
-        &["ann"],
-        &format!(
-            r#"
-        [[virtual-server]]
-        name = "default"
-        protocol = "{protocol}"
-        bind = "127.0.0.1:0"
-        [[virtual-server]]
-        name = "other"
-        protocol = "{protocol}"
-        {other}
-        bind = "127.0.0.1:0"
-        "#
-        ),
-    )
+    Place::start(&["ann"], &default_and(protocol, other))
 }
 
 fn greeted(place: &Place, name: &str) -> (Client, String) {

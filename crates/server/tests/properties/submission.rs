@@ -4,30 +4,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::abroad::eventually;
-use crate::harness::{Client, Place, TLS_NAME};
+use crate::harness::{Client, Place, TLS_NAME, default_and};
 
 /// Submission as it is by default, and with this; and mail to read.
 fn place(other: &str) -> Place {
-    Place::start(
-        &["ann", "bob", "eve"],
-        &format!(
-            r#"
-        [[virtual-server]]
-        name = "default"
-        protocol = "submissions"
-        bind = "127.0.0.1:0"
-        [[virtual-server]]
-        name = "other"
-        protocol = "submissions"
-        {other}
-        bind = "127.0.0.1:0"
-        [[virtual-server]]
-        name = "pop3"
-        protocol = "pop3"
-        bind = "127.0.0.1:0"
-        "#
-        ),
-    )
+    let read = "[[virtual-server]]\nname = \"pop3\"\nprotocol = \"pop3\"\nbind = \"127.0.0.1:0\"\n";
+    Place::start(&["ann", "bob", "eve"], &(default_and("submissions", other) + read))
 }
 
 /// Bob, who has signed in.
@@ -152,4 +134,7 @@ fn sending_hold() {
     let reply = bob(&place, "default").send_message(BOB, &["eve@here.example"], &letter);
     assert!(reply.starts_with("250"), "{reply}");
     assert_eq!(mail("eve"), 3, "by default nobody is held for three recipients");
+    let reply = bob(&place, "other").send_message(BOB, &all, &letter);
+    assert!(reply.starts_with("250"), "{reply}");
+    assert_eq!((mail("eve"), mail("bob")), (4, 2), "what it was released for does not hold it again");
 }
