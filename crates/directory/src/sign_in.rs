@@ -89,7 +89,11 @@ impl Directory {
         };
         // RFC 4616 §2: acting as another needs a right that nobody has here.
         let login = Login { text: login, may_act: acts_as == address, address };
-        if let Some(principal) = self.recall(&login, &password) {
+        // Where the door is closed, what is remembered opens nothing: whoever guesses there would learn by it which guess is
+        // right, and no guess would count.
+        if self.is_admitted(origin, &login.text).is_ok()
+            && let Some(principal) = self.recall(&login, &password)
+        {
             return Ok(SignIn::Accepted(principal));
         }
         if self.admit(origin, &login.text).await.is_err() {

@@ -144,7 +144,11 @@ impl Directory {
         if presented.token.is_empty() {
             return SignIn::Refused;
         }
-        let login = presented.authorization.clone();
+        // Failures count for the token where nobody is named: all others who name nobody must not wait for them.
+        let login = match presented.authorization.as_str() {
+            "" => blake3::Hash::from(self.tokens.digest(&presented.token)).to_hex().to_string(),
+            named => named.to_owned(),
+        };
         self.through_the_door(origin, &login, self.find_token(presented)).await
     }
 

@@ -12,8 +12,8 @@ use aws_lc_rs::signature::{self, KeyPair as _};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use directory::{
-    Answer, Directory, Fingerprint, Issuer, Kept, Origin, Password, Presented, Scope, Shown, SignIn,
-    Verifiers,
+    Answer, Credentials, Directory, Fingerprint, Issuer, Kept, Origin, Password, Presented, Scope, Shown,
+    SignIn, Verifiers,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use mail::Timestamp;
@@ -418,4 +418,61 @@ async fn failures_count_at_the_door() {
         assert!(guesses < 1_000, "nobody counts");
     }
     assert_eq!(by("x").await, "later");
+}
+
+/// A stranger of this network.
+fn stranger(network: u8) -> Origin {
+    Origin { peer: IpAddr::from([10, 0, network, 1]), trusted: false, service: Scope::Imap }
+}
+
+/// A door that closes an account to strangers after so many failures, and does nothing else.
+fn besieged_after(failures: u32) -> settings::SignInLimits {
+    settings::SignInLimits {
+        failures: None,
+        within: settings::TimeSpan::from_secs(600),
+        ban: settings::TimeSpan::from_secs(3600),
+        delay: None,
+        delay_limit: settings::TimeSpan::from_secs(16),
+        account_failures: Some(failures),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_remembered_opens_nothing_where_the_door_is_closed() {
+    let here = here().await;
+    here.directory.limit_sign_ins(besieged_after(2));
+    let credentials = |password: &str| Credentials {
+        login: "ann@a.example".into(),
+        authorization: String::new(),
+        password: Password(password.into()),
+    };
+    for (network, password, expected) in [
+        (1, "secret", "ann"),
+        (2, "secret", "ann"),
+        (3, "wrong", "-"),
+        (4, "wrong", "-"),
+        (5, "wrong", "later"),
+        (5, "secret", "later"),
+        (1, "secret", "ann"),
+    ] {
+        let signed_in = here.directory.sign_in(credentials(password), &stranger(network)).await;
+        assert_eq!(who(signed_in), expected, "{network} {password}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_name_nobody_keep_no_others_out() {
+    let here = here().await;
+    here.directory.limit_sign_ins(besieged_after(1));
+    for (network, authorization, token, expected) in [
+        (1, "", "a.b.c", "-"),
+        (2, "", "d.e.f", "-"),
+        (3, "", "a.b.c", "later"),
+        (4, "ann@a.example", "g.h.i", "-"),
+        (5, "ann@a.example", "j.k.l", "later"),
+    ] {
+        let presented = Presented { authorization: authorization.into(), token: token.into() };
+        let signed_in = here.directory.token(presented, &stranger(network)).await;
+        assert_eq!(who(signed_in), expected, "{network} {token}");
+    }
 }

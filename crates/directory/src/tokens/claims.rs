@@ -42,8 +42,9 @@ impl Claims {
             && self.is_in_time(now)
             && oauth.scope.as_deref().is_none_or(|scope| self.allows(scope));
         // An address that the issuer has not verified is what anybody may have told it (OpenID Connect Core §5.1).
-        let is_unverified =
-            oauth.account_claim == "email" && self.said["email_verified"] == Value::Bool(false);
+        // Some issuers write the truth of it as text.
+        let says_no = |claim: &Value| *claim == Value::Bool(false) || claim == "false";
+        let is_unverified = oauth.account_claim == "email" && says_no(&self.said["email_verified"]);
         let account = self.said[oauth.account_claim.as_str()].as_str()?;
         (is_good && !is_unverified).then(|| account.to_owned())
     }
