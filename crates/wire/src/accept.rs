@@ -134,13 +134,22 @@ fn await_header(
             biased;
             () = loop_over.closed() => {}
             header = proxy_protocol::read(&mut stream) => match header {
-                Ok(Header::For(client)) => drop(place.send((stream, client))),
-                Ok(Header::Own) => drop(place.send((stream, proxy))),
+                Ok(header) => drop(place.send((stream, speaker(header, proxy)))),
                 Err(_) => {}
             },
             () = clock.sleep(limits::PROXY_HEADER_DEADLINE) => {}
         }
     });
+}
+
+/// Whose the connection is. A loopback address that another machine names is of that machine, so that it speaks for itself:
+/// the rights of our own loopback are not its to give.
+fn speaker(header: Header, proxy: SocketAddr) -> SocketAddr {
+    match header {
+        Header::For(client) if client.ip().is_loopback() && !proxy.ip().is_loopback() => proxy,
+        Header::For(client) => client,
+        Header::Own => proxy,
+    }
 }
 
 fn admit(binding: &Binding, stream: TcpStream, peer: SocketAddr) -> Option<(TcpStream, Entry)> {
@@ -191,4 +200,24 @@ async fn first(one: impl Future, other: impl Future) {
         if ready { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_machine_does_not_lend_our_loopback() {
+        for (client, proxy, expected) in [
+            ("192.0.2.7:1", "10.0.0.1:2", "192.0.2.7:1"),
+            ("127.0.0.1:1", "10.0.0.1:2", "10.0.0.1:2"),
+            ("[::1]:1", "[fd00::1]:2", "[fd00::1]:2"),
+            ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:1"),
+            ("192.0.2.7:1", "[::1]:2", "192.0.2.7:1"),
+        ] {
+            let (client, proxy) = (client.parse().unwrap(), proxy.parse().unwrap());
+            assert_eq!(speaker(Header::For(client), proxy).to_string(), expected);
+            assert_eq!(speaker(Header::Own, proxy), proxy);
+        }
+    }
 }
