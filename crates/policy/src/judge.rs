@@ -582,7 +582,7 @@ mod tests {
         check_sender(busy(100), false, expect!["accepted"]);
         check_sender(busy(101), true, expect!["accepted"]);
         let refused = expect![
-            "450 4.7.1 too many messages from your address, try again later; message-rate: this address sends more often than it may (messages 101, limit 100, seconds 60)"
+            "450 4.7.1 too many messages from your address, try again later; message-rate: this address sends more often than it may (limit 100, messages 101, seconds 60)"
         ];
         check_sender(busy(101), false, refused);
     }

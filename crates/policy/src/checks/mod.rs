@@ -40,6 +40,7 @@ pub const CHECKS: &[&dyn Check] = &[
     &content_size::ContentSize,
     &content_loop::ContentLoop,
     &send_as::SendAsAuthor,
+    &sending::SendingLimitAgain,
     &submission::Submission,
 ];
 
