@@ -113,7 +113,8 @@ impl Admin {
         let account = self.account(address).await?;
         let was_held = self.store.hold_of(account.id).await?.is_some();
         // First the account: what comes now goes. A release that ends halfway is asked for again.
-        self.commit(vec![Change::ReleaseAccount { account: account.id }]).await?;
+        let at = self.world.clock.wall();
+        self.commit(vec![Change::ReleaseAccount { account: account.id, at }]).await?;
         let mut messages = 0;
         loop {
             let held = self.store.held_messages(account.id, QUEUE_CHANGES_MAX).await?;

@@ -257,6 +257,8 @@ pub enum Change {
     ReleaseAccount {
         /// Who.
         account: i64,
+        /// Now.
+        at: Timestamp,
     },
     /// A message is on hold for its account's sake.
     NoteHeld {

@@ -138,7 +138,7 @@ async fn look_at_rights(store: &Store, account: i64, answers: &mut Answers) {
     answers.note("new correspondents", store.new_correspondents(account, at(5)).await);
     let addresses = ["a@example.com", "b@example.com"].map(str::to_owned).to_vec();
     answers.note("unknown to", store.unknown_to(account, addresses).await);
-    answers.note("hold", store.hold_of(account).await);
+    answers.note("hold", (store.hold_of(account).await, store.released_at(account).await));
     answers.note("held", (store.held_messages(account, 1).await, store.held_messages(account, 9).await));
 }
 
@@ -360,8 +360,8 @@ async fn limits(store: &Store, answers: &mut Answers) {
         count(755, 1, 1),
         count(3 * 365 * 24, 1, 1),
         Change::ForgetHeld { account: 1, queue_id: QueueId(1 << 20) },
-        Change::ReleaseAccount { account: 1 },
-        Change::ReleaseAccount { account: 1 },
+        Change::ReleaseAccount { account: 1, at: at(11) },
+        Change::ReleaseAccount { account: 1, at: at(12) },
         ban("192.0.2.0/24", 40, 10),
         keep(b"again"),
     ];

@@ -114,15 +114,24 @@ pub(super) struct Hold {
 ///
 /// # Errors
 /// The store's.
-pub(super) async fn hold(shared: &Shared, transaction: &Transaction) -> Result<Option<Hold>, Error> {
+pub(super) async fn hold(
+    shared: &Shared,
+    transaction: &Transaction,
+    now: Timestamp,
+) -> Result<Option<Hold>, Error> {
     let Some(account) = transaction.account() else { return Ok(None) };
     if let Some(hold) = shared.store.hold_of(account.id()).await? {
         let reason =
             format!("on hold until an administrator releases {}: {}", account.address(), hold.reason);
         return Ok(Some(Hold { reason, is_first: false }));
     }
-    let sudden = transaction.sudden();
-    Ok(sudden.map(|reason| Hold { reason: reason.to_string(), is_first: true }))
+    let Some(reason) = transaction.sudden() else { return Ok(None) };
+    // Whoever released it has seen what it sent in this hour, which later counts as its highest.
+    let released = shared.store.released_at(account.id()).await?;
+    if released.is_some_and(|at| hour(at) == hour(now)) {
+        return Ok(None);
+    }
+    Ok(Some(Hold { reason: reason.to_string(), is_first: true }))
 }
 
 impl Account {

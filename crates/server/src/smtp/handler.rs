@@ -453,7 +453,7 @@ async fn keep(
     if transaction.is_lmtp() {
         return lmtp::keep(shared, transaction, content, now).await;
     }
-    let hold = account::hold(shared, &transaction).await?;
+    let hold = account::hold(shared, &transaction, now).await?;
     if let Some(hold) = &hold {
         transaction.detain(hold.reason.clone(), now);
     }
@@ -531,6 +531,8 @@ mod tests {
         for question in [sender].into_iter().chain(recipients).chain([Question::Begin]) {
             let Answer::Reply(reply) = decided(handler.decide(question)).await else { panic!() };
             assert!(reply.is_positive(), "{reply}");
+            // A client takes its time.
+            handler.shared.world.clock.step_wall(7);
         }
     }
 
@@ -572,6 +574,23 @@ mod tests {
             let story = only_story(&place).await;
             assert!(story.contains("could not be kept: 451 4.3.0"), "{story}");
             assert!(policy::story::keys(&story).contains(&"ann@example.org".into()), "{story}");
+        });
+    }
+
+    /// Recipients that wait for ETRN and are named one after the other wait together: ETRN starts one delivery.
+    #[test]
+    fn what_waits_for_etrn_is_one_delivery() {
+        run(async |place| {
+            let text = "host-name = 'mx.example.org'\n\
+                [[remote-domain]]\ndomain = 'dialup.example'\nhold-until-etrn = '192.0.2.7'";
+            let settings = settings::resolve(text).unwrap();
+            place.shared.queue.apply(Arc::new(queue::Properties::without_network(&settings)));
+            let mut handler = handler(&place, Service::Smtp);
+            begin(&mut handler, &["ann@dialup.example", "bob@dialup.example"]).await;
+            finish(&mut handler).await;
+            let waiting = place.shared.store.queue_page(None, None, 9).await.unwrap();
+            let [entry] = &waiting[..] else { panic!("{waiting:?}") };
+            assert_eq!((entry.destination.as_str(), entry.recipients.len()), ("dialup.example", 2));
         });
     }
 

@@ -216,7 +216,8 @@ impl Transaction {
         let verdict = self.note(judgement, Stage::Recipient, subject, now);
         if let (Verdict::Accept, Ok(resolution)) = (&verdict, resolved) {
             self.new += u64::from(is_new);
-            self.accepted.extend(accepted(named, resolution, magic, profile, now));
+            let times = Times { began: self.began, now };
+            self.accepted.extend(accepted(named, resolution, magic, profile, times));
         } else if let Some((account, before)) = self.facts.account.as_mut().zip(before) {
             account.sent = before;
         }
@@ -506,13 +507,20 @@ fn left(named: &Address, reply: &Reply) -> What {
     }
 }
 
+/// When a transaction began, and when one of its recipients was named.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    began: Timestamp,
+    now: Timestamp,
+}
+
 /// A recipient that was accepted, with the way that its mail goes; none where its resolution leaves none.
 fn accepted(
     recipient: protocol::smtp::Recipient,
     resolution: Resolution,
     magic: Option<Magic>,
     profile: &Profile,
-    now: Timestamp,
+    Times { began, now }: Times,
 ) -> Option<Accepted> {
     let protocol::smtp::Recipient { path, parameters } = recipient;
     let named = path.address().cloned();
@@ -524,7 +532,8 @@ fn accepted(
         Resolution::NotLocal | Resolution::HandedOn => {
             let named = named?;
             let destination = profile.destinations.of(&named.host);
-            let due = profile.rules(&destination).first_due(now);
+            // Of the transaction, not of its RCPT: what waits for ETRN is due days later, and is one delivery, too.
+            let due = profile.rules(&destination).first_due(began);
             (named, Way::Queue { destination, due })
         }
         // Accepted on purpose although nobody has this address: the report will say so.

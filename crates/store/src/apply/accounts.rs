@@ -98,11 +98,14 @@ impl Apply<'_> {
             }
             Change::HoldAccount { account, at, reason } => {
                 let text = "INSERT INTO holds (account, since, reason) VALUES (?1, ?2, ?3)
-                    ON CONFLICT (account) DO NOTHING";
+                    ON CONFLICT (account) DO UPDATE SET since = excluded.since, reason = excluded.reason
+                    WHERE holds.reason = ''";
                 self.done(text, values![*account, at.0, reason])
             }
-            Change::ReleaseAccount { account } => {
-                self.done("DELETE FROM holds WHERE account = ?1", values![*account])
+            // The row stays, to tell when: what led to the hold does not lead to another at once.
+            Change::ReleaseAccount { account, at } => {
+                let text = "UPDATE holds SET since = ?2, reason = '' WHERE account = ?1 AND reason <> ''";
+                self.done(text, values![*account, at.0])
             }
             Change::NoteHeld { account, queue_id: QueueId(id) } => {
                 let text = "INSERT INTO held_messages (account, queue_id) VALUES (?1, ?2)

@@ -140,13 +140,19 @@ impl Store {
 
     /// Whether what an account sends stays on hold.
     pub async fn hold_of(&self, account: i64) -> Result<Option<HoldRecord>, Error> {
-        let text = "SELECT account, since, reason FROM holds WHERE account = ?1";
+        let text = "SELECT account, since, reason FROM holds WHERE account = ?1 AND reason <> ''";
         self.ask(move |sql| sql::first(sql, text, values![account], hold)).await
+    }
+
+    /// When an account was last released, unless it is on hold again.
+    pub async fn released_at(&self, account: i64) -> Result<Option<Timestamp>, Error> {
+        let text = "SELECT since FROM holds WHERE account = ?1 AND reason = ''";
+        self.ask(move |sql| sql::first(sql, text, values![account], |row| Ok(Timestamp(row.int(0)?)))).await
     }
 
     /// Every account whose messages stay on hold, the longest first.
     pub async fn holds(&self) -> Result<Vec<HoldRecord>, Error> {
-        let text = "SELECT account, since, reason FROM holds";
+        let text = "SELECT account, since, reason FROM holds WHERE reason <> ''";
         let mut all = self.ask(move |sql| sql::rows(sql, text, &[], hold)).await?;
         all.sort_by_key(|hold| (hold.since, hold.account));
         Ok(all)
