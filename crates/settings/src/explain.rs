@@ -393,7 +393,7 @@ mod tests {
             "delivery.local.expiration = \"1 day\"  # line 12, [defaults]",
             "connection-time-out = \"30 min\"  # default",
             "session-size-limit = \"none\"  # default",
-            "# user: none, and the program stays who started it",
+            "# user: none, and the owner of the data directory",
             "hello = \"helo\"  # line 36",
         ] {
             assert!(whole.lines().any(|known| known == line), "{line}\n{whole}");

@@ -26,7 +26,7 @@ use crate::values::{LogFormat, LogLevel, Networks, Size, TimeSpan};
 pub struct Settings {
     /// Our name in banners, EHLO and Received.
     pub host_name: Domain,
-    /// Whom the program becomes once it listens, if it was started as root: a Unix user.
+    /// Whom the program becomes before it listens, if it was started as root: a Unix user.
     pub user: Option<String>,
     /// Whether it gives up what it does not need of the system (Landlock, seccomp).
     pub confinement: bool,

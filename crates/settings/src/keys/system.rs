@@ -18,7 +18,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: "a list of networks",
         default: "[]",
         example: r#"["192.0.2.0/24", "2001:db8::/32"]"#,
-        doc: "Peers that are not limited by source, and whom VERB tells of the hops of their messages. It is not a right to relay; see relay.",
+        doc: "Peers that are neither limited by source, slowed down nor banned, and whom VERB tells of the hops of their messages. It is not a right to relay; see relay.",
     },
     Key {
         section: Section::Top,
@@ -32,9 +32,9 @@ pub(super) const KEYS: &[Key] = &[
         section: Section::Top,
         name: "user",
         kind: "a Unix user",
-        default: "none, and the program stays who started it",
+        default: "none, and the owner of the data directory",
         example: r#""waxseal""#,
-        doc: "Whom the program becomes once it listens, if it was started as root.",
+        doc: "Whom the program becomes before it listens, if it was started as root.",
     },
     Key {
         section: Section::Top,
