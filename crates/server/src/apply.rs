@@ -85,7 +85,7 @@ fn take(old: &Settings, given: &mut BTreeSet<Port>, fits: impl Fn(&str, &Binding
 }
 
 /// Whether nothing differs but virtual servers of these names, and of them nothing that reaches further: who operates them,
-/// and what names files, which the program reads and writes with its own rights.
+/// who may speak for others, and what names files, which the program reads and writes with its own rights.
 pub(crate) fn changes_only(old: &Settings, new: &Settings, names: &[String]) -> bool {
     let rest = |settings: &Settings| Settings { virtual_servers: Vec::new(), ..settings.clone() };
     let reaches_no_further = |(old, new): (&VirtualServer, &VirtualServer)| {
@@ -94,6 +94,9 @@ pub(crate) fn changes_only(old: &Settings, new: &Settings, names: &[String]) -> 
                 && names.contains(&old.name)
                 && old.operators == new.operators
                 && old.protocol_log == new.protocol_log
+                // Who is on these lists speaks for any address, and for any account.
+                && old.proxy_protocol == new.proxy_protocol
+                && old.xclient == new.xclient
                 && old.delivery == new.delivery
                 && old.reports == new.reports)
     };
@@ -193,6 +196,8 @@ mod tests {
             (office("operators = ['anna']") + &internet("message-size-limit = '1 MiB'"), false),
             (office("operators = ['anna', 'berta']") + &internet(""), false),
             (office("operators = ['anna']\nprotocol-log = { file = '/tmp/log' }") + &internet(""), false),
+            (office("operators = ['anna']\nxclient = '192.0.2.1'") + &internet(""), false),
+            (office("operators = ['anna']\nproxy-protocol = '192.0.2.1'") + &internet(""), false),
             (
                 office("operators = ['anna']\ndelivery = { smart-host = 'relay.example' }") + &internet(""),
                 false,

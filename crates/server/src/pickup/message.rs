@@ -6,6 +6,7 @@
 //! X-Sender: ann@example.org        <> for none
 //! X-Receiver: bob@example.net      one line each
 //! X-Notify: SUCCESS,FAILURE        X-Notify, X-Ret, X-Envid: as NOTIFY, RET, ENVID (RFC 3461)
+//! X-Envelope-End: here             where a field of the message has one of these names and would come next
 //! From: Ann <ann@example.org>
 //! ...
 //! ```
@@ -56,6 +57,10 @@ pub(crate) fn parse(octets: &[u8]) -> Result<Parsed, String> {
             }
             // What badmail says of itself; and a program's idea of what else there could be.
             Line::Other => {}
+            Line::End => {
+                rest = behind;
+                break;
+            }
         }
         rest = behind;
     }
@@ -161,6 +166,13 @@ enum Line {
     Ret,
     Envid,
     Other,
+    End,
+}
+
+/// The line that ends an envelope, where the message begins with what would be read as more of it: a field of a message says
+/// nothing about who gets it.
+pub(crate) fn end_of_envelope(message: &[u8]) -> &'static [u8] {
+    if envelope_line(message).is_some() { b"X-Envelope-End: here\r\n" } else { b"" }
 }
 
 /// The first line, if it belongs to the envelope: its meaning, its value, what follows.
@@ -174,6 +186,7 @@ fn envelope_line(text: &[u8]) -> Option<(Line, String, &[u8])> {
         "x-notify" => Line::Notify,
         "x-ret" => Line::Ret,
         "x-envid" => Line::Envid,
+        "x-envelope-end" => Line::End,
         "x-badmail-reason" | "x-badmail-time" => Line::Other,
         _ => return None,
     };
@@ -214,6 +227,10 @@ mod tests {
             (
                 "X-Sender: ann@a.example\nX-Receiver: <bob@b.example>\nx-receiver: c@c.example\nTo: d@d.example\n\nhi\n",
                 "ann@a.example -> bob@b.example c@c.example: To: d@d.example\r\n\r\nhi\r\n",
+            ),
+            (
+                "X-Sender: a@a.example\nX-Receiver: b@b.example\nX-Envelope-End: here\nX-Receiver: c@c.example\n\n",
+                "a@a.example -> b@b.example: X-Receiver: c@c.example\r\n\r\n",
             ),
             (
                 "X-Sender: <>\r\nX-Receiver: b@b.example\r\nBcc: x@x.example\r\nFrom: a@a.example\r\n\r\n",

@@ -14,6 +14,7 @@ use world::{Clock, Dice};
 use super::letter::Ourselves;
 use super::{Failure, Place};
 use crate::limits::SENDMAIL_OCTETS_MAX;
+use crate::pickup::end_of_envelope;
 
 /// The transaction under way.
 #[derive(Default)]
@@ -78,7 +79,8 @@ fn decide(open: &mut Open, place: &Place, question: Question) -> Answer {
         }
         Question::Finish { last, .. } => {
             let Open { head, content } = std::mem::take(open);
-            Answer::Reply(match place.put(&[&head[..], &content[..], &last[..]].concat()) {
+            let message = [&content[..], &last[..]].concat();
+            Answer::Reply(match place.put(&[&head[..], end_of_envelope(&message), &message[..]].concat()) {
                 Ok(()) => Reply::new(250, (2, 0, 0), "kept"),
                 Err(_) => Reply::new(451, (4, 3, 0), "it cannot be kept now, try again later"),
             })

@@ -5,7 +5,7 @@ use mail::{Notify, Return, parameters};
 
 use super::Failure;
 use super::options::Options;
-use crate::pickup::{header_recipients, with_line_ends, without_bcc};
+use crate::pickup::{end_of_envelope, header_recipients, with_line_ends, without_bcc};
 
 /// Who sends, where nobody says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,7 @@ pub(super) fn letter(options: &Options, input: &[u8], we: &Ourselves) -> Result<
         return Err(Failure::Usage(format!("\"{sender}\" is no address")));
     }
     let mut file = envelope(options, &sender, &recipients)?;
+    file.extend_from_slice(end_of_envelope(&text));
     if header.count("From") == 0 {
         file.extend_from_slice(author(options, &sender, we).as_bytes());
     }
@@ -169,6 +170,12 @@ mod tests {
                 },
                 "From: a@a.example\n\n",
                 "X-Sender: ann@host.example|X-Receiver: b@b.example|X-Notify: NEVER|X-Ret: HDRS|X-Envid: 7|From: a@a.example||",
+            ),
+            (
+                to("b@b.example"),
+                "X-Receiver: secret@s.example\nFrom: a@a.example\n\n",
+                "X-Sender: ann@host.example|X-Receiver: b@b.example|X-Envelope-End: here|\
+                 X-Receiver: secret@s.example|From: a@a.example||",
             ),
             (by_header, "From: a@a.example\n\n", "Usage(\"no recipient is named\")"),
             (to("a b"), "\n", "NoUser(\"\\\"a b@host.example\\\" is no address\")"),

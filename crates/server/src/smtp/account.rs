@@ -140,6 +140,11 @@ impl Account {
         self.principal.account
     }
 
+    /// Whether it may send as itself alone, and as those that it was given.
+    pub(super) fn sends_as_itself(&self) -> bool {
+        !self.as_anyone
+    }
+
     /// Its address.
     pub(super) fn address(&self) -> &Address {
         &self.principal.address

@@ -520,8 +520,14 @@ mod tests {
 
     /// Up to the content, for these recipients, all of whom are accepted.
     async fn begin(handler: &mut SmtpHandler, recipients: &[&str]) {
+        begin_as(handler, None, recipients).await;
+    }
+
+    /// The same for an account that signed in.
+    async fn begin_as(handler: &mut SmtpHandler, account: Option<&str>, recipients: &[&str]) {
         let (size, parameters, auth) = (None, mail::MessageParameters::default(), None);
-        let hello = Arc::default();
+        let account = account.map(|account| account.parse().unwrap());
+        let hello = Arc::new(protocol::smtp::Hello { account, ..Default::default() });
         let sender = Sender { path: ReversePath::Null, size, parameters, auth, hello, forwarded: None };
         let recipients = recipients.iter().map(|recipient| {
             let path = ForwardPath::Address(recipient.parse().unwrap());
@@ -560,6 +566,27 @@ mod tests {
         let stories = found.await.unwrap();
         let [story] = &stories[..] else { panic!("{stories:?}") };
         story.story.clone()
+    }
+
+    /// RFC 6409 §6.1, also where no submission server listens: a Received field is only the account's word for another server.
+    #[test]
+    fn an_account_sends_as_itself_whatever_its_header_says() {
+        run(async |place| {
+            for (content, expected) in [
+                ("From: ann@example.org\r\n\r\n", 250),
+                ("Received: by x\r\nFrom: ann@example.org\r\n\r\n", 250),
+                ("From: eve@example.org\r\n\r\n", 550),
+                ("Received: by x\r\nFrom: eve@example.org\r\n\r\n", 550),
+                ("Received: by x\r\nFrom: a:eve@example.org;\r\n\r\n", 550),
+                ("From: ann@example.org\r\nSender: eve@example.org\r\n\r\n", 550),
+                ("From: ann@example.org\r\nFrom: eve@example.org\r\n\r\n", 554),
+            ] {
+                let mut handler = handler(&place, Service::Smtp);
+                begin_as(&mut handler, Some("ann@example.org"), &["ann@example.org"]).await;
+                let Answer::Reply(reply) = finish_with(&mut handler, content).await else { panic!() };
+                assert_eq!(reply.code, expected, "{content:?}: {reply}");
+            }
+        });
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! - what comes to a submission virtual server;
 //! - what comes by SMTP from a client that may send to other domains (signed in, or in a network of `relay.allow`: printers
 //!   and scripts know no other way, and often leave Date out), unless it has a Received field: then another server was
-//!   first, and the message is not ours to change.
+//!   first, and the message is not ours to change. Of an account that may send as itself alone a Received field is no
+//!   proof of that.
 //!
 //! | found | done |
 //! |---|---|

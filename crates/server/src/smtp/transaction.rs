@@ -324,6 +324,8 @@ impl Transaction {
         let account = self.facts.hello.as_ref().and_then(|hello| hello.account.as_deref());
         match self.facts.connection.service {
             Service::Submission => Submitted::Yes,
+            // Whoever may send as himself alone is the author: Received fields are only his word for another server.
+            Service::Smtp if self.account.as_ref().is_some_and(Account::sends_as_itself) => Submitted::Yes,
             Service::Smtp if self.facts.connection.relay.permit(account) => Submitted::Unmarked,
             Service::Smtp | Service::Lmtp => Submitted::No,
         }
