@@ -99,6 +99,11 @@ impl Changes {
         let mut failures = self.check(&applied.changed).await;
         // What was so before is not the fault of this change.
         failures.retain(|failure| !failed_before.contains(failure));
+        if !failures.is_empty() && self.virtual_servers.is_closed().await {
+            // It failed because nothing answers any more. Nothing is recorded: the next start begins with the old settings, or
+            // with what is in the file.
+            return Err("the server stops; the change was not tried out".into());
+        }
         if !failures.is_empty() {
             return Err(self.undo(change, &text, &old, &failures).await);
         }
@@ -201,6 +206,24 @@ fn differing_lines(from: &str, to: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Otherwise a change that came late would open doors behind which nobody waits for who comes in.
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_stops_changes_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let text = "host-name = 'mx.example.org'".to_owned();
+        let settings = settings::resolve(&text).unwrap();
+        let start = crate::serve::Start { settings, text: text.clone(), source: Source::Revisions };
+        let world = world::World::simulated(mail::Timestamp(0), 1);
+        let server = crate::serve::Server::start_with(place.path(), start, world).await.unwrap();
+        let administration = server.admin().clone();
+        server.stop().await;
+        let text = format!("{text}\npickup = {{ state = 'off' }}");
+        let change = admin::Request::SettingsApply { text, reason: String::new(), based_on: None };
+        let response = administration.execute(change).await;
+        let admin::Response::Refused(refusal) = response else { panic!("{response:?}") };
+        assert_eq!(refusal.message, "the server stops");
+    }
 
     #[test]
     fn the_lines_that_differ_are_told() {

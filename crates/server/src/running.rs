@@ -127,6 +127,7 @@ fn server_state(to: Switch) -> ServerState {
 fn in_words(error: SwitchError) -> String {
     match error {
         SwitchError::Unknown => "it is gone".to_owned(),
+        SwitchError::Stopping => "the server stops".to_owned(),
         SwitchError::Port(address, error) => format!("it cannot listen on {address}: {error}"),
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct VirtualServers {
 pub(crate) struct Objects {
     services: Vec<Service>,
     logs: ProtocolLogs,
+    /// The server stops: no door opens again.
+    closed: bool,
 }
 
 /// How the virtual servers are.
@@ -94,6 +96,8 @@ pub(crate) enum SwitchError {
     Unknown,
     /// A port cannot be had: where, and why.
     Port(SocketAddr, std::io::Error),
+    /// The whole server stops.
+    Stopping,
 }
 
 impl VirtualServers {
@@ -106,7 +110,8 @@ impl VirtualServers {
     ) -> Self {
         let settings = Arc::new(Settings { virtual_servers: Vec::new(), ..settings });
         let view = RwLock::new(Arc::new(View { settings, services: Vec::new() }));
-        let objects = Mutex::new(Objects { services: Vec::new(), logs: ProtocolLogs::default() });
+        let objects =
+            Mutex::new(Objects { services: Vec::new(), logs: ProtocolLogs::default(), closed: false });
         Self { shared, registry, certificates, objects, view }
     }
 
@@ -122,6 +127,7 @@ impl VirtualServers {
     /// What is in the way: a port that is taken, a file that cannot be read. Nothing has changed then.
     pub(crate) async fn apply(&self, settings: Settings) -> Result<Applied> {
         let mut objects = self.objects.lock().await;
+        anyhow::ensure!(!objects.closed, "the server stops");
         let prepared = self.prepare(&objects, settings)?;
         Ok(self.put_in_force(&mut objects, prepared).await)
     }
@@ -133,6 +139,9 @@ impl VirtualServers {
     /// There is none of this name; to start one: a port cannot be had.
     pub(crate) async fn switch(&self, name: &str, state: ServerState) -> Result<(), SwitchError> {
         let mut objects = self.objects.lock().await;
+        if objects.closed {
+            return Err(SwitchError::Stopping);
+        }
         let ours: Vec<_> = objects.listeners().collect();
         let service = objects.services.iter_mut().find(|service| service.name == name);
         let service = service.ok_or(SwitchError::Unknown)?;
@@ -153,6 +162,7 @@ impl VirtualServers {
     /// terminated.
     pub(crate) async fn close(&self) {
         let mut objects = self.objects.lock().await;
+        objects.closed = true;
         for service in &mut objects.services {
             close(&mut service.doors).await;
         }
@@ -161,6 +171,11 @@ impl VirtualServers {
             drained.await;
         }
         objects.logs.finish().await;
+    }
+
+    /// Whether the server stops.
+    pub(crate) async fn is_closed(&self) -> bool {
+        self.objects.lock().await.closed
     }
 
     /// Opens the doors that are shut, all or none.
