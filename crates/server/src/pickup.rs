@@ -38,7 +38,7 @@ use crate::limits::{PICKUP_FILES_MAX, PICKUP_PAUSE, PICKUP_QUIET, PICKUP_RETRY, 
 use crate::shared::Shared;
 use crate::smtp::submit::{Envelope, Open, Origin};
 
-pub(crate) use message::{header_recipients, with_line_ends, without_bcc};
+pub(crate) use message::{end_of_envelope, header_recipients, with_line_ends, without_bcc};
 
 /// What files of `waxseal sendmail` begin with: they are whole when they are there.
 pub(crate) const WHOLE: &str = "sendmail-";
@@ -116,7 +116,7 @@ impl Pickup {
     /// Makes the directories, and brings back what a crash left taken. Whether files can be picked up.
     async fn prepare(&self, places: &Places) -> bool {
         let made = make(&places.pickup).and_then(|()| {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(&places.taken)?;
+            make_private(&places.taken)?;
             files::list(&places.taken, usize::MAX)
         });
         let left = match made {
@@ -200,6 +200,9 @@ impl Pickup {
 
     async fn send(&self, places: &Places, name: &str) -> io::Result<Done> {
         let path = places.pickup.join(name);
+        if name.len() > NAME_OCTETS_MAX {
+            return Ok(Done::Bad("its name is too long".into()));
+        }
         let size_max = places.size_max;
         let read = self.shared.world.workers.run(move || files::read(&path, size_max)).await;
         let (octets, found) = match read {
@@ -270,6 +273,7 @@ impl Pickup {
         for (address, _) in refused {
             kept.extend_from_slice(format!("X-Receiver: {address}\r\n").as_bytes());
         }
+        kept.extend_from_slice(end_of_envelope(content));
         kept.extend_from_slice(content);
         badmail::keep_file(&places.badmail, name, &reason, &kept, self.shared.world.clock.wall())
     }
@@ -279,6 +283,7 @@ impl Pickup {
     fn keep_bad(&self, places: &Places, name: &str, reason: &str) -> io::Result<()> {
         let path = places.pickup.join(name);
         let at = self.shared.world.clock.wall();
+        let name = &name[..name.floor_char_boundary(NAME_OCTETS_MAX)];
         match files::read(&path, SENDMAIL_OCTETS_MAX) {
             Ok((octets, _)) => {
                 badmail::keep_file(&places.badmail, name, reason, &octets, at)?;
@@ -300,6 +305,9 @@ fn origin(places: &Places, found: &Found) -> Origin {
         size_max: places.size_max,
     }
 }
+
+/// Octets of a file's name: behind the queue id, and with what badmail adds to it, it is still one (NAME_MAX is 255).
+const NAME_OCTETS_MAX: usize = 200;
 
 /// Whether nobody writes to it any more.
 fn is_whole(file: &Found, now: Timestamp) -> bool {
@@ -324,5 +332,40 @@ fn make(pickup: &Path) -> io::Result<()> {
             Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
         }
         Ok(_) => Ok(()),
+    }
+}
+
+/// Makes a directory for the server alone, or takes one that is. Everybody can put a name into the pickup directory, also this
+/// one before the server does: what somebody else's directory held, he could see and change.
+fn make_private(directory: &Path) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let facts = fs::symlink_metadata(directory)?;
+    let is_own = facts.is_dir() && facts.uid() == rustix::process::geteuid().as_raw();
+    if is_own && facts.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let why = format!("{} is not the server's alone; remove it", directory.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_lies_where_nobody_else_can_look() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        make_private(&path("new")).unwrap();
+        make_private(&path("new")).unwrap();
+        std::os::unix::fs::symlink(path("new"), path("link")).unwrap();
+        fs::create_dir(path("open")).unwrap();
+        fs::set_permissions(path("open"), fs::Permissions::from_mode(0o711)).unwrap();
+        for name in ["link", "open"] {
+            assert!(make_private(&path(name)).is_err(), "{name}");
+        }
     }
 }
