@@ -294,9 +294,11 @@ fn what_waits_is_seen_held_tried_and_deleted() {
         assert!(smtp.ask(&content).starts_with("250"));
     }
     let first = wait_for_attempts(&place, "example.net", 2);
+    let address = format!("127.0.0.1:{}", serving.port);
     let tell = |lines: &[&str]| -> String {
         let told = lines.iter().map(|line| place.told(&line.replace("FIRST", &first), ""));
-        without_times(&told.collect::<String>().replace(&first, "FIRST_QUEUEID"))
+        let told = told.collect::<String>().replace(&address, "127.0.0.1:0");
+        without_times(&told.replace(&first, "FIRST_QUEUEID"))
     };
     let running = [
         "queue list",
@@ -344,6 +346,9 @@ fn what_waits_is_seen_held_tried_and_deleted() {
 
         virtual server  protocol  state    connections  listens on
         internet        smtp      running  0            127.0.0.1:0
+
+        certificate                issuer                      expires
+        mx.example.org, localhost  CN=Waxseal local authority  DATE TIME UTC  in N d
         [0]
     "#]].assert_eq(&tell(&running));
     drop(serving);
@@ -359,7 +364,7 @@ fn what_waits_is_seen_held_tried_and_deleted() {
     expect![[r#"
         $ waxseal queue list
         destination  deliveries  held  oldest  next try  state
-        example.net  2           2     N s     -         on hold
+        example.net  2           2     N s     -         frozen
 
         2 deliveries to 1 destination, 2 on hold; the oldest has waited N s.
         [0]
@@ -522,13 +527,17 @@ fn what_is_in_the_data_directory_is_for_its_owner() {
     let serving = place.serve();
     place.run("domain add example.org", "");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&place.data()), 0o700);
+    assert_eq!(
+        mode(&place.data()),
+        0o711,
+        "programs of this machine pass through it to the pickup directory"
+    );
     assert_eq!(mode(&place.data().join("waxseal.sock")), 0o600);
     assert_eq!(mode(&place.data().join("tls/mx.example.org.key")), 0o600);
     drop(serving);
     assert!(!place.data().join("waxseal.sock").exists(), "a server that is down has no socket");
     let trial = Trial::start(&["--keep", place.directory.path().join("kept").to_str().unwrap()]);
-    assert_eq!(mode(trial.data()), 0o700);
+    assert_eq!(mode(trial.data()), 0o711);
     assert!(fs::read_to_string(trial.ca()).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
     assert_eq!(mode(&trial.data().join("try.json")), 0o600);
 }

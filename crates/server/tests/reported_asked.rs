@@ -546,7 +546,7 @@ fn a_sender_in_utf8_is_told_in_utf8() {
     let login = "AGrDvHJnZW5AZXhhbXBsZS5vcmcAc2VjcmV0";
     let text = format!(
         "given account j\u{fc}rgen@example.org secret\ngiven option authentication-without-tls on\n\
-         given client 1 submission\nS: 220 *\nC: EHLO client.example\n...\nS: 250 *\nC: AUTH PLAIN {login}\nS: 235 *\n\
+         given option may-send-as anyone\ngiven client 1 submission\nS: 220 *\nC: EHLO client.example\n...\nS: 250 *\nC: AUTH PLAIN {login}\nS: 235 *\n\
          C: MAIL FROM:<j\u{fc}rgen@example.org> SMTPUTF8 RET=HDRS\nS: 250 *\n\
          C: RCPT TO:<r\u{e4}ca@example.net> ORCPT=utf-8;r\\\\x{{E4}}ca@example.com\nS: 250 *\n{CONTENT}"
     );
@@ -609,6 +609,7 @@ fn a_sender_in_utf8_is_told_in_utf8() {
          by mx.example with UTF8SMTPA id QUEUE-ID-1
          for <räca@example.net>;
          Sun, 22 Nov 2026 10:00:00 +0000
+        Sender: jürgen@example.org
         From: Bob <bob@example.org>
         To: Carol <carol@example.net>
         Subject: the plan

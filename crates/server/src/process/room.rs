@@ -51,6 +51,10 @@ fn directories(file: &Path) -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
+    fn empty(file: &Path) {
+        fs::OpenOptions::new().write(true).create(true).truncate(true).open(file).unwrap();
+    }
+
     #[test]
     fn files_are_reached_through_their_directories_and_through_links() {
         let place = tempfile::tempdir().unwrap();
@@ -58,14 +62,14 @@ mod tests {
         let directory = |name: &str| fs::create_dir(path(name)).unwrap();
         ["live", "archive", "logs"].into_iter().for_each(directory);
         std::os::unix::fs::symlink(path("archive/mail1.pem"), path("live/mail.pem")).unwrap();
-        fs::copy("/dev/null", path("archive/mail1.pem")).unwrap();
+        empty(&path("archive/mail1.pem"));
         let text = format!(
             "[tls]\ncertificates = [{{ certificate = \"{0}\", key = \"{0}\" }}]\n[defaults]\nprotocol-log = {{ file = \"{1}\" }}\n",
             path("live/mail.pem").display(),
             path("logs/x.log").display()
         );
         let file = path("settings.toml");
-        fs::copy("/dev/null", &file).unwrap();
+        empty(&file);
         fs::OpenOptions::new()
             .write(true)
             .open(&file)

@@ -39,12 +39,13 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             })?;
         }
         Command::Serve(arguments) => {
-            let start = serve::settings(&arguments)?;
+            let serve::Found { start, complaint } = serve::settings(&arguments)?;
             serve::log(start.settings.log.level, start.settings.log.format);
-            let sockets = serve::settle(&arguments, &start.settings)?;
+            complaint.into_iter().for_each(|complaint| tracing::error!("{complaint}"));
+            let settled = serve::settle(&arguments, &start.settings)?;
             runtime()?.block_on(async {
-                let world = World { sockets, ..crate::world::real(&start.settings)? };
-                serve::run(arguments, start, world).await
+                let world = crate::world::real(&start.settings)?;
+                serve::run(arguments, start, settled, world).await
             })?;
         }
         Command::Settings(command) => return settings::run(command),

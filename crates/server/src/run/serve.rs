@@ -1,6 +1,8 @@
 //! `waxseal serve`: settings, log, signals.
 
-use anyhow::{Context, Result};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
 use settings::{LogFormat, LogLevel, Settings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Level;
@@ -15,10 +17,14 @@ use crate::serve::{Server, Start};
 ///
 /// # Errors
 /// Mistakes in the settings, all of them; whatever is in the way of a start.
-pub(super) async fn run(arguments: Serve, start: Start, world: World) -> Result<()> {
+pub(super) async fn run(arguments: Serve, start: Start, settled: Settled, world: World) -> Result<()> {
     let stop = Stop::listen()?;
+    let world = World { sockets: Sockets::given(settled.sockets), ..world };
     let mut hang_up = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let server = Server::start_with(&arguments.data, start, world).await?;
+    if let Some(reach) = settled.confined {
+        tracing::info!(%reach, "confined");
+    }
     process::notify::ready("mail is taken");
     let mut told = std::pin::pin!(stop.told());
     loop {
@@ -34,32 +40,43 @@ pub(super) async fn run(arguments: Serve, start: Start, world: World) -> Result<
     Ok(())
 }
 
-/// Gives up what the server does not need of the system, while the process still has one thread; says which sockets it was
-/// given.
+/// What the process may from now on.
+pub(super) struct Settled {
+    /// Those that it was given.
+    sockets: Vec<std::net::TcpListener>,
+    /// None: it may what its user may.
+    confined: Option<process::confine::Confined>,
+}
+
+/// Gives up what the server does not need of the system, while the process still has one thread.
 ///
 /// # Errors
 /// The user of the settings, or a directory that they name, is in the way.
-pub(super) fn settle(arguments: &Serve, settings: &Settings) -> Result<Sockets> {
+pub(super) fn settle(arguments: &Serve, settings: &Settings) -> Result<Settled> {
     let sockets = process::sockets::inherited();
     process::files::raise();
     process::user::leave_root(settings.user.as_deref(), &arguments.data, process::user::Keep::Ports)?;
+    let mut confined = None;
     if settings.confinement {
-        let room = {
-            let file = arguments.settings.clone().unwrap_or_else(|| copy_of(&arguments.data));
-            process::room::of(settings, Some(&file), &arguments.data)?
-        };
-        let confined = process::confine::confine(&room);
-        tracing::info!(reach = %confined, "confined");
+        let file = arguments.settings.clone().unwrap_or_else(|| copy_of(&arguments.data));
+        let room = process::room::of(settings, Some(&file), &arguments.data)?;
+        confined = Some(process::confine::confine(&room));
     }
-    Ok(Sockets::given(sockets))
+    Ok(Settled { sockets, confined })
+}
+
+/// The settings to start with, and what is to be said of them once there is a log.
+pub(super) struct Found {
+    pub(super) start: Start,
+    pub(super) complaint: Option<String>,
 }
 
 /// The settings of a file; without a file those that were last in force, and at the first start those of a server without
-/// settings.
+/// settings. Mail goes on where the file was spoilt while the server was down: those that were last in force hold.
 ///
 /// # Errors
-/// As `FILE:LINE: what is wrong`, a line a mistake.
-pub(super) fn settings(arguments: &Serve) -> Result<Start> {
+/// As `FILE:LINE: what is wrong`, a line a mistake, where there never were better ones.
+pub(super) fn settings(arguments: &Serve) -> Result<Found> {
     let (file, source) = match &arguments.settings {
         Some(file) => (file.clone(), Source::File(file.clone())),
         None => (copy_of(&arguments.data), Source::Revisions),
@@ -72,16 +89,24 @@ pub(super) fn settings(arguments: &Serve) -> Result<Start> {
                 host_name()
             )
         })?;
-        return Ok(Start { settings, text, source });
+        return Ok(Found { start: Start { settings, text, source }, complaint: None });
     }
     let text = super::settings::text(&file)?;
-    match super::settings::meaning(&text) {
-        Ok(settings) => Ok(Start { settings, text, source }),
-        Err(mistakes) => {
-            let told = super::settings::told(&file, &mistakes);
-            Err(anyhow::anyhow!("the settings cannot be used\n{told}; nothing was started"))
-        }
-    }
+    let mistakes = match super::settings::meaning(&text) {
+        Ok(settings) => return Ok(Found { start: Start { settings, text, source }, complaint: None }),
+        Err(mistakes) => super::settings::told(&file, &mistakes),
+    };
+    let Some((text, settings)) = last_in_force(&arguments.data) else {
+        bail!("the settings cannot be used\n{mistakes}; nothing was started");
+    };
+    let complaint = format!("the settings cannot be used, so those hold that were last in force\n{mistakes}");
+    Ok(Found { start: Start { settings, text, source }, complaint: Some(complaint) })
+}
+
+fn last_in_force(data: &Path) -> Option<(String, Settings)> {
+    let text = super::settings::text(&copy_of(data)).ok()?;
+    let settings = super::settings::meaning(&text).ok()?;
+    Some((text, settings))
 }
 
 /// What the machine calls itself.

@@ -37,6 +37,7 @@ name = "submission"
 protocol = "submission"
 bind = ["127.0.0.1:0", { address = "127.0.0.1:0", tls = "implicit" }]
 relay = { authenticated = "off" }
+may-send-as = "anyone"
 
 [[virtual-server]]
 name = "maildrop"

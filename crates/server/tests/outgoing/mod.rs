@@ -15,7 +15,7 @@ use crate::stage::telling::{dated, without_ids};
 
 /// Bob has an account, signs in and submits.
 const SUBMITS: &str = "given account bob@example.org secret\ngiven option authentication-without-tls on\n\
-    given client 1 submission\ngiven client 2 pop3\n";
+    given option may-send-as anyone\ngiven client 1 submission\ngiven client 2 pop3\n";
 const SIGNS_IN: &str = "S: 220 *\nC: EHLO client.example\n...\nS: 250 *\n\
     C: AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwBzZWNyZXQ=\nS: 235 *\nC: MAIL FROM:<bob@example.org>\nS: 250 *\n";
 /// Its content, and the end of the connection.
