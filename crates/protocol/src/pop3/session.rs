@@ -422,14 +422,24 @@ impl ServerSession {
         if misuse == Misuse::SignInFailed {
             self.sign_in_failures += 1;
         }
-        if self.sign_in_failures >= self.config.sign_in_failures_max.max(1) {
-            self.misuses.note(Misuse::TooManySignInFailures);
-            self.doing = Doing::Closing;
-        } else if misuse == Misuse::InputBeforeTls {
+        if self.has_failed_too_often() {
+            return;
+        }
+        if misuse == Misuse::InputBeforeTls {
             self.doing = Doing::Closing;
         } else if self.misuses.count() >= MISUSES_MAX {
             self.give_up();
         }
+    }
+
+    /// Ends the connection of a client whose sign-ins failed as often as they may.
+    fn has_failed_too_often(&mut self) -> bool {
+        let too_often = self.sign_in_failures >= self.config.sign_in_failures_max.max(1);
+        if too_often {
+            self.misuses.note(Misuse::TooManySignInFailures);
+            self.doing = Doing::Closing;
+        }
+        too_often
     }
 
     fn give_up(&mut self) {

@@ -144,6 +144,7 @@ impl ServerSession {
             SignIn::Refused => self.sign_in_refused(job),
             SignIn::Unavailable => {
                 self.conclude(job, Text::no("UNAVAILABLE", "Cannot sign in now, try again later"));
+                self.count_sign_in_failure();
             }
         }
     }
@@ -152,6 +153,11 @@ impl ServerSession {
         self.misuses.note(Misuse::SignInFailed);
         // RFC 3501 §11.2: not said which of name and password was wrong.
         self.conclude(job, Text::no("AUTHENTICATIONFAILED", "Wrong name or password"));
+        self.count_sign_in_failure();
+    }
+
+    /// It counts, whatever the reason: whoever is put off again and again would keep his place for ever.
+    fn count_sign_in_failure(&mut self) {
         self.sign_in_failures += 1;
         if self.sign_in_failures >= self.config.sign_in_failures_max {
             self.misuses.note(Misuse::TooManySignInFailures);

@@ -136,6 +136,9 @@ impl Application {
             Question::Authenticate(Ask::Password(credentials)) if credentials.password.0 == "secret" => {
                 Answer::SignIn(SignIn::Accepted(mail::Address::parse("bob@example.org").unwrap()).into())
             }
+            Question::Authenticate(Ask::Password(credentials)) if credentials.login == "later" => {
+                Answer::SignIn(SignIn::Unavailable.into())
+            }
             Question::Authenticate(_) => Answer::SignIn(SignIn::Refused.into()),
             Question::Mailboxes => Answer::Mailboxes(vec![Mailbox {
                 path: MailboxPath::inbox(),
@@ -653,6 +656,17 @@ fn while_a_command_runs_input_is_bounded() {
     assert!(matches!(client.session.next(), Step::Await { read: true, .. }));
     client.session.receive(client.now, b"x");
     assert!(matches!(client.session.next(), Step::Await { read: false, .. }));
+}
+
+#[test]
+fn who_is_put_off_again_and_again_is_sent_away() {
+    let mut client = Client::new();
+    client.say(&mut Application::default(), "");
+    for (number, ends) in [(1, false), (2, false), (3, true)] {
+        let said = client.say(&mut Application::default(), "a LOGIN later x\r\n");
+        assert!(said.starts_with("a NO [UNAVAILABLE] "), "{said:?}");
+        assert_eq!(said.contains("* BYE "), ends, "{number}: {said:?}");
+    }
 }
 
 #[test]

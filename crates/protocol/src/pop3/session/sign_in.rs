@@ -168,7 +168,12 @@ impl ServerSession {
         match sign_in {
             SignIn::Accepted(_) => self.ask(Question::Open, Asked::Open),
             SignIn::Refused => self.refuse(Misuse::SignInFailed),
-            SignIn::Unavailable => self.unavailable(),
+            // It counts, too: whoever is put off again and again would keep his place for ever.
+            SignIn::Unavailable => {
+                self.unavailable();
+                self.sign_in_failures += 1;
+                self.has_failed_too_often();
+            }
         }
     }
 }

@@ -168,6 +168,19 @@ fn a_server_that_cannot_says_so_and_never_sends_half_a_message_as_a_whole_one() 
 }
 
 #[test]
+fn who_is_put_off_again_and_again_is_sent_away() {
+    let mut play = Play::new(config());
+    for number in 1..=3 {
+        let said = play.send_to("USER ann\r\nPASS secret\r\n", |question| match question {
+            Question::Authenticate(_) => Answer::SignIn(SignIn::Unavailable.into()),
+            other => decide(other),
+        });
+        assert!(said.contains("-ERR [SYS/TEMP] "), "{said}");
+        assert_eq!(play.closed, number == 3, "{number}");
+    }
+}
+
+#[test]
 fn idle_time_is_bounded_and_single_bytes_do_not_prolong_it() {
     let mut play = Play::new(config());
     for _ in 0..59 {

@@ -10,7 +10,7 @@ use crate::misuse::Misuse;
 use crate::sasl::SignIn;
 use crate::smtp::content::Content;
 use crate::smtp::dialect::Dialect;
-use crate::smtp::replies;
+use crate::smtp::replies::{self, Canned};
 use crate::smtp::server::{Answer, Hello};
 
 impl ServerSession {
@@ -136,17 +136,22 @@ impl ServerSession {
                 self.say_canned(replies::SIGNED_IN);
                 self.stopped = "after AUTH";
             }
-            SignIn::Unavailable => self.say_canned(replies::SIGN_IN_UNAVAILABLE),
+            SignIn::Unavailable => self.sign_in_failed(replies::SIGN_IN_UNAVAILABLE),
             SignIn::Refused => {
                 self.misuses.note(Misuse::SignInFailed);
-                self.counts.sign_in_failures += 1;
-                if self.counts.sign_in_failures >= self.config.bounds.sign_in_failures_max {
-                    self.misuses.note(Misuse::TooManySignInFailures);
-                    self.close(replies::TOO_MANY_SIGN_IN_FAILURES);
-                } else {
-                    self.say_canned(replies::SIGN_IN_REFUSED);
-                }
+                self.sign_in_failed(replies::SIGN_IN_REFUSED);
             }
+        }
+    }
+
+    /// It counts, whatever the reason: whoever is put off again and again would keep his place for ever.
+    fn sign_in_failed(&mut self, reply: Canned) {
+        self.counts.sign_in_failures += 1;
+        if self.counts.sign_in_failures >= self.config.bounds.sign_in_failures_max {
+            self.misuses.note(Misuse::TooManySignInFailures);
+            self.close(replies::TOO_MANY_SIGN_IN_FAILURES);
+        } else {
+            self.say_canned(reply);
         }
     }
 

@@ -87,6 +87,15 @@ fn no_decision_is_temporary() {
 }
 
 #[test]
+fn who_is_put_off_again_and_again_is_sent_away() {
+    let mut d = Dialogue::secure(config());
+    for reply in ["454 4.7.0", "454 4.7.0", "454 4.7.0", "454 4.7.0", "421 4.7.0"] {
+        d.check(&format!("AUTH LOGIN bGF0ZXI=\n{SECRET}"), &format!("334, {reply}"));
+    }
+    assert!(d.closed);
+}
+
+#[test]
 fn where_and_when_sign_in_is_allowed() {
     let mut d = Dialogue::greeted(config());
     d.check("AUTH PLAIN", "538 5.7.11");
