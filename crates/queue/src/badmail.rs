@@ -87,7 +87,7 @@ impl<'a> Badmail<'a> {
     }
 }
 
-/// Keeps a file that could not be picked up, or not be sent, with its reason.
+/// Keeps a file that could not be picked up, or not be sent, with its reason; beside others of its name. Where it is.
 ///
 /// # Errors
 /// The system's; also where there is too much badmail.
@@ -97,12 +97,20 @@ pub fn keep_file(
     reason: &str,
     content: &[u8],
     at: Timestamp,
-) -> io::Result<()> {
+) -> io::Result<PathBuf> {
     make_room(directory)?;
-    let mut file = NewFile::create(directory, name, Readers::Group)?;
+    let name = free_name(directory, name);
+    let mut file = NewFile::create(directory, &name, Readers::Group)?;
     file.write(reason_line(reason, at).as_bytes())?;
     file.write(content)?;
-    file.finish().map(|_| ())
+    file.finish()
+}
+
+/// A name like this one that no file there has: programs may give all their files the same.
+pub fn free_name(directory: &Path, name: &str) -> String {
+    let numbered = (2..).map(|number: u32| format!("{number}-{name}"));
+    let is_free = |name: &String| std::fs::symlink_metadata(directory.join(name)).is_err();
+    std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_else(|| name.to_owned())
 }
 
 /// The files in a directory of badmail, by name; none if there is no such directory.
@@ -117,7 +125,10 @@ pub fn list(directory: &Path) -> io::Result<Vec<Found>> {
 }
 
 /// Makes the directory, and refuses more than it is to hold: it must not fill the disk with what nobody reads.
-fn make_room(directory: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// The system's; `QuotaExceeded`.
+pub fn make_room(directory: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
     if files::list(directory, BADMAIL_FILES_MAX)?.len() >= BADMAIL_FILES_MAX {
         return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "there is too much badmail"));
@@ -129,4 +140,19 @@ fn reason_line(reason: &str, at: Timestamp) -> String {
     let mut reason = printable(reason.as_bytes());
     reason.truncate(reason.floor_char_boundary(SAID_OCTETS_MAX));
     format!("{REASON}: {reason}\r\nX-Badmail-Time: {at}\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_one_name_are_kept_beside_each_other() {
+        let place = tempfile::tempdir().unwrap();
+        let keep = |text: &[u8]| {
+            let kept = keep_file(place.path(), "a.eml", "no", text, Timestamp(0)).unwrap();
+            kept.file_name().unwrap().to_str().unwrap().to_owned()
+        };
+        assert_eq!([keep(b"one"), keep(b"two"), keep(b"three")], ["a.eml", "2-a.eml", "3-a.eml"]);
+    }
 }

@@ -91,7 +91,7 @@ impl Pickup {
                     prepared = self.prepare(&places).await.then(|| places.pickup.clone());
                 }
                 if prepared.is_some() {
-                    self.look(&places).await;
+                    self.look(&places, &stop).await;
                 }
             }
             tokio::select! {
@@ -132,7 +132,7 @@ impl Pickup {
                 (places.taken.join(&name), name.split_once('-').map_or("", |(_, name)| name));
             let settled = match self.was_sent(&name).await {
                 Ok(true) => files::remove(&taken),
-                Ok(false) => files::rename(&taken, &places.pickup.join(original)),
+                Ok(false) => put_back(&taken, &places.pickup, original),
                 Err(error) => Err(io::Error::other(error)),
             };
             if let Err(error) = settled {
@@ -152,7 +152,7 @@ impl Pickup {
         Ok(stories.flat_map(|story| story.hops).any(|hop| matches!(hop.what, What::Enqueue { .. })))
     }
 
-    async fn look(&mut self, places: &Places) {
+    async fn look(&mut self, places: &Places, stop: &watch::Receiver<bool>) {
         let now = self.shared.world.clock.now();
         self.later.retain(|_, until| *until > now);
         let directory = places.pickup.clone();
@@ -166,6 +166,9 @@ impl Pickup {
         };
         let wall = self.shared.world.clock.wall();
         for file in found {
+            if *stop.borrow() {
+                return;
+            }
             if !self.later.contains_key(&file.name) && is_whole(&file, wall) {
                 self.pick_up(places, &file.name).await;
             }
@@ -246,13 +249,20 @@ impl Pickup {
             open.give_up().await;
             return Err(error);
         }
-        // Before the commit: afterwards a crash would leave nobody who knows of them. Done again, it is the same file.
-        if !open.refused.is_empty() {
-            self.keep_refused(places, name, &open.refused, &content)?;
-        }
+        // Before the commit: afterwards a crash would leave nobody who knows of them.
+        let kept = match self.keep_refused(places, name, &open.refused, &content) {
+            Ok(kept) => kept,
+            Err(error) => {
+                open.give_up().await;
+                put_back(&taken, &places.pickup, name)?;
+                return Err(error);
+            }
+        };
         let reply = open.content(content.clone().into()).await;
         if !reply.is_positive() {
-            files::rename(&taken, &path)?;
+            put_back(&taken, &places.pickup, name)?;
+            // It is refused for them again when it is sent again.
+            kept.map(|kept| files::remove(&kept)).transpose()?;
             let why = reply.to_string();
             return Ok(if reply.code >= 500 { Done::Bad(why) } else { Done::Later(why) });
         }
@@ -260,22 +270,23 @@ impl Pickup {
         Ok(Done::Sent)
     }
 
-    /// Keeps a message for those to whom it cannot be sent.
+    /// Keeps a message for those to whom it cannot be sent, if there are any. Where it is kept.
     fn keep_refused(
         &self,
         places: &Places,
         name: &str,
         refused: &[(mail::Address, mail::Reply)],
         content: &[u8],
-    ) -> io::Result<()> {
-        let reason = refused.first().map(|(_, reply)| reply.to_string()).unwrap_or_default();
+    ) -> io::Result<Option<PathBuf>> {
+        let Some((_, reply)) = refused.first() else { return Ok(None) };
+        let reason = reply.to_string();
         let mut kept = Vec::new();
         for (address, _) in refused {
             kept.extend_from_slice(format!("X-Receiver: {address}\r\n").as_bytes());
         }
         kept.extend_from_slice(end_of_envelope(content));
         kept.extend_from_slice(content);
-        badmail::keep_file(&places.badmail, name, &reason, &kept, self.shared.world.clock.wall())
+        badmail::keep_file(&places.badmail, name, &reason, &kept, self.shared.world.clock.wall()).map(Some)
     }
 
     /// Moves a file to the badmail. What cannot be read, or may be somebody else's by a second name, goes there as it is, with
@@ -286,14 +297,29 @@ impl Pickup {
         let name = &name[..name.floor_char_boundary(NAME_OCTETS_MAX)];
         match files::read(&path, SENDMAIL_OCTETS_MAX) {
             Ok((octets, _)) => {
-                badmail::keep_file(&places.badmail, name, reason, &octets, at)?;
-                files::remove(&path)
+                let kept = badmail::keep_file(&places.badmail, name, reason, &octets, at)?;
+                // One that stays is kept again.
+                files::remove(&path).inspect_err(|_| drop(files::remove(&kept)))
             }
             Err(_) => {
-                badmail::keep_file(&places.badmail, &format!("{name}.why"), reason, b"", at)?;
-                files::rename(&path, &places.badmail.join(name))
+                badmail::make_room(&places.badmail)?;
+                let kept = badmail::free_name(&places.badmail, name);
+                files::rename_new(&path, &places.badmail.join(&kept))?;
+                badmail::keep_file(&places.badmail, &format!("{kept}.why"), reason, b"", at).map(drop)
             }
         }
+    }
+}
+
+/// Gives a file that was taken its own name again; where somebody has put down another of that name, one beside it.
+fn put_back(taken: &Path, pickup: &Path, name: &str) -> io::Result<()> {
+    let path = pickup.join(name);
+    match files::rename_new(taken, &path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let beside = taken.file_name().unwrap_or_default();
+            files::rename_new(taken, &pickup.join(beside))
+        }
+        renamed => renamed,
     }
 }
 
@@ -354,6 +380,19 @@ fn make_private(directory: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_put_back_takes_the_place_of_no_other() {
+        let place = tempfile::tempdir().unwrap();
+        let taken = place.path().join(".taken");
+        make_private(&taken).unwrap();
+        for (id, text) in [("1", "one"), ("2", "two")] {
+            fs::write(taken.join(format!("{id}-a.eml")), text).unwrap();
+            put_back(&taken.join(format!("{id}-a.eml")), place.path(), "a.eml").unwrap();
+        }
+        let read = |name: &str| fs::read_to_string(place.path().join(name)).unwrap();
+        assert_eq!((read("a.eml"), read("2-a.eml")), ("one".to_owned(), "two".to_owned()));
+    }
 
     #[test]
     fn what_is_taken_lies_where_nobody_else_can_look() {

@@ -151,6 +151,26 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     sync_directory(from)
 }
 
+/// The same, unless there is a file of that name.
+///
+/// # Errors
+/// The system's; `AlreadyExists`.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system that cannot look and rename at once.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if fs::symlink_metadata(to).is_err() => {
+            fs::rename(from, to)?;
+        }
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        renamed => renamed?,
+    }
+    sync_directory(to)?;
+    sync_directory(from)
+}
+
 /// Removes a file, for good when this returns.
 ///
 /// # Errors
@@ -194,6 +214,20 @@ mod tests {
         assert_eq!(list(place.path(), 9).unwrap().len(), 1);
         remove(&place.path().join("a")).unwrap();
         assert_eq!(list(place.path(), 9).unwrap(), []);
+    }
+
+    #[test]
+    fn a_file_takes_the_name_of_no_other() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for name in ["a", "b"] {
+            NewFile::create(place.path(), name, Readers::Owner).unwrap().finish().unwrap();
+        }
+        let refused = rename_new(&path("a"), &path("b")).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        rename_new(&path("a"), &path("c")).unwrap();
+        let names: Vec<String> = list(place.path(), 9).unwrap().into_iter().map(|found| found.name).collect();
+        assert_eq!(names, ["b", "c"]);
     }
 
     #[test]
