@@ -19,7 +19,7 @@ mod proof {
 }
 
 use proof::server::{DOMAIN, PASSWORD, Place, Server, Signal};
-use proof::usage::Process;
+use proof::usage::{Process, may_open};
 
 const CONNECTIONS: usize = 1_000;
 /// Before it is measured: threads, pools and what is remembered of an account are made once.
@@ -31,7 +31,7 @@ const FILES: u64 = 4_096;
 #[test]
 #[ignore = "needs a machine at rest; `cargo xtask ci memory` runs it"]
 fn a_connection_that_waits_costs_little() {
-    more_files();
+    may_open(FILES);
     let directory = tempfile::tempdir().expect("a directory for a test");
     let place = Place::new(directory.path(), "", &[account()]);
     let data = directory.path().join("data");
@@ -72,13 +72,6 @@ fn a_connection_that_waits_costs_little() {
 
 fn account() -> String {
     format!("user@{DOMAIN}")
-}
-
-#[expect(clippy::unwrap_used, reason = "a limit that cannot be raised shows itself")]
-fn more_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: Some(FILES), maximum }).unwrap();
 }
 
 /// A connection that stays as it is.

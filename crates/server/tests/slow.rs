@@ -18,7 +18,7 @@ mod proof {
 }
 
 use proof::server::{DOMAIN, Place, Server, Signal};
-use proof::usage::Process;
+use proof::usage::{Process, may_open};
 
 const SLOW: usize = 10_000;
 const SILENT: usize = 2_000;
@@ -40,7 +40,7 @@ const MANY: &str = "connections = { limit = 20000,";
 #[test]
 #[ignore = "opens twelve thousand connections; `cargo xtask ci slow` runs it"]
 fn slow_clients_keep_no_honest_one_from_its_250() {
-    more_files();
+    may_open(FILES);
     let directory = tempfile::tempdir().expect("a directory for a test");
     let place = Place::new(directory.path(), "", &[account()]);
     take_many(&directory.path().join("settings.toml"));
@@ -72,7 +72,7 @@ fn slow_clients_keep_no_honest_one_from_its_250() {
 #[test]
 #[ignore = "opens a thousand connections and waits; `cargo xtask ci slow` runs it"]
 fn at_the_limit_the_oldest_idle_make_room() {
-    more_files();
+    may_open(FILES);
     let directory = tempfile::tempdir().expect("a directory for a test");
     let place = Place::new(directory.path(), "", &[account()]);
     let server = place.serve(&[]);
@@ -104,13 +104,6 @@ fn take_many(settings: &std::path::Path) {
 
 fn account() -> String {
     format!("user@{DOMAIN}")
-}
-
-#[expect(clippy::unwrap_used, reason = "a limit that cannot be raised shows itself")]
-fn more_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: Some(FILES), maximum }).unwrap();
 }
 
 /// So many clients that were greeted, from several addresses of this machine.

@@ -4,6 +4,14 @@
 use std::fs;
 use std::path::Path;
 
+/// Lets this process, and the server that it starts, open so many files.
+pub(crate) fn may_open(files: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum });
+    raised.expect("`ulimit -Hn` allows so many");
+}
+
 /// A running server's process.
 pub(crate) struct Process(String);
 

@@ -35,6 +35,12 @@ fn greeting(place: &Place, server: &str, peer: &str) -> String {
     place.client_from(server, peer).banner().to_owned()
 }
 
+#[track_caller]
+fn greets(place: &Place, server: &str, peer: &str, expected: &str) {
+    let heard = greeting(place, server, peer);
+    assert!(heard.starts_with(expected), "{peer} at {server}: {heard}");
+}
+
 #[test]
 fn connection_control() {
     let place = Place::start(
@@ -63,8 +69,7 @@ fn connection_control() {
         ("mailboxes", INSIDE, "* OK "),
         ("mailboxes", OUTSIDE, "* BYE [NOPERM] "),
     ] {
-        let heard = greeting(&place, server, peer);
-        assert!(heard.starts_with(expected), "{peer} at {server}: {heard}");
+        greets(&place, server, peer, expected);
     }
     // RFC 5321 §3.1: the server then waits for QUIT.
     let mut refused = place.client_from("only", OUTSIDE);
@@ -105,8 +110,7 @@ fn connection_control_by_name() {
         ("except", NEXT, "220 "),
         ("except", OUTSIDE, "220 "),
     ] {
-        let heard = greeting(&place, server, peer);
-        assert!(heard.starts_with(expected), "{peer} at {server}: {heard}");
+        greets(&place, server, peer, expected);
     }
 }
 
@@ -127,8 +131,7 @@ fn connections_limit() {
     );
     for (server, expected) in [("usual", "* OK "), ("small", "* BYE [UNAVAILABLE] ")] {
         let _readers = [reader(&place, server, INSIDE), reader(&place, server, OUTSIDE)];
-        let heard = greeting(&place, server, "203.0.113.1");
-        assert!(heard.starts_with(expected), "{server}: {heard}");
+        greets(&place, server, "203.0.113.1", expected);
     }
 }
 
@@ -179,8 +182,7 @@ fn connections_per_network() {
             [(INSIDE, SAME_NETWORK, OUTSIDE), ("2001:db8::1", "2001:db8:0:ff::1", "2001:db8:0:100::1")]
         {
             let _first = place.client_from(server, first);
-            let heard = greeting(&place, server, second);
-            assert!(heard.starts_with(expected), "{second} at {server}: {heard}");
+            greets(&place, server, second, expected);
             assert!(greeting(&place, server, other).starts_with("220 "), "another network");
         }
     }
@@ -194,8 +196,7 @@ fn connections_rate() {
         for _ in 0..2 {
             assert!(greeting(&place, server, INSIDE).starts_with("220 "), "{server}");
         }
-        let heard = greeting(&place, server, INSIDE);
-        assert!(heard.starts_with(expected), "{server}: {heard}");
+        greets(&place, server, INSIDE, expected);
         assert!(greeting(&place, server, SAME_NETWORK).starts_with("220 "), "another source");
     }
 }

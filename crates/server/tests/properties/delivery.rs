@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use testkit::dns::Zones;
 
 use crate::abroad::{Abroad, eventually};
-use crate::harness::{DOMAIN, Place};
+use crate::harness::{DOMAIN, Place, READ};
 use crate::peer::{Peer, Script};
 
 /// One virtual server with the defaults, and one with these delivery properties; both relay for this machine.
@@ -34,6 +34,13 @@ pub(crate) fn send(place: &Place, server: &str, from: &str, to: &[&str], content
 }
 
 pub(crate) const LETTER: &str = "From: ann@here.example\nTo: bob@there.example\nSubject: x\n\nhi\n";
+
+/// A file with the password of who signs in at a peer.
+pub(crate) fn secret() -> tempfile::NamedTempFile {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "telephone\n").unwrap();
+    secret
+}
 
 /// Sends the same through both, and says what the peer has of each once both are there.
 fn both(place: &Place, peer: &Peer) -> (crate::peer::Taken, crate::peer::Taken) {
@@ -180,10 +187,9 @@ fn expiration_and_copy_of_reports() {
     let text = two_servers(
         &format!("smart-host = \"{}\"", peer.address()),
         "delivery = { retry = [\"1 s\", \"then every 1 s\"], expiration = \"2 s\", delay-notification = \"never\" }\n\
-         reports = { copy-to = \"boss@here.example\" }\n\
-         [[virtual-server]]\nname = \"read\"\nprotocol = \"pop3\"\nbind = \"127.0.0.1:0\"",
+         reports = { copy-to = \"boss@here.example\" }",
     );
-    let place = Place::start(&["ann", "bob", "boss"], &text);
+    let place = Place::start(&["ann", "bob", "boss"], &(text + READ));
     send(&place, "plain", "bob@here.example", &["x@there.example"], LETTER);
     send(&place, "other", "ann@here.example", &["x@there.example"], LETTER);
     let report = eventually("a report comes back", || place.maildrop("read", "ann").pop());
@@ -199,10 +205,9 @@ fn delay_notification() {
     let peer = Peer::start(Script { defer: usize::MAX, ..Script::default() });
     let text = two_servers(
         &format!("smart-host = \"{}\"", peer.address()),
-        "delivery = { retry = [\"1 s\", \"then every 1 s\"], delay-notification = \"1 s\" }\n\
-         [[virtual-server]]\nname = \"read\"\nprotocol = \"pop3\"\nbind = \"127.0.0.1:0\"",
+        "delivery = { retry = [\"1 s\", \"then every 1 s\"], delay-notification = \"1 s\" }",
     );
-    let place = Place::start(&["ann", "bob"], &text);
+    let place = Place::start(&["ann", "bob"], &(text + READ));
     send(&place, "plain", "bob@here.example", &["x@there.example"], LETTER);
     send(&place, "other", "ann@here.example", &["x@there.example"], LETTER);
     let told = eventually("the sender is told", || place.maildrop("read", "ann").pop());
@@ -217,8 +222,7 @@ fn outbound_authentication() {
         &format!("smart-host = \"{}\"", peer.address()),
         "delivery = { authentication = { user = \"us\", password-file = \"SECRET\" } }",
     );
-    let secret = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(secret.path(), "telephone\n").unwrap();
+    let secret = secret();
     let text = text.replace("SECRET", secret.path().to_str().unwrap());
     let (plain, other) = both(&Place::start(&["ann"], &text), &peer);
     assert!(!plain.signed_in && other.signed_in);

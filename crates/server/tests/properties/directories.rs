@@ -6,10 +6,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::abroad::eventually;
-use crate::harness::Place;
+use crate::harness::{Place, READ};
 use crate::peer::{Peer, Script};
-
-const POP3: &str = "[[virtual-server]]\nname = \"read\"\nprotocol = \"pop3\"\nbind = \"127.0.0.1:0\"\n";
 
 /// The program under a name of sendmail's, on the pickup directory of a place.
 fn sendmail(place: &Path, name: &str, arguments: &[&str], input: &str) -> Output {
@@ -42,7 +40,7 @@ fn pickup_state_and_directory() {
     let elsewhere = tempfile::tempdir().unwrap();
     let other = elsewhere.path().join("there");
     let letter = "From: ann@here.example\nTo: ann@here.example\nBcc: bob@here.example\n\nhi\n";
-    let place = Place::start(&["ann", "bob"], POP3);
+    let place = Place::start(&["ann", "bob"], READ);
     let directory = pickup(&place);
     assert_eq!(std::fs::metadata(&directory).unwrap().permissions().mode() & 0o7777, 0o1733);
     std::fs::write(directory.join("one.eml"), letter).unwrap();
@@ -52,7 +50,7 @@ fn pickup_state_and_directory() {
     }
     eventually("the file is gone", || (!directory.join("one.eml").exists()).then_some(()));
 
-    let place = Place::start(&["ann"], &format!("pickup = {{ directory = {other:?} }}\n{POP3}"));
+    let place = Place::start(&["ann"], &format!("pickup = {{ directory = {other:?} }}\n{READ}"));
     eventually("the other is made", || other.join(".taken").is_dir().then_some(()));
     std::fs::write(
         other.join("two"),
@@ -61,14 +59,14 @@ fn pickup_state_and_directory() {
     .unwrap();
     assert!(read(&place, "ann").contains("Subject: two"));
 
-    let place = Place::start(&["ann"], &format!("pickup = {{ state = \"off\" }}\n{POP3}"));
+    let place = Place::start(&["ann"], &format!("pickup = {{ state = \"off\" }}\n{READ}"));
     place.command(&["status"]);
     assert!(!place.data().join("pickup").exists());
 }
 
 #[test]
 fn pickup_leaves_alone_what_it_may_not_take() {
-    let place = Place::start(&["ann"], POP3);
+    let place = Place::start(&["ann"], READ);
     let directory = pickup(&place);
     let secret = place.beside("secret");
     std::fs::write(&secret, "X-Sender: <>\nX-Receiver: ann@here.example\n\nsecret\n").unwrap();
@@ -90,7 +88,7 @@ fn pickup_leaves_alone_what_it_may_not_take() {
 
 #[test]
 fn sendmail_works_while_the_server_is_down() {
-    let mut place = Place::start(&["ann"], POP3);
+    let mut place = Place::start(&["ann"], READ);
     pickup(&place);
     place.stop();
     let root = place.beside("");
@@ -109,7 +107,7 @@ fn sendmail_works_while_the_server_is_down() {
 
 #[test]
 fn sendmail_as_programs_call_it() {
-    let place = Place::start(&["ann", "bob"], POP3);
+    let place = Place::start(&["ann", "bob"], READ);
     pickup(&place);
     let root = place.beside("");
     for (arguments, input, to) in [
@@ -204,7 +202,7 @@ fn reports_badmail() {
 fn queue_orders_on_one_message() {
     let deferring = Peer::start(Script { defer: usize::MAX, ..Script::default() });
     let text = format!(
-        "[delivery]\nsmart-host = \"{}\"\n{POP3}[[virtual-server]]\nname = \"open\"\nprotocol = \"smtp\"\n\
+        "[delivery]\nsmart-host = \"{}\"\n{READ}[[virtual-server]]\nname = \"open\"\nprotocol = \"smtp\"\n\
          bind = \"127.0.0.1:0\"\nrelay = {{ allow = [\"127.0.0.0/8\"] }}\n",
         deferring.address()
     );

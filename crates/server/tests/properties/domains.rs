@@ -1,7 +1,7 @@
 //! Domains: what is remote or local in a way of its own.
 
 use crate::abroad::eventually;
-use crate::delivery::{LETTER, send};
+use crate::delivery::{LETTER, secret, send};
 use crate::harness::Place;
 use crate::peer::{Peer, Script};
 
@@ -76,8 +76,7 @@ fn remote_domain_tls() {
 #[test]
 fn remote_domain_authentication() {
     let peer = Peer::start(Script { auth: true, ..Script::default() });
-    let secret = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(secret.path(), "telephone\n").unwrap();
+    let secret = secret();
     let text = with(&format!(
         "[[remote-domain]]\ndomain = \"known.example\"\nsmart-host = \"{0}\"\n\
          authentication = {{ user = \"us\", password-file = {1:?} }}\n\

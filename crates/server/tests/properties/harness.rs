@@ -249,6 +249,10 @@ impl Drop for Place {
     }
 }
 
+/// A virtual server `read`, where [`Place::maildrop`] reads.
+pub(crate) const READ: &str =
+    "[[virtual-server]]\nname = \"read\"\nprotocol = \"pop3\"\nbind = \"127.0.0.1:0\"\n";
+
 /// A virtual server `default` of this protocol, and one called `other` that has these further properties.
 pub(crate) fn default_and(protocol: &str, properties: &str) -> String {
     let server = |name: &str, properties: &str| {

@@ -4,12 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::abroad::eventually;
-use crate::harness::{Client, Place, TLS_NAME, default_and};
+use crate::harness::{Client, Place, READ, TLS_NAME, default_and};
 
 /// Submission as it is by default, and with this; and mail to read.
 fn place(other: &str) -> Place {
-    let read = "[[virtual-server]]\nname = \"pop3\"\nprotocol = \"pop3\"\nbind = \"127.0.0.1:0\"\n";
-    Place::start(&["ann", "bob", "eve"], &(default_and("submissions", other) + read))
+    Place::start(&["ann", "bob", "eve"], &(default_and("submissions", other) + READ))
 }
 
 /// Bob, who has signed in.
@@ -78,7 +77,7 @@ fn sender_is_added_where_another_is_the_author() {
     {
         check(&place, "default", BOB, header, "250");
     }
-    let seen = place.maildrop("pop3", "ann");
+    let seen = place.maildrop("read", "ann");
     let named: Vec<bool> = seen
         .iter()
         .map(|message| String::from_utf8_lossy(message).contains("\r\nSender: bob@here.example\r\n"))
@@ -113,13 +112,13 @@ fn sending_limits() {
 #[test]
 fn sending_hold() {
     let place = place("sending = { hold-recipients = 1, hold-factor = 3 }");
-    let mail = |account: &str| place.maildrop("pop3", account).len();
+    let mail = |account: &str| place.maildrop("read", account).len();
     let letter = letter("From: bob@here.example\r\n");
     let all = ["eve@here.example", "bob@here.example"];
     let reply = bob(&place, "other").send_message(BOB, &all, &letter);
     assert!(reply.starts_with("250"), "{reply}");
     assert_eq!((mail("eve"), mail("bob")), (0, 0), "it is accepted, and held");
-    let told = eventually("postmaster is told", || place.maildrop("pop3", "ann").pop());
+    let told = eventually("postmaster is told", || place.maildrop("read", "ann").pop());
     let told = String::from_utf8_lossy(&told).into_owned();
     assert!(told.contains("waxseal account release bob@here.example"), "{told}");
     let status = place.command(&["status"]);
