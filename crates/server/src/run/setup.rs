@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command as Program, ExitCode};
@@ -50,7 +51,12 @@ pub(super) fn run(setup: Setup) -> Result<ExitCode> {
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
-    print(&screen(&setup, &plan, wrote, &made, &records, addresses.is_empty()))?;
+    let settings = setup.settings.display();
+    print(&match wrote {
+        true => format!("The settings are in {settings}.\n"),
+        false => format!("The settings in {settings} stay as they are.\n"),
+    })?;
+    print(&screen(&plan, &made, &records, &addresses))?;
     // What mends it was just printed.
     let seen = checked.into_iter().map(|(_, finding)| Finding { cure: String::new(), ..finding });
     print(&seen.map(|finding| dns::line(&finding)).collect::<String>())?;
@@ -222,20 +228,16 @@ fn done(response: Response) -> Result<Response> {
     }
 }
 
-fn screen(setup: &Setup, plan: &Plan, wrote: bool, made: &Made, records: &[Wanted], behind: bool) -> String {
-    let settings = setup.settings.display();
-    let mut text = match wrote {
-        true => format!("The settings are in {settings}.\n"),
-        false => format!("The settings in {settings} stay as they are.\n"),
-    };
-    text.push_str(&match (made.account_was_there, &made.password) {
+/// What to publish, for a machine that has these addresses by which the world reaches it.
+fn screen(plan: &Plan, made: &Made, records: &[Wanted], addresses: &[IpAddr]) -> String {
+    let mut text = match (made.account_was_there, &made.password) {
         (true, _) => format!("The account {} is there already.\n", plan.address),
         (false, Some(password)) => format!("The account {} has the password {password}\n", plan.address),
         (false, None) => format!("The account {} has the password that you gave.\n", plan.address),
-    });
+    };
     text.push_str(&format!("\nPublish this, where the zone of {} is kept:\n\n", plan.domain));
     records.iter().for_each(|record| text.push_str(&format!("{record}\n")));
-    if behind {
+    if addresses.is_empty() {
         text.push_str(&format!(
             "\nThis machine has no public address of its own. {} must have the router's, and the router must forward \
              port 25 to this machine; say --public-address ADDRESS to have that checked.\n",
