@@ -5,7 +5,7 @@ use mail::{Address, MailboxPath};
 use store::read::AccountRecord;
 use store::{AccountRef, Change};
 
-use crate::limits::NAME_OCTETS_MAX;
+use crate::limits::{NAME_OCTETS_MAX, QUEUE_CHANGES_MAX};
 use crate::request::{KeptPasswords, NewPassword, Secret};
 use crate::response::{AccountRow, Refusal, Response};
 use crate::service::{Admin, address};
@@ -47,6 +47,7 @@ impl Admin {
 
     pub(crate) async fn account_remove(&self, address: &str) -> Result<Response, Refusal> {
         let account = self.account(address).await?;
+        let is_waited_for = self.is_waited_for(account.id).await?;
         self.commit(vec![Change::RemoveAccount { account: account.id }]).await?;
         for connection in self.running.connections() {
             if connection.account == account.address {
@@ -54,6 +55,12 @@ impl Admin {
             }
         }
         let mut said = format!("the account {} is gone, with its mailboxes and emails", account.address);
+        if is_waited_for {
+            let find = format!("waxseal queue find --sender {} --state frozen", account.address);
+            said.push_str(&format!(
+                "; messages that it sent wait on hold until you release or delete them: {find}"
+            ));
+        }
         let aliases = self.store.aliases().await?;
         let left = aliases.iter().filter(|alias| alias.targets.contains(&account.address));
         let left: Vec<&str> = left.map(|alias| alias.address.as_str()).collect();
@@ -61,6 +68,16 @@ impl Admin {
             said.push_str(&format!("; aliases that still name it: {}", left.join(", ")));
         }
         Ok(Response::Done { said })
+    }
+
+    /// Whether messages that an account has sent are on hold for its sake: without it nothing releases them together.
+    async fn is_waited_for(&self, account: i64) -> Result<bool, Refusal> {
+        for queue_id in self.store.held_messages(account, QUEUE_CHANGES_MAX).await? {
+            if !self.store.queue_entries(queue_id).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(crate) async fn account_password(

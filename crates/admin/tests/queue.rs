@@ -400,3 +400,19 @@ async fn more_than_one_commit_takes_is_changed() {
     assert_eq!(answer, Response::Done { said });
     assert_eq!(here.rows().await.matches(" doomed\n").count() as u64, count);
 }
+
+/// Who removes an account is told of what nothing would release by its name any more.
+#[tokio::test(start_paused = true)]
+async fn what_is_on_hold_for_an_account_outlives_it() {
+    for (id, waits) in [(77, true), (78, false)] {
+        let here = Here::with_bob().await;
+        let account = here.store.account_by_address("bob@example.org").await.unwrap().unwrap().id;
+        here.enqueue(vec![QueueEntry { held: true, ..entry(77, "example.net", NOON) }]).await;
+        let note = Change::NoteHeld { account, queue_id: QueueId(id) };
+        here.store.commit(Commit { content: vec![], changes: vec![note] }).await.unwrap();
+        let remove = admin::Request::AccountRemove { address: "bob@example.org".into() };
+        let admin::Response::Done { said } = here.admin.execute(remove).await else { panic!("it is there") };
+        let find = "waxseal queue find --sender bob@example.org --state frozen";
+        assert_eq!(said.contains(find), waits, "{said}");
+    }
+}
