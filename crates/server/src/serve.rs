@@ -135,7 +135,10 @@ impl Server {
         server.virtual_servers.certificates.restore().await?;
         server.virtual_servers.apply(settings.clone()).await?;
         if let Some(changes) = &server.changes {
-            changes.record_start().await?;
+            // A full disk must not keep people from the mail that is there.
+            if let Err(error) = changes.record_start().await {
+                tracing::error!(error = %format_args!("{error:#}"), "it goes on without a revision");
+            }
             changes.let_operators_in();
         }
         server.spawn_tasks(&settings);
