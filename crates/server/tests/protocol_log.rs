@@ -198,7 +198,7 @@ fn every_command_and_reply_is_written_and_no_secret() {
         "> 250 2.1.5 recipient noted",
         "< DATA",
         "> 354 send the content, end with a dot alone on a line",
-        "< (45 octets)",
+        "< (68 octets)",
         "> 250 2.0.0 ID kept",
         "< QUIT",
         "> 221 2.0.0 Goodbye",

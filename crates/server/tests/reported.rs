@@ -216,10 +216,10 @@ fn expired() {
                                         0.000  < 250 2.1.0 sender taken
                                         0.000  < 451 4.3.0 no room for mail
                                         0.000  < 503 5.5.1 no recipients
-          11-22 10:00:00  deliver       example.net: <carol@example.net> deferred, next try 2026-11-22 14:12:08.333: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
-          11-22 14:12:08  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
-          11-22 14:12:08                because example.net names 2 mail exchangers
-          11-22 14:12:08  attempt       number 2 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-22 10:00:00  deliver       example.net: <carol@example.net> deferred, next try 2026-11-22 14:16:17.766: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-22 14:16:17  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
+          11-22 14:16:17                because example.net names 2 mail exchangers
+          11-22 14:16:17  attempt       number 2 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
                                         0.000  < 220 peer.example ready
                                         0.000  > EHLO mx.example
                                         0.000  < 250 peer.example / PIPELINING / SIZE 52428800 / 8BITMIME / ENHANCEDSTATUSCODES
@@ -229,11 +229,11 @@ fn expired() {
                                         0.000  < 250 2.1.0 sender taken
                                         0.000  < 451 4.3.0 no room for mail
                                         0.000  < 503 5.5.1 no recipients
-          11-22 14:12:08  deliver       example.net: <carol@example.net> deferred, next try 2026-11-24 16:52:15.000: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
-          11-22 14:12:08  notify        the sender is told that <carol@example.net> must wait, by report QUEUE-ID-2
-          11-24 16:52:15  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
-          11-24 16:52:15                because example.net names 2 mail exchangers
-          11-24 16:52:15  attempt       number 3 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-22 14:16:17  deliver       example.net: <carol@example.net> deferred, next try 2026-11-24 15:43:32.580: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-22 14:16:17  notify        the sender is told that <carol@example.net> must wait, by report QUEUE-ID-2
+          11-24 15:43:32  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
+          11-24 15:43:32                because example.net names 2 mail exchangers
+          11-24 15:43:32  attempt       number 3 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
                                         0.000  < 220 peer.example ready
                                         0.000  > EHLO mx.example
                                         0.000  < 250 peer.example / PIPELINING / SIZE 52428800 / 8BITMIME / ENHANCEDSTATUSCODES
@@ -243,10 +243,10 @@ fn expired() {
                                         0.000  < 250 2.1.0 sender taken
                                         0.000  < 451 4.3.0 no room for mail
                                         0.000  < 503 5.5.1 no recipients
-          11-24 16:52:15  deliver       example.net: <carol@example.net> deferred, next try 2026-11-26 18:45:25.774: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
-          11-26 18:45:25  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
-          11-26 18:45:25                because example.net names 2 mail exchangers
-          11-26 18:45:25  attempt       number 4 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-24 15:43:32  deliver       example.net: <carol@example.net> deferred, next try 2026-11-26 16:21:51.924: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-26 16:21:51  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
+          11-26 16:21:51                because example.net names 2 mail exchangers
+          11-26 16:21:51  attempt       number 4 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
                                         0.000  < 220 peer.example ready
                                         0.000  > EHLO mx.example
                                         0.000  < 250 peer.example / PIPELINING / SIZE 52428800 / 8BITMIME / ENHANCEDSTATUSCODES
@@ -256,7 +256,7 @@ fn expired() {
                                         0.000  < 250 2.1.0 sender taken
                                         0.000  < 451 4.3.0 no room for mail
                                         0.000  < 503 5.5.1 no recipients
-          11-26 18:45:25  deliver       example.net: <carol@example.net> deferred, next try 2026-11-27 10:00:00.000: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
+          11-26 16:21:51  deliver       example.net: <carol@example.net> deferred, next try 2026-11-27 10:00:00.000: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
           11-27 10:00:00  route         example.net: mx1.example.net [192.0.2.1]:25, mx2.example.net [192.0.2.2]:25
           11-27 10:00:00                because example.net names 2 mail exchangers
           11-27 10:00:00  attempt       number 5 for example.net at mx1.example.net [192.0.2.1]:25, no TLS: 451 4.3.0 no room for mail (in answer to RCPT)
@@ -272,10 +272,10 @@ fn expired() {
           11-27 10:00:00  deliver       example.net: <carol@example.net> expired: mx1.example.net [192.0.2.1]:25: 451 4.3.0 no room for mail (in answer to RCPT)
           11-27 10:00:00  end           reported to <bob@example.org> by the message QUEUE-ID-3
         QUEUE-ID-2
-          11-22 14:12:08  spool         1703 octets, Message-ID <QUEUE-ID-2@mx.example>
-          11-22 14:12:08  enqueue       from <> to <bob@example.org>
-          11-22 14:12:08  file          in INBOX of bob@example.org for <bob@example.org>
-          11-22 14:12:08  end           made here, a report about the message QUEUE-ID-1
+          11-22 14:16:17  spool         1703 octets, Message-ID <QUEUE-ID-2@mx.example>
+          11-22 14:16:17  enqueue       from <> to <bob@example.org>
+          11-22 14:16:17  file          in INBOX of bob@example.org for <bob@example.org>
+          11-22 14:16:17  end           made here, a report about the message QUEUE-ID-1
         QUEUE-ID-3
           11-27 10:00:00  spool         1815 octets, Message-ID <QUEUE-ID-3@mx.example>
           11-27 10:00:00  enqueue       from <> to <bob@example.org>

@@ -89,7 +89,8 @@ impl<'a> Account<'a> {
     }
 }
 
-/// What follows the lines that the server wrote at delivery: Return-Path, Delivered-To and its Received.
+/// What follows the lines that the server wrote: Return-Path, Delivered-To, its Received, and Sender where the account wrote
+/// in another's name (RFC 6409 §8.1).
 fn after_our_prefix(content: &[u8]) -> &[u8] {
     let mut rest = content;
     for name in ["Return-Path: ", "Delivered-To: ", "Received: "] {
@@ -99,7 +100,7 @@ fn after_our_prefix(content: &[u8]) -> &[u8] {
             rest = after_line(rest);
         }
     }
-    rest
+    if rest.starts_with(b"Sender: ") { after_line(rest) } else { rest }
 }
 
 fn after_line(bytes: &[u8]) -> &[u8] {

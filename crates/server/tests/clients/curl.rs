@@ -109,6 +109,7 @@ pub(crate) fn trace_lines(trial: &Trial) {
          for <curl-trace@example.org>
          tls TLS_AES_256_GCM_SHA384 (TLS1.3);
          DATE
+        Sender: curl-trace@example.org
         Return-Path: <curl-trace@example.org>
         Delivered-To: curl-trace@example.org
         Received: from client.example ([127.0.0.1])
@@ -116,6 +117,7 @@ pub(crate) fn trace_lines(trial: &Trial) {
          for <curl-trace@example.org>
          tls TLS_AES_256_GCM_SHA384 (TLS1.3);
          DATE
+        Sender: curl-trace@example.org
     "#]]
     .assert_eq(&told);
 }
