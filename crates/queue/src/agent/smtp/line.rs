@@ -105,7 +105,8 @@ impl Lines {
                 | Way::Lmtp(hosts, terms)
                 | Way::ExchangersFirst(_, (hosts, terms)),
             ) => (self.by_settings(profile, &hosts).await, terms, true),
-            Some(Way::Local | Way::Drop(_)) | None => return Err(NoLine::unreadable()),
+            Some(Way::Local | Way::Drop(_)) => return Err(NoLine::changed()),
+            None => return Err(NoLine::unreadable()),
         };
         let Route { end, reasons } = route;
         let hops = match end {
@@ -157,6 +158,12 @@ impl Line {
 }
 
 impl NoLine {
+    /// The settings have changed since the attempt began: the mail goes another way now.
+    fn changed() -> Self {
+        let diagnostic = Diagnostic::ours((4, 3, 5), "the way to the destination has changed just now");
+        Self { forever: false, reasons: vec![diagnostic.because.clone()], diagnostic }
+    }
+
     fn unreadable() -> Self {
         let diagnostic = Diagnostic::ours((5, 1, 2), "the destination is no domain and no address");
         Self { forever: true, reasons: vec![diagnostic.because.clone()], diagnostic }
@@ -197,5 +204,23 @@ impl Peer {
     /// What its certificate is for.
     pub(super) fn certified(&self) -> String {
         self.name.as_ref().map_or_else(|| self.address.ip().to_string(), Name::to_string)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Properties;
+
+    /// The settings may have said so after the attempt had asked for its agent.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_dropped_from_now_on_is_no_failure() {
+        let text = "[[local-domain]]\ndomain = 'drop.example'\ndrop = '/srv/drop'";
+        let properties = Properties::without_network(&settings::resolve(text).unwrap());
+        let lines = Lines::new(World::simulated(mail::Timestamp(0), 1));
+        for (destination, forever) in [("drop.example", false), ("a b", true)] {
+            let none = lines.line(properties.ours(), destination, Leg::First).await.unwrap_err();
+            assert_eq!(none.forever, forever, "{destination}");
+        }
     }
 }
