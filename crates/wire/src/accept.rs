@@ -36,7 +36,7 @@ pub struct Binding {
     /// What is spoken: `smtp`, `imaps`.
     pub protocol: &'static str,
     /// Whether a peer is a proxy, which must say for whom it speaks before all else; see
-    /// [`proxy_protocol`](crate::proxy_protocol).
+    /// [`proxy_protocol`].
     pub is_proxy: Box<dyn Fn(SocketAddr) -> bool + Send + Sync>,
     /// How many are taken, asked for each client, so that a new revision of the settings holds from its next connection;
     /// or what one that may not come in at all is told before it is closed.
@@ -133,9 +133,8 @@ fn await_header(
         tokio::select! {
             biased;
             () = loop_over.closed() => {}
-            header = proxy_protocol::read(&mut stream) => match header {
-                Ok(header) => drop(place.send((stream, speaker(header, proxy)))),
-                Err(_) => {}
+            header = proxy_protocol::read(&mut stream) => if let Ok(header) = header {
+                drop(place.send((stream, speaker(header, proxy))));
             },
             () = clock.sleep(limits::PROXY_HEADER_DEADLINE) => {}
         }
