@@ -382,6 +382,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "files of the test's own")]
     fn what_is_put_back_takes_the_place_of_no_other() {
         let place = tempfile::tempdir().unwrap();
         let taken = place.path().join(".taken");
