@@ -191,6 +191,11 @@ impl Destinations {
         domain.is_some_and(|domain| self.collectors(domain).is_some())
     }
 
+    /// Whether there are domains whose mail waits for ETRN.
+    pub(crate) fn collect_any(&self) -> bool {
+        self.remote.iter().any(|(_, remote)| !remote.collectors.0.is_empty())
+    }
+
     fn remote(&self, domain: &Domain) -> Option<&Remote> {
         self.remote.iter().find(|(pattern, _)| pattern.matches(domain)).map(|(_, remote)| remote)
     }

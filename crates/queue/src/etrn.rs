@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use mail::{Domain, Host, Timestamp};
 use store::{Change, Commit, DOOMED, Error, QueueEntry, Store};
 
-use crate::Handle;
 use crate::limits::ETRN_CHANGES_MAX;
+use crate::{Handle, Properties};
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,31 @@ impl Handle {
         }
         self.due(&destination, now);
         Ok(Etrn::Started(started))
+    }
+}
+
+impl Handle {
+    /// Starts what waited for ETRN by the properties of `before` and does not by those in force: nobody would ask for it.
+    ///
+    /// # Errors
+    /// The store's; some of it may have started.
+    pub async fn let_go(&self, store: &Store, before: &Properties, now: Timestamp) -> Result<(), Error> {
+        let after = self.properties();
+        let (before, after) = (&before.ours().destinations, &after.ours().destinations);
+        if !before.collect_any() {
+            return Ok(());
+        }
+        let mut last: Option<String> = None;
+        loop {
+            let page = store.queue_destinations(last.as_deref(), ETRN_CHANGES_MAX).await?;
+            let Some(end) = page.last() else { return Ok(()) };
+            last = Some(end.destination.clone());
+            let names = page.iter().map(|summary| summary.destination.as_str());
+            for name in names.filter(|name| before.is_collected(name) && !after.is_collected(name)) {
+                expedite_all(store, name, now).await?;
+                self.due(name, now);
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context, Result};
+use queue::Properties;
 use settings::{Protocol, ServerState, Settings, Tls};
 use tokio::sync::{Mutex, MutexGuard};
 use wire::accept;
@@ -241,7 +242,7 @@ impl VirtualServers {
             prepared;
         objects.logs.follow(&settings, &self.shared.world).await;
         self.certificates.adopt(certificates);
-        self.shared.queue.apply(properties);
+        self.deliver_by(properties);
         self.shared.directory.apply(&settings);
         issuer.put_in_force(&self.shared.world, &self.shared.directory);
         self.shared.pressure.apply(settings.back_pressure);
@@ -276,6 +277,18 @@ impl VirtualServers {
         self.publish(objects, settings);
         let Plan { removed, changed, at_next_start, .. } = plan;
         Applied { changed, removed, at_next_start }
+    }
+
+    /// Mail is delivered by these properties from now on, also what waited for an ETRN that is not awaited any more.
+    fn deliver_by(&self, properties: Arc<Properties>) {
+        let (shared, before) = (self.shared.clone(), self.shared.queue.properties());
+        shared.queue.apply(properties);
+        self.shared.world.workers.spawn(async move {
+            let now = shared.world.clock.wall();
+            if let Err(error) = shared.queue.let_go(&shared.store, &before, now).await {
+                tracing::error!(%error, "mail that waited for ETRN waits until its time is over");
+            }
+        });
     }
 
     /// The door of a binding: the one that has its port, or a new one.

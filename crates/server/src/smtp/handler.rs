@@ -618,6 +618,16 @@ mod tests {
             let waiting = place.shared.store.queue_page(None, None, 9).await.unwrap();
             let [entry] = &waiting[..] else { panic!("{waiting:?}") };
             assert_eq!((entry.destination.as_str(), entry.recipients.len()), ("dialup.example", 2));
+
+            // Once its domain is one like others, nobody asks for it any more.
+            let (queue, store) = (&place.shared.queue, &place.shared.store);
+            let (before, now) = (queue.properties(), place.shared.world.clock.wall());
+            queue.let_go(store, &before, now).await.unwrap();
+            assert!(store.queue_page(None, None, 9).await.unwrap()[0].due > now);
+            let settings = settings::resolve("host-name = 'mx.example.org'").unwrap();
+            queue.apply(Arc::new(queue::Properties::without_network(&settings)));
+            queue.let_go(store, &before, now).await.unwrap();
+            assert_eq!(store.queue_page(None, None, 9).await.unwrap()[0].due, now);
         });
     }
 
