@@ -371,8 +371,9 @@ async fn the_issuer_is_asked_about_a_token() {
         match String::from_utf8_lossy(&request.body).as_ref() {
             "token=good%2F1&token_type_hint=access_token" => claims(json!({"active": true})),
             "token=short&token_type_hint=access_token" => {
-                json!({"active": true, "scope": "mail.read", "email": "bob@a.example"})
+                json!({"active": true, "aud": "mail", "scope": "mail.read", "email": "bob@a.example"})
             }
+            "token=anyone&token_type_hint=access_token" => json!({"active": true, "email": "bob@a.example"}),
             "token=other&token_type_hint=access_token" => claims(json!({"active": true, "aud": "other"})),
             "token=late&token_type_hint=access_token" => claims(json!({"active": true, "exp": NOW - 100})),
             "token=odd&token_type_hint=access_token" => json!("odd"),
@@ -385,9 +386,15 @@ async fn the_issuer_is_asked_about_a_token() {
         client_secret_file: "unused".into(),
     };
     here.directory.trust_issuer(Some(oauth(TokenCheck::Introspection(introspection))));
-    for (presented, expected) in
-        [("good/1", "ann"), ("short", "bob"), ("other", "-"), ("late", "-"), ("bad", "-"), ("odd", "?")]
-    {
+    for (presented, expected) in [
+        ("good/1", "ann"),
+        ("short", "bob"),
+        ("other", "-"),
+        ("anyone", "-"),
+        ("late", "-"),
+        ("bad", "-"),
+        ("odd", "?"),
+    ] {
         assert_eq!(token(&here, presented, "").await, expected, "{presented}");
     }
     // What it said is remembered for a minute, and not longer.

@@ -41,7 +41,7 @@ pub struct Judged {
     pub verdict: Ruling,
     /// What the peer was answered, where it was not accepted.
     pub reply: String,
-    /// The facts, for [`rejudge`](crate::rejudge). What a setting gives is at its default in them.
+    /// The facts, for [`rejudge`](fn@crate::rejudge). What a setting gives is at its default in them.
     pub facts: Facts,
 }
 

@@ -57,11 +57,11 @@ impl Claims {
         }
     }
 
-    /// RFC 7519 §4.1.3: a text, or several. A token for somebody else must not open anything here.
+    /// RFC 7519 §4.1.3: a text, or several. A token for somebody else must not open anything here; an issuer
+    /// that was asked (RFC 7662 §2.2) has to say for whom it is, too, for it knows tokens of all its clients.
     fn is_for(&self, audience: &str) -> bool {
         match &self.said["aud"] {
             Value::Array(several) => several.iter().any(|one| one == audience),
-            Value::Null => self.by_issuer,
             one => one == audience,
         }
     }

@@ -69,13 +69,14 @@ impl Issuer {
         self.token_for(email, AUDIENCE, 3600)
     }
 
-    /// A token for this address and audience, good for so many seconds.
+    /// A token for this address and audience, good for so many seconds; its claim `login` names Bob, whoever it is for.
     pub(crate) fn token_for(&self, email: &str, audience: &str, seconds: i64) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let end = i64::try_from(now).unwrap() + seconds;
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let header = part(json!({ "alg": "ES256", "kid": "one", "typ": "at+jwt" }));
-        let claims = part(json!({ "iss": NAME, "aud": audience, "exp": end, "email": email }));
+        let claims = part(json!({ "iss": NAME, "aud": audience, "exp": end, "email": email,
+            "scope": "mail calendar", "login": "bob@here.example" }));
         let message = format!("{header}.{claims}");
         let signature = self.key.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
@@ -142,7 +143,9 @@ fn page(head: &[String], body: &str, key: &EcdsaKeyPair) -> Value {
     // Whose an opaque token is stands in it: `opaque.ann`.
     let token = body.split('&').find_map(|pair| pair.strip_prefix("token=opaque."));
     match token.filter(|_| has_secret) {
-        Some(account) => json!({ "active": true, "email": format!("{account}@{}", crate::harness::DOMAIN) }),
+        Some(account) => {
+            json!({ "active": true, "aud": AUDIENCE, "email": format!("{account}@{}", crate::harness::DOMAIN) })
+        }
         None => json!({ "active": false }),
     }
 }
