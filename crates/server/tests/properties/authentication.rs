@@ -174,6 +174,34 @@ fn oauth_issuer_and_audience() {
         let said = by_token(&place, "submissions", "submissions", "OAUTHBEARER", ann, &token);
         assert_eq!(said, expected, "{token}");
     }
+    let place = Place::start(&["ann"], &settings.concat().replacen(issuer::AUDIENCE, "another.example", 1));
+    for (audience, expected) in [(issuer::AUDIENCE, Said::Refused), ("another.example", Said::In)] {
+        let token = issuer.token_for(ann, audience, 3600);
+        let said = by_token(&place, "submissions", "submissions", "OAUTHBEARER", ann, &token);
+        assert_eq!(said, expected, "{audience}");
+    }
+}
+
+#[test]
+fn oauth_scope_and_account_claim() {
+    let issuer = Issuer::start(None);
+    let token = issuer.token("ann@here.example");
+    for (more, login, expected) in [
+        ("", "ann@here.example", Said::In),
+        (", scope = \"mail\"", "ann@here.example", Said::In),
+        (", scope = \"files\"", "ann@here.example", Said::Refused),
+        (", account-claim = \"login\"", "ann@here.example", Said::Refused),
+        (", account-claim = \"login\"", "bob@here.example", Said::In),
+    ] {
+        let settings = [
+            &oauth(&issuer).replace(" }\n", &format!("{more} }}\n")),
+            "fetch = { allow-private = \"on\" }\n",
+            &servers("", "authentication = [\"oauthbearer\"]"),
+        ];
+        let place = Place::start(&["ann", "bob"], &settings.concat());
+        let said = by_token(&place, "imaps", "imaps", "OAUTHBEARER", login, &token);
+        assert_eq!(said, expected, "{more} {login}");
+    }
 }
 
 #[test]
@@ -204,6 +232,10 @@ fn oauth_introspection() {
             );
         }
     }
+    // With the keys alone nobody is asked.
+    let keys = [self::oauth(&issuer), "fetch = { allow-private = \"on\" }\n".into(), servers("", ADDED)];
+    let place = Place::start(&["ann"], &keys.concat());
+    assert_eq!(by_token(&place, "imaps", "imaps", "XOAUTH2", ann, "opaque.ann"), Said::Refused);
 }
 
 /// An issuer at an address of this machine is not asked unless that is allowed.
