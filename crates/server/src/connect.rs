@@ -114,7 +114,7 @@ impl Endpoint {
             return Err(Why::Paused.words(self.properties.protocol, self.tls));
         }
         let free = self.is_free(peer.ip());
-        if !free && self.shared.directory.banned(peer.ip()).is_some() {
+        if !free && self.shuts_out(peer.ip()) {
             return Err(Why::Banned.words(self.properties.protocol, self.tls));
         }
         Ok(arrive::limits(self.properties.for_peer(peer.ip(), None).connections, free))
@@ -123,6 +123,12 @@ impl Endpoint {
     /// Whether a peer is neither limited by its source nor banned: it is trusted, or a proxy that speaks for itself.
     fn is_free(&self, peer: IpAddr) -> bool {
         self.settings.trusted_networks.contain(peer) || self.properties.proxy_protocol.contain(peer)
+    }
+
+    /// Whether a ban keeps a peer out. Where nobody signs in there is nothing to guess, and the mail of a guesser's neighbours
+    /// is to come in.
+    fn shuts_out(&self, peer: IpAddr) -> bool {
+        !self.properties.authentication.is_empty() && self.shared.directory.banned(peer).is_some()
     }
 
     /// What a connection that meets a limit is told.
@@ -211,7 +217,7 @@ impl Endpoint {
         let server_name = before.live.row().tls.and_then(|tls| tls.server_name);
         let ip = client.ip();
         let free = self.is_free(ip);
-        if !free && self.shared.directory.banned(ip).is_some() {
+        if !free && self.shuts_out(ip) {
             return Err(Why::Banned.reply());
         }
         let properties = self.properties.for_peer(ip, server_name.as_deref());

@@ -21,6 +21,10 @@ fn place(sign_in: &str) -> Place {
         protocol = "submissions"
         bind = "127.0.0.1:0"
         [[virtual-server]]
+        name = "maildrops"
+        protocol = "pop3"
+        bind = "127.0.0.1:0"
+        [[virtual-server]]
         name = "mx"
         protocol = "smtp"
         bind = "127.0.0.1:0"
@@ -48,7 +52,7 @@ fn fail(place: &Place, peer: &str, login: &str, times: usize) {
 }
 
 fn is_let_in(place: &Place, peer: &str) -> bool {
-    place.client_from("mx", peer).banner().starts_with("220 ")
+    place.client_from("maildrops", peer).banner().starts_with("+OK")
 }
 
 #[test]
@@ -60,6 +64,8 @@ fn sign_in_failures() {
     }
     assert!(is_let_in(&default, "203.0.113.8"));
     assert!(!is_let_in(&other, "203.0.113.8"), "the /24 is banned");
+    let mail = other.client_from("mx", "203.0.113.8");
+    assert!(mail.banner().starts_with("220 "), "where nobody signs in, its mail comes in: {}", mail.banner());
     assert!(is_let_in(&other, "203.0.112.8"), "its neighbour is not");
     client_from(&other, "203.0.112.8").expect(&plain("ann@here.example", "secret"), "235");
     fail(&default, "203.0.113.7", "nobody@here.example", 8);

@@ -282,7 +282,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: "a span of time",
         default: r#""1 h""#,
         example: r#""1 day""#,
-        doc: "For how long a network is banned.",
+        doc: "For how long a network is banned from virtual servers where one can sign in. Where nobody can, its mail comes in.",
     },
     Key {
         section: Section::SignIn,
