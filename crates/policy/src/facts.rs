@@ -213,6 +213,9 @@ pub struct ContentFacts {
     /// Those of them that name this server as the one that wrote them.
     #[serde(default, skip_serializing_if = "is_none")]
     pub received_here: usize,
+    /// How many there may be: the virtual server's `maximum-hop-count`. None: as many as without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hops_max: Option<usize>,
     /// What its header is like where we are the first server that it comes to (RFC 6409); none elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submission: Option<SubmissionFacts>,

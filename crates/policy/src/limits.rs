@@ -1,6 +1,6 @@
 //! Every bound of policy, with its reason.
 
-/// More Received fields than this are a loop. RFC 5321 §6.3: "a large rejection threshold, normally at least 100".
+/// More Received fields than this are a loop, where no setting says otherwise. RFC 5321 §6.3: "a large rejection threshold, normally at least 100".
 pub const RECEIVED_MAX: usize = 100;
 
 /// More Received fields of our own are a loop, told earlier than by all of them. Between two passes through this server

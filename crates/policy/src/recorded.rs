@@ -77,7 +77,7 @@ fn content(facts: &ContentFacts) -> ContentFacts {
     let bare =
         |it: &SubmissionFacts| SubmissionFacts { added: Vec::new(), removed: Vec::new(), ..it.clone() };
     let submission = facts.submission.as_ref().map(bare);
-    ContentFacts { size: 0, size_max: 0, submission, ..facts.clone() }
+    ContentFacts { size: 0, size_max: 0, hops_max: None, submission, ..facts.clone() }
 }
 
 impl Story {

@@ -62,6 +62,7 @@ fn under(facts: &Facts, server: &VirtualServer, settings: &Settings) -> Facts {
     }
     if let Some(content) = &mut facts.content {
         content.size_max = size_max(server);
+        content.hops_max = Some(server.maximum_hop_count as usize);
     }
     facts
 }

@@ -392,6 +392,7 @@ impl Variant {
             service: service(server.protocol),
             relay: server.relay.clone(),
             message_size_max: policy::rejudge::size_max(server),
+            hops_max: server.maximum_hop_count as usize,
             message_rate: server.message_rate,
             magic: server.magic_recipients,
             host_name: Some(server.host_name.as_str().into()),

@@ -433,6 +433,7 @@ pub(crate) mod tests {
             service: policy::Service::Smtp,
             relay: settings::Relay::default(),
             message_size_max: 1000,
+            hops_max: 100,
             message_rate: None,
             magic: false,
             host_name: None,

@@ -121,6 +121,8 @@ pub(crate) struct VirtualServer {
     pub(crate) relay: settings::Relay,
     /// Octets of one message.
     pub(crate) message_size_max: u64,
+    /// Received fields of one message.
+    pub(crate) hops_max: usize,
     /// Messages from one source.
     pub(crate) message_rate: Option<settings::Rate>,
     /// Some recipients fail on purpose.

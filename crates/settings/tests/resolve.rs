@@ -85,6 +85,7 @@ fn an_empty_text_is_a_working_server() {
             session_size_limit: None,
             recipients_per_message: 1000,
             messages_per_connection: 100,
+            maximum_hop_count: 100,
             message_rate: None,
             connections: ConnectionLimits {
                 limit: 1000,

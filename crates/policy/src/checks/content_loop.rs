@@ -31,8 +31,9 @@ impl Check for ContentLoop {
 
 impl ContentLoop {
     fn reason(&self, content: &ContentFacts) -> Option<Reason> {
-        let (because, received, limit) = if content.received > RECEIVED_MAX {
-            ("the header has more Received fields than a message can need", content.received, RECEIVED_MAX)
+        let hops_max = content.hops_max.unwrap_or(RECEIVED_MAX);
+        let (because, received, limit) = if content.received > hops_max {
+            ("the header has more Received fields than a message can need", content.received, hops_max)
         } else if content.received_here > RECEIVED_HERE_MAX {
             ("the message has been here again and again", content.received_here, RECEIVED_HERE_MAX)
         } else {

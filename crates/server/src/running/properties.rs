@@ -14,6 +14,7 @@ pub(super) fn lines(server: &VirtualServer) -> Vec<String> {
         ("message-size-limit", server.message_size_limit.to_string()),
         ("recipients-per-message", server.recipients_per_message.to_string()),
         ("messages-per-connection", server.messages_per_connection.to_string()),
+        ("maximum-hop-count", server.maximum_hop_count.to_string()),
         ("connections", format!("{} in all, {} a source, {} a network", limits[0], limits[1], limits[2])),
         ("connection-time-out", server.connection_time_out.to_string()),
         ("connection-control", control(&server.connection_control)),

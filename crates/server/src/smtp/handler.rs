@@ -19,7 +19,7 @@ use wire::{Decision, Handler};
 use super::account::{self, Account};
 use super::label::Label;
 use super::spool::Head;
-use super::transaction::{Bounds, Conditions, Particulars, Peer, Transaction, reply};
+use super::transaction::{Bounds, Conditions, ContentBounds, Particulars, Peer, Transaction, reply};
 use super::verbose::{self, Hops};
 use super::{client, etrn};
 use super::{lmtp, notice};
@@ -183,17 +183,18 @@ impl SmtpHandler {
             // Staging failed; the transaction's story has said so already.
             return Decision::Now(Answer::Reply(crate::replies::unavailable()));
         };
-        let (shared, size_max) = (self.shared.clone(), self.connection.server.message_size_max);
+        let (shared, server) = (self.shared.clone(), self.connection.server.clone());
+        let bounds = ContentBounds { size_max: server.message_size_max, hops_max: server.hops_max };
         self.connection.live.count_message();
         if !verbose {
             return Decision::Later(Box::pin(async move {
-                finish(&shared, transaction, last, size, size_max).await
+                finish(&shared, transaction, last, size, bounds).await
             }));
         }
         let teller = self.hops.get_or_insert_with(Hops::new).teller();
         let (connection, queue_id) = (self.connection.clone(), transaction.queue_id);
         Decision::Later(Box::pin(async move {
-            let answer = finish(&shared, transaction, last, size, size_max).await;
+            let answer = finish(&shared, transaction, last, size, bounds).await;
             if matches!(&answer, Answer::Reply(reply) if reply.is_positive()) {
                 verbose::follow(&shared, &connection.live, queue_id, &teller).await;
             }
@@ -385,14 +386,14 @@ async fn finish(
     mut transaction: Transaction,
     last: Bytes,
     size: u64,
-    size_max: u64,
+    bounds: ContentBounds,
 ) -> Answer {
     let now = shared.world.clock.wall();
     transaction.read_header_of_spool(now);
     transaction.read_header(&last, now);
     let looked = look_again(shared, &mut transaction, now).await;
     let verdict = match looked {
-        Ok(()) => transaction.content(size, size_max, now),
+        Ok(()) => transaction.content(size, bounds, now),
         Err(error) => Verdict::Defer(crate::replies::failed(&error)),
     };
     if verdict != Verdict::Accept {
@@ -506,6 +507,7 @@ mod tests {
             service,
             relay: settings::Relay::default(),
             message_size_max: 100_000,
+            hops_max: 100,
             message_rate: None,
             magic: false,
             host_name: None,

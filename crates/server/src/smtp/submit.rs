@@ -127,6 +127,7 @@ fn connection(live: Arc<Live>, origin: Origin) -> Connection {
         service: Service::Smtp,
         relay: settings::Relay::default(),
         message_size_max: size_max,
+        hops_max: policy::limits::RECEIVED_MAX,
         magic: false,
         host_name: None,
         message_rate: None,

@@ -81,6 +81,15 @@ pub(super) struct Bounds {
     pub(super) room: u64,
 }
 
+/// What content may be like, by the properties of the virtual server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ContentBounds {
+    /// Octets.
+    pub(super) size_max: u64,
+    /// Received fields.
+    pub(super) hops_max: usize,
+}
+
 /// What is judged at MAIL beside what the client said.
 #[derive(Debug, Clone)]
 pub(super) struct Conditions {
@@ -290,10 +299,18 @@ impl Transaction {
     }
 
     /// Judges the content.
-    pub(super) fn content(&mut self, size: u64, size_max: u64, now: Timestamp) -> Verdict {
+    pub(super) fn content(&mut self, size: u64, bounds: ContentBounds, now: Timestamp) -> Verdict {
+        let ContentBounds { size_max, hops_max } = bounds;
         let HeaderFacts { received, received_here, message_id, submission, .. } =
             self.header.clone().unwrap_or_default();
-        self.facts.content = Some(ContentFacts { size, size_max, received, received_here, submission });
+        self.facts.content = Some(ContentFacts {
+            size,
+            size_max,
+            received,
+            received_here,
+            hops_max: Some(hops_max),
+            submission,
+        });
         self.story.hop(now, What::Spool { size, message_id });
         let judgement = judge(Stage::Content, &self.facts);
         self.note(judgement, Stage::Content, String::new(), now)

@@ -49,6 +49,19 @@ fn recipients_per_message() {
 }
 
 #[test]
+fn maximum_hop_count() {
+    let place = place("smtp", "maximum-hop-count = 2");
+    for (name, most) in [("default", 100), ("other", 2)] {
+        let (mut client, _) = greeted(&place, name);
+        for (hops, expected) in [(most, "250 "), (most + 1, "554 5.4.6")] {
+            let received = "Received: by other.example; Sun, 22 Nov 2026 10:00:00 +0000\r\n".repeat(hops);
+            let reply = client.send_message("", &["ann@here.example"], &format!("{received}{LETTER}"));
+            assert!(reply.starts_with(expected), "{name}, {hops} hops: {reply}");
+        }
+    }
+}
+
+#[test]
 fn messages_per_connection() {
     let place = place("smtp", "messages-per-connection = 2");
     for (name, expected) in [("default", "250"), ("other", "421")] {

@@ -220,6 +220,15 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: Section::Property,
+        name: "maximum-hop-count",
+        kind: "a number",
+        default: "100",
+        example: "30",
+        doc: "Received fields that a message may have: one with more goes in circles and is refused with 554 5.4.6. RFC 5321 \
+         §6.3 asks for at least 100; with less, mail that took a long way is refused.",
+    },
+    Key {
+        section: Section::Property,
         name: "message-rate",
         kind: "a rate, or none",
         default: "none",

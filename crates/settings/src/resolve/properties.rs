@@ -108,6 +108,7 @@ fn with_properties(
         session_size_limit: or(properties.session_size_limit.clone(), None),
         recipients_per_message: or(properties.recipients_per_message.clone(), 1000),
         messages_per_connection: or(properties.messages_per_connection.clone(), 100),
+        maximum_hop_count: or(properties.maximum_hop_count.clone(), 100),
         message_rate: or(properties.message_rate.clone(), None),
         connections: connections(&properties),
         connection_time_out: or(properties.connection_time_out.clone(), time_out_default(protocol)),

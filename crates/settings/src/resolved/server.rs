@@ -52,6 +52,8 @@ pub struct VirtualServer {
     pub recipients_per_message: u32,
     /// Messages that a connection may bring.
     pub messages_per_connection: u32,
+    /// Received fields that a message may have.
+    pub maximum_hop_count: u32,
     /// Messages from one source address; none: as many as come. Trusted networks are not limited.
     pub message_rate: Option<Rate>,
     /// How many connections it takes.
