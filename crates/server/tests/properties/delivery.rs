@@ -6,7 +6,7 @@ use testkit::dns::Zones;
 
 use crate::abroad::{Abroad, eventually};
 use crate::harness::{DOMAIN, Place, READ};
-use crate::peer::{Peer, Script};
+use crate::peer::{Gate, Peer, Script};
 
 /// One virtual server with the defaults, and one with these delivery properties; both relay for this machine.
 pub(crate) fn two_servers(delivery: &str, other: &str) -> String {
@@ -163,6 +163,113 @@ fn messages_per_connection() {
         // A connection waits some seconds for the next message, so that of so many in a row some share one.
         assert_eq!(connections.len() < 20, shared, "{connections:?}");
     }
+}
+
+/// A server, and next hops that keep what they are given until the test lets go.
+struct Keepers {
+    gate: Gate,
+    peers: Vec<Peer>,
+    /// It gets what is for other domains, and keeps nobody.
+    free: Peer,
+    place: Place,
+}
+
+impl Keepers {
+    /// So many hosts, one after the other for `0.example`, `1.example` and so on, with so many of these domains; each
+    /// defers its first recipients. `connections` begins `[delivery]`.
+    fn start(connections: &str, domains: usize, hosts: usize, defer: usize) -> Self {
+        let (gate, free) = (Gate::default(), Peer::start(Script::default()));
+        let script = Script { defer, gate: Some(gate.clone()), ..Script::default() };
+        let peers: Vec<Peer> = (0..hosts).map(|_| Peer::start(script.clone())).collect();
+        let domains: String = (0..domains)
+            .map(|domain| {
+                let host = peers[domain % hosts].address();
+                format!("[[remote-domain]]\ndomain = \"{domain}.example\"\nsmart-host = \"{host}\"\n")
+            })
+            .collect();
+        let delivery = format!("{connections}smart-host = \"{}\"", free.address());
+        let place = Place::start(&["ann"], &two_servers(&delivery, &domains));
+        Self { gate, peers, free, place }
+    }
+
+    /// Sends a message to each of these domains.
+    fn send(&self, domains: &[usize]) {
+        for domain in domains {
+            send(&self.place, "plain", "ann@here.example", &[&format!("bob@{domain}.example")], LETTER);
+        }
+    }
+
+    /// Lets go one message after the other, of all that were sent; while enough are left, so many are there at once.
+    fn let_go(&self, all: usize, at_once: usize) {
+        for gone in 0..all {
+            let waiting = at_once.min(all - gone);
+            eventually("as many as may be there are", || {
+                (self.gate.passed() == gone && self.gate.waiting() == waiting).then_some(())
+            });
+            self.gate.let_go(1);
+        }
+        eventually("all arrive", || {
+            let taken: usize = self.peers.iter().map(|peer| peer.taken().len()).sum();
+            (taken == all).then_some(())
+        });
+    }
+}
+
+#[test]
+fn outbound_connections_limit() {
+    let limited = Keepers::start("connections = { limit = 2 }\n", 4, 4, 0);
+    let usual = Keepers::start("", 4, 4, 0);
+    limited.send(&[0, 1, 2, 3]);
+    usual.send(&[0, 1, 2, 3]);
+    // By default all four are there at once; what the first server did until then counts as well.
+    usual.let_go(4, 4);
+    limited.let_go(4, 2);
+    assert_eq!((limited.gate.most(), usual.gate.most()), (2, 4));
+}
+
+#[test]
+fn outbound_connections_per_destination() {
+    // Domains with the same host are one destination.
+    let limited = Keepers::start("connections = { per-destination = 1 }\n", 2, 1, 0);
+    let usual = Keepers::start("", 2, 1, 0);
+    for keepers in [&limited, &usual] {
+        keepers.send(&[0, 0, 1]);
+        // Another destination has connections of its own.
+        send(&keepers.place, "plain", "ann@here.example", &["bob@there.example"], LETTER);
+        eventually("it arrives elsewhere", || keepers.free.taken().pop());
+    }
+    usual.let_go(3, 3);
+    limited.let_go(3, 1);
+    assert_eq!((limited.gate.most(), usual.gate.most()), (1, 3));
+}
+
+/// Half of the connections at the most are for those who seem not to answer, so that others find one free.
+#[test]
+fn outbound_connections_to_who_seems_not_to_answer() {
+    for (connections, at_once) in [("connections = { limit = 2 }\n", 1), ("", 2)] {
+        let keepers = Keepers::start(connections, 2, 2, 1);
+        keepers.send(&[0, 1]);
+        eventually("both were deferred", || {
+            let waits = keepers.place.command(&["queue", "find", "--state", "retry"]);
+            (waits.contains("bob@0.example") && waits.contains("bob@1.example")).then_some(())
+        });
+        keepers.place.command(&["queue", "retry", "--all"]);
+        eventually("as many are tried as may be", || (keepers.gate.waiting() == at_once).then_some(()));
+        send(&keepers.place, "plain", "ann@here.example", &["bob@there.example"], LETTER);
+        eventually("it arrives meanwhile", || keepers.free.taken().pop());
+        assert_eq!(keepers.gate.waiting(), at_once);
+        keepers.let_go(2, at_once);
+    }
+}
+
+#[test]
+fn dkim() {
+    let peer = Peer::start(Script::default());
+    let text = two_servers(&format!("smart-host = \"{}\"", peer.address()), "delivery = { dkim = \"off\" }");
+    let (plain, other) = both(&Place::start(&["ann"], &text), &peer);
+    let signed = |content: &str| content.contains("DKIM-Signature:") && content.contains("d=here.example");
+    assert!(signed(&plain.content), "{}", plain.content);
+    assert!(!other.content.contains("DKIM-Signature:"), "{}", other.content);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Domains: what is remote or local in a way of its own.
 
-use crate::abroad::eventually;
+use testkit::dns::Zones;
+
+use crate::abroad::{Abroad, eventually};
 use crate::delivery::{LETTER, secret, send};
 use crate::harness::Place;
 use crate::peer::{Peer, Script};
@@ -128,6 +130,58 @@ fn remote_domain_masquerade() {
         assert_eq!(taken.from, from, "{to}");
         // Without `header`, the message itself stays.
         assert!(taken.content.contains("From: ann@here.example"));
+    }
+}
+
+#[test]
+fn remote_domain_recipients_per_message() {
+    let peer = Peer::start(Script::default());
+    let text = with(&format!(
+        "[[remote-domain]]\ndomain = \"few.example\"\nsmart-host = \"{0}\"\nrecipients-per-message = 2\n\
+         [[remote-domain]]\ndomain = \"many.example\"\nsmart-host = \"{0}\"\n",
+        peer.address()
+    ));
+    let place = Place::start(&["ann"], &text);
+    for (domain, expected) in [("many", vec![3]), ("few", vec![2, 1])] {
+        let before = peer.taken().len();
+        let to = ["a", "b", "c"].map(|name| format!("{name}@{domain}.example"));
+        send(&place, "open", "ann@here.example", &to.each_ref().map(String::as_str), LETTER);
+        let counts = eventually("all have it", || {
+            let counts: Vec<usize> = peer.taken()[before..].iter().map(|taken| taken.to.len()).collect();
+            (counts.iter().sum::<usize>() == 3).then_some(counts)
+        });
+        assert_eq!(counts, expected, "{domain}");
+    }
+}
+
+#[test]
+fn remote_domain_direct_first() {
+    let (direct, smart) = (Peer::start_at("127.0.0.5:0", Script::default()), Peer::start(Script::default()));
+    // Nobody listens at the exchanger of the third.
+    let zones = [("first", "127.0.0.5"), ("usual", "127.0.0.5"), ("gone", "127.0.0.6")];
+    let zones = zones.into_iter().fold(Zones::new(), |zones, (domain, address)| {
+        zones.zone(&format!("{domain}.example"), &format!("@ MX 10 mx\nmx A {address}"))
+    });
+    let abroad = Abroad::new(zones);
+    let text = format!(
+        "[delivery]\nallow-private-exchangers = \"on\"\noutbound-port = {}\nresolvers = [\"{}\"]\n{}",
+        direct.address().port(),
+        abroad.resolver(),
+        with(&format!(
+            "[[remote-domain]]\ndomain = [\"first.example\", \"gone.example\"]\nsmart-host = \"{0}\"\n\
+             direct-first = \"on\"\n\
+             [[remote-domain]]\ndomain = \"usual.example\"\nsmart-host = \"{0}\"\n",
+            smart.address()
+        ))
+    );
+    let place = Place::start(&["ann"], &text);
+    for (to, at) in
+        [("bob@usual.example", &smart), ("bob@first.example", &direct), ("bob@gone.example", &smart)]
+    {
+        let before = at.taken().len();
+        send(&place, "open", "ann@here.example", &[to], LETTER);
+        let taken = eventually("it arrives", || at.taken().get(before).cloned());
+        assert_eq!(taken.to, [to]);
     }
 }
 

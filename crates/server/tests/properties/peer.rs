@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 /// What it does that others do not.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +15,75 @@ pub(crate) struct Script {
     pub(crate) auth: bool,
     /// It says nothing after EHLO.
     pub(crate) silent: bool,
+    /// What it was given it takes when the test lets go.
+    pub(crate) gate: Option<Gate>,
+}
+
+/// Where peers keep what they were given without an answer until the test lets go; several peers may share one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<Kept>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Connections that were opened, or took up a further message, and have no answer to its end yet.
+    busy: usize,
+    most: usize,
+    /// Those of them that have sent all and wait for that answer.
+    waiting: usize,
+    /// So many may still pass.
+    passes: usize,
+    passed: usize,
+}
+
+impl Gate {
+    /// So many of those that wait, or of those that will, get their answer.
+    pub(crate) fn let_go(&self, count: usize) {
+        self.0.0.lock().unwrap().passes += count;
+        self.0.1.notify_all();
+    }
+
+    /// How many connections wait for the answer to a message.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.0.lock().unwrap().waiting
+    }
+
+    /// How many messages got theirs.
+    pub(crate) fn passed(&self) -> usize {
+        self.0.0.lock().unwrap().passed
+    }
+
+    /// How many connections were busy at once, at the most.
+    pub(crate) fn most(&self) -> usize {
+        self.0.0.lock().unwrap().most
+    }
+
+    fn enter(&self) -> Stay {
+        let mut kept = self.0.0.lock().unwrap();
+        kept.busy += 1;
+        kept.most = kept.most.max(kept.busy);
+        Stay(self.clone())
+    }
+}
+
+/// A busy connection, until dropped.
+struct Stay(Gate);
+
+impl Stay {
+    fn pass(self) {
+        let (kept, let_go) = &*self.0.0;
+        let mut kept = kept.lock().unwrap();
+        kept.waiting += 1;
+        let mut kept = let_go.wait_while(kept, |kept| kept.passes == 0).unwrap();
+        kept.passes -= 1;
+        kept.passed += 1;
+        kept.waiting -= 1;
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.0.0.0.lock().unwrap().busy -= 1;
+    }
 }
 
 /// A message that it was given.
@@ -113,6 +182,7 @@ fn speak(stream: TcpStream, script: &Script, state: &Mutex<State>) -> std::io::R
         state.connections += 1;
         state.connections
     };
+    let mut stay = script.gate.as_ref().map(Gate::enter);
     let (mut lines, mut stream) = (BufReader::new(stream.try_clone()?), stream);
     let mut say = |text: &str| stream.write_all(format!("{text}\r\n").as_bytes());
     say("220 peer.example")?;
@@ -139,6 +209,7 @@ fn speak(stream: TcpStream, script: &Script, state: &Mutex<State>) -> std::io::R
                 say("235 welcome")?;
             }
             "MAIL" => {
+                stay = stay.or_else(|| script.gate.as_ref().map(Gate::enter));
                 (open.from, open.to) = (path(&command), Vec::new());
                 say("250 ok")?;
             }
@@ -150,6 +221,7 @@ fn speak(stream: TcpStream, script: &Script, state: &Mutex<State>) -> std::io::R
                     state.deferred <= script.defer
                 };
                 if deferred {
+                    stay = None;
                     say("451 4.2.0 not now")?;
                 } else {
                     open.to.push(path(&command));
@@ -160,6 +232,9 @@ fn speak(stream: TcpStream, script: &Script, state: &Mutex<State>) -> std::io::R
             "DATA" => {
                 say("354 go on")?;
                 open.content = content(&mut lines)?;
+                if let Some(stay) = stay.take() {
+                    stay.pass();
+                }
                 state.lock().unwrap().taken.push(open.clone());
                 say("250 taken")?;
             }
