@@ -494,7 +494,7 @@ fn nothing_tells_a_password_or_content() {
         C: AUTH LOGIN\nS: 334 *\nC: ZXZlQGV4YW1wbGUub3Jn\nS: 334 *\nC: bWFya2VkLXdyb25n\nS: 535 *\n\
         C: AUTH LOGIN\nS: 334 *\nC: ZXZlQGV4YW1wbGUub3Jn\nS: 334 *\nC: bWFya2VkLXBhc3N3b3Jk\nS: 235 *\n\
         C: MAIL FROM:<eve@example.org>\nS: 250 *\nC: RCPT TO:<eve@example.org>\nS: 250 *\nC: DATA\nS: 354 *\n\
-        C: Subject: marked-subject\nC:\nC: marked-body\nC: .\nS: 250 *\n\
+        C: From: eve@example.org\nC: Subject: marked-subject\nC:\nC: marked-body\nC: .\nS: 250 *\n\
         C: MAIL FROM:<eve@example.org>\nS: 250 *\nC: RCPT TO:<eve@example.org>\nS: 250 *\nC: DATA\nS: 354 *\n\
         C: Subject: marked-subject\nC:\nC: marked-\\n-marked-body\nC: .\nS: 550 *\n\
         C: MAIL FROM:<eve@example.org>\nS: 250 *\nC: marked-body\nS: 500 *\nC: QUIT\nS: 221 *\nS: <closed>\n\

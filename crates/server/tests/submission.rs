@@ -102,8 +102,9 @@ fn mail_from_anywhere_is_left_as_it_is() {
     let content = "C: Subject: no sender, no date\nC: Bcc: bob@example.org\nC:\nC: x\n";
     let read = "2S: Subject: no sender, no date\n2S: Bcc: bob@example.org\n2S:\n2S: .\n";
     story(Protocol::Smtp, READING, &[HELLO, ENVELOPE, content, KEPT, &trace("ESMTP"), read]);
-    // Who has signed in there has no more rights than others, so that he submits nothing.
-    story(Protocol::Smtp, READING, &[HELLO, SIGN_IN, ENVELOPE, content, KEPT, &trace("ESMTPA"), read]);
+    // Who has signed in there has no more rights than others, so that he submits nothing, if he may send as anyone.
+    let options = format!("{READING}given option may-send-as anyone\n");
+    story(Protocol::Smtp, &options, &[HELLO, SIGN_IN, ENVELOPE, content, KEPT, &trace("ESMTPA"), read]);
 }
 
 /// One commit: what is ours is filed, what is not is queued, and the story tells which rule let it through.
